@@ -1,0 +1,137 @@
+"""Arrays from memory that is used again.
+
+Fresh memory costs more than the arithmetic on it: its pages must be mapped and cleared by the system first. A step
+of training, two convolutions and their gradients at batch 32, takes 12 ms with np.empty and 6 ms with this.
+
+An array from :func:`empty` refers to a buffer of the pool, and whatever view is made of it refers to the array. So a
+buffer is free again as soon as nobody but the pool refers to it, which is what CPython's reference count says. There
+is nothing to give back by hand, and nothing that can be given back too early.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+SMALL = 1 << 16  # bytes; below, malloc reuses memory by itself
+LIMIT = 1 << 29  # bytes of buffers in the pool; beyond, those that are idle are let go before one is added
+SWEEP = 10_000  # arrays, after which buffers of sizes that nobody has asked for are let go
+
+
+class Buffer(np.ndarray[Any, Any]):
+    """Memory of the pool. An array whose base is one is nobody else's, as if it had no base at all."""
+
+
+_buffers: dict[int, deque[Buffer]] = {}  # by size, in bytes
+_asked: dict[int, int] = {}  # how often for each size, since the last sweep
+_pooled = 0  # bytes
+
+
+def _references() -> int:
+    """What sys.getrefcount says of a buffer that is held by one local variable."""
+    buffers = deque([Buffer(1, np.uint8)])
+    buffer = buffers.popleft()
+    return sys.getrefcount(buffer)
+
+
+_IDLE = _references()
+# Reference counts tell the truth under CPython's global lock only; elsewhere memory is not pooled.
+_POOLING = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of any contents, as np.empty makes it, from pooled memory if it is large."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < SMALL or not _POOLING or dtype.hasobject:
+        return np.empty(shape, dtype)
+    room = _room(size)
+    _asked[room] = times = _asked.get(room, 0) + 1
+    if times > SWEEP:
+        _sweep()
+    buffers = _buffers.get(room)
+    if buffers is None:
+        buffers = _buffers.setdefault(room, deque())
+    for _ in range(len(buffers)):
+        try:
+            buffer = buffers.popleft()  # now no other thread can find it
+        except IndexError:
+            break
+        if sys.getrefcount(buffer) == _IDLE:
+            array: Array = np.ndarray(shape, dtype, buffer)  # refers to the buffer, which so is taken
+            buffers.append(buffer)
+            return array
+        buffers.append(buffer)
+    buffer = _new_buffer(room)
+    array = np.ndarray(shape, dtype, buffer)
+    buffers.append(buffer)
+    return array
+
+
+def _held_memory_is_never_given_out() -> bool:
+    """Try it, with this interpreter's way of counting references."""
+    first = empty((SMALL,), np.uint8)
+    view = first[1:]
+    second = empty((SMALL,), np.uint8)
+    apart = not np.may_share_memory(first, second)
+    del first, second
+    third, fourth = empty((SMALL,), np.uint8), empty((SMALL,), np.uint8)
+    return apart and not any(np.may_share_memory(view, other) for other in (third, fourth))
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of zeros, from pooled memory if it is large."""
+    array = empty(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def release() -> None:
+    """Give all idle memory back to the system. What is in use returns when its arrays die."""
+    for room in list(_buffers):
+        _release(room)
+
+
+def _release(room: int) -> None:
+    global _pooled
+    buffers = _buffers[room]
+    for _ in range(len(buffers)):
+        try:
+            buffer = buffers.popleft()
+        except IndexError:
+            break
+        if sys.getrefcount(buffer) == _IDLE:
+            _pooled -= room
+        else:
+            buffers.append(buffer)
+
+
+def _sweep() -> None:
+    """Let go of what has not been asked for while one size was asked for many times: another model, another batch."""
+    for room in list(_buffers):
+        if not _asked.pop(room, 0):
+            _release(room)
+    _asked.clear()
+
+
+def _room(size: int) -> int:
+    """The size of buffer to use: rounded up to an eighth of its power of two, so that near sizes share."""
+    step = 1 << max(size.bit_length() - 4, 0)
+    return -(-size // step) * step
+
+
+def _new_buffer(room: int) -> Buffer:
+    global _pooled
+    if _pooled + room > LIMIT:
+        release()
+    _pooled += room
+    return Buffer(room, np.uint8)
+
+
+_POOLING = _POOLING and _held_memory_is_never_given_out()
