@@ -1,0 +1,90 @@
+"""What arguments look like, and what to say when they do not: every message names the operation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+Axis = int | tuple[int, ...] | None
+
+
+def axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
+    """Axes as sorted non-negative ints, each once; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    given = tuple(axis) if isinstance(axis, Iterable) else (axis,)
+    found = tuple(one_axis(a, ndim, name) for a in given)
+    if len(set(found)) != len(found):
+        raise ValueError(f"{name}: axis={axis!r} names an axis twice; name each axis once")
+    return tuple(sorted(found))
+
+
+def one_axis(axis: int, ndim: int, name: str) -> int:
+    """One axis as a non-negative int."""
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+        raise TypeError(f"{name}: axis must be an int, or a tuple of ints where several are meant; received {axis!r}")
+    if not -ndim <= axis < ndim:
+        wanted = f"expected {-ndim} to {ndim - 1}" if ndim else "it has no axes"
+        raise IndexError(f"{name}: axis {axis} is out of range for a tensor of {ndim} axes; {wanted}")
+    return int(axis) % ndim
+
+
+def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
+    """An int, or a pair of ints, as a pair (rows, columns)."""
+    items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
+    if len(items) != 2 or not all(
+        isinstance(i, int | np.integer) and not isinstance(i, bool) and i >= minimum for i in items
+    ):
+        raise ValueError(
+            f"{name}: {argument} must be an int of at least {minimum}, or a pair (rows, columns) of them; "
+            f"received {value!r}"
+        )
+    return int(items[0]), int(items[1])
+
+
+def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
+    """Raise unless the value is one of the known names."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{name}: unknown {argument} {value!r}; known are {', '.join(map(repr, known))}")
+
+
+def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
+    """What NumPy had to say against an operation, with the operation's name, the shapes and a remedy."""
+    shapes = " and ".join(str(np.shape(a)) for a in arrays)
+    text = str(error)
+    if text.startswith(f"{name}:"):
+        return error
+    if "broadcast" in text:
+        text = (
+            f"the shapes {shapes} do not broadcast; counted from the last axis, lengths must be equal or 1: "
+            "use reshape() or expand_dims() on one of them"
+        )
+    else:
+        text = f"{text} (received shapes {shapes})"
+    kind = next(k for k in (IndexError, TypeError, ValueError) if isinstance(error, k))
+    return kind(f"{name}: {text}")
+
+
+def parameters(function: Callable[..., Any]) -> tuple[list[str], list[str]]:
+    """The names of a function's positional parameters, and of its keyword-only ones."""
+    found = inspect.signature(function).parameters.values()
+    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    return (
+        [p.name for p in found if p.kind not in keyword],
+        [p.name for p in found if p.kind is inspect.Parameter.KEYWORD_ONLY],
+    )
+
+
+def check_rule(
+    name: str, position: int, rule: Callable[..., Any], values: Sequence[str], metadata: Sequence[str]
+) -> None:
+    """Raise unless a rule can be called with these values and this metadata."""
+    try:
+        inspect.signature(rule).bind(*values, **dict.fromkeys(metadata))
+    except TypeError as error:
+        wanted = ", ".join((*values, *(["*", *metadata] if metadata else [])))
+        raise TypeError(f"{name}: the rule for its input {position} must take ({wanted}): {error}") from None

@@ -1,0 +1,399 @@
+"""Reverse-mode automatic differentiation, to any order: all of it, and not one formula.
+
+A *primitive* is a NumPy function with one *rule* per input: the vector-Jacobian product, a pure function of
+the gradient ``g`` of the result, the result ``y``, and the inputs. Called on arrays, a primitive is plain
+NumPy. Called on traced values, it also records a :class:`Node` that says how its result came about. The walk
+in :func:`gradients` goes back over those nodes and asks each rule for its product.
+
+The walk hands the rules raw arrays, and so nothing is recorded and nothing is wrapped. With
+``create_graph=True`` it hands the same rules traced values, and so the gradient is itself a recorded value
+that can be differentiated again. ``tensorgrad/README.md`` tells the whole story on one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+
+from tensorgrad.checks import check_rule, explained, parameters
+from tensorgrad.memory import Memory, is_view, owner, tick
+from tensorgrad.switches import Switch
+from tensorgrad.switches import no_grad as no_grad
+from tensorgrad.switches import recording as recording
+from tensorgrad.switches import set_recording as set_recording
+
+V = TypeVar("V")
+Rule = Callable[..., Any]
+
+_watcher: ContextVar[Watcher | None] = ContextVar("tensorgrad_watcher", default=None)
+
+
+class Node:
+    """How a value was computed: ``primitive(*args, **params)``, at one tick of the clock."""
+
+    __slots__ = ("args", "note", "params", "primitive", "recorded")
+
+    def __init__(self, primitive: Primitive, args: tuple[Any, ...] | None, params: dict[str, Any]) -> None:
+        self.primitive = primitive
+        self.args = args  # None once the graph behind it was freed
+        self.params = params
+        self.recorded = tick()
+        self.note: Any = None  # left by a watcher
+
+
+class Traced:
+    """A value in a graph. :class:`tensorgrad.Tensor` adds the operators; the engine needs only what is here.
+
+    ``array`` is the value, without the bookkeeping that ``Tensor.data`` does for writers.
+    """
+
+    __slots__ = ("__weakref__", "array", "grad", "hooks", "memory", "needs_grad", "node")
+
+    array: Any
+    grad: Self | None
+    hooks: dict[int, Callable[[Any], Any]] | None
+    memory: Memory | None
+    needs_grad: bool
+    node: Node | None
+
+    @classmethod
+    def wrap(cls, array: Any) -> Self:
+        """A constant around ``array``, which is not copied: it must not be written to by anybody else."""
+        new = cls.__new__(cls)
+        new.array = array
+        new.grad = new.hooks = new.memory = new.node = None
+        new.needs_grad = False
+        return new
+
+
+class Watcher(Protocol):
+    """Is told of every value as it appears (see :mod:`tensorgrad.debug`)."""
+
+    def computed(self, y: Traced, node: Node) -> None:
+        """``y`` was computed as ``node`` says, whether that was recorded or not."""
+
+    def differentiated(self, gradient: Any, y: Traced, node: Node, position: int) -> None:
+        """The rule of ``node`` for the input at ``position`` returned ``gradient``."""
+
+
+class Primitive:
+    """A NumPy function and its rules. Data is positional; metadata is keyword, and has no defaults.
+
+    A rule names the values that it reads. An argument whose name begins with an underscore is there for its
+    shape and dtype only, and may be written to between the forward and the backward pass.
+    """
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        self.forward = forward
+        self.name = forward.__name__
+        self.__doc__ = forward.__doc__
+        self.__module__ = forward.__module__
+        self._rules: tuple[Rule | None, ...] = ()
+        self._reads: tuple[tuple[bool, ...], ...] = ()
+        self._rule_for_each: Rule | None = None
+        self.last_step: Rule | None = None
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def rules(self, *rules: Rule | None) -> None:
+        """Set one rule ``(g, y, *inputs, **params)`` per input; None for an input whose gradient is zero."""
+        inputs, metadata = parameters(self.forward)
+        if len(rules) != len(inputs):
+            raise TypeError(
+                f"{self.name}: it has {len(inputs)} inputs, but received {len(rules)} rules; "
+                "give one for each input, None where the gradient is zero"
+            )
+        for position, rule in enumerate(rules):
+            if rule is not None:
+                check_rule(self.name, position, rule, ("g", "y", *inputs), metadata)
+        self._rules = rules
+        self._reads = tuple(_reads(rule, skip=1) for rule in rules)
+
+    def rule_for_each(self, rule: Callable[..., Any]) -> None:
+        """Set one rule ``(position, g, y, *inputs, **params)`` for a primitive of any number of inputs."""
+        self._rule_for_each = rule
+        self._reads = (_reads(rule, skip=2),)
+
+    def ends_with(self, rule: Rule) -> None:
+        """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result."""
+        inputs, metadata = parameters(self.forward)
+        check_rule(self.name, 0, rule, ("g", "y", *inputs), metadata)
+        self.last_step = rule
+        reads = _reads(rule, skip=1)
+        self._reads = tuple(
+            tuple(a or b for a, b in zip(own, reads, strict=True)) if own else () for own in self._reads
+        )
+
+    def rule(self, position: int) -> tuple[Rule | None, tuple[bool, ...]]:
+        """The rule for the input at ``position``, and whether it reads ``y`` and each of the inputs."""
+        if self._rule_for_each is not None:
+            return partial(self._rule_for_each, position), self._reads[0]
+        if position >= len(self._rules):
+            raise NotImplementedError(
+                f"{self.name}: its input {position} has no rule; give it one with {self.name}.rules(...)"
+            )
+        return self._rules[position], self._reads[position]
+
+    def __call__(self, first: V, *rest: Any, **params: Any) -> V:
+        """Apply to arrays, or to traced values: the result is of the operands' kind."""
+        args = (first, *rest)
+        kind: Any = None
+        needs_grad = False
+        arrays = []
+        for a in args:
+            if isinstance(a, Traced):
+                kind = type(a)
+                needs_grad = needs_grad or a.needs_grad
+                arrays.append(a.array)
+                if a.memory is not None:
+                    a.memory.look()
+            else:
+                arrays.append(a)
+        if kind is None:
+            return self.forward(*arrays, **params)  # type: ignore[no-any-return]
+        try:
+            result = self.forward(*arrays, **params)
+        except (IndexError, TypeError, ValueError) as error:
+            raise explained(error, self.name, arrays) from error
+        if not isinstance(result, np.ndarray | np.generic):
+            raise TypeError(f"{self.name}: expected an array from its forward function, received {type(result)}")
+        out = kind.wrap(result)
+        if result.base is not None or result is arrays[0]:
+            _share_memory(out, args)
+        recorded = needs_grad and recording() and result.dtype.kind in "fc"  # an index has no gradient
+        watcher = _watcher.get()
+        if recorded or watcher is not None:
+            node = Node(self, args, params)
+            if recorded:
+                out.needs_grad = True
+                out.node = node
+            if watcher is not None:
+                watcher.computed(out, node)
+        return out  # type: ignore[no-any-return]
+
+
+def primitive(forward: Callable[..., Any]) -> Primitive:
+    """Make a primitive of a function on NumPy arrays. Its rules are set with :meth:`Primitive.rules`."""
+    return Primitive(forward)
+
+
+def _reads(rule: Rule | None, skip: int) -> tuple[bool, ...]:
+    """Tell, for ``y`` and each input of a rule, whether it reads the value, or only the shape and dtype.
+
+    The last entry holds for all inputs from there on (``*inputs``).
+    """
+    return () if rule is None else tuple(not name.startswith("_") for name in parameters(rule)[0][skip:])
+
+
+def _share_memory(view: Traced, args: tuple[Any, ...]) -> None:
+    """If the result of an operation shows the memory of an input, let both share one Memory."""
+    for a in args:
+        if isinstance(a, Traced) and np.may_share_memory(view.array, a.array):
+            a.memory = view.memory = a.memory or Memory(a.array)
+            return
+
+
+def value(x: Any) -> Any:
+    """The array of a traced value, and anything else as it is: what a rule needs for its constants."""
+    return x.array if isinstance(x, Traced) else x
+
+
+def memory(t: Traced) -> Memory:
+    """The memory of ``t.array``, which may have been replaced."""
+    if t.memory is None or t.memory.array is not owner(t.array):
+        t.memory = Memory(t.array)
+    return t.memory
+
+
+def wrote(t: Traced) -> None:
+    """Report that the library itself wrote to ``t.array``, in place or by replacing it."""
+    memory(t).write()
+
+
+def watch(watcher: Watcher) -> Switch[Watcher | None]:
+    """Tell ``watcher`` of every value that is computed or differentiated: a context manager."""
+    return Switch(_watcher, watcher)
+
+
+def watcher() -> Watcher | None:
+    """The watcher of this context."""
+    return _watcher.get()
+
+
+def backward(output: Traced, seed: Any, *, retain_graph: bool, create_graph: bool) -> None:
+    """Add the gradient of ``output`` by every leaf that it depends on to that leaf's ``grad``."""
+    for leaf, g, fresh in gradients(output, seed, None, retain_graph, create_graph):
+        if leaf.grad is None:
+            own = g if fresh else g.copy()
+            leaf.grad = own if isinstance(own, Traced) else type(leaf).wrap(np.asarray(own))
+        elif not isinstance(leaf.grad, Traced) or _kind(leaf.grad) != _kind(leaf):
+            raise TypeError(
+                f"backward: the grad of a leaf must be None or a Tensor of its shape {leaf.array.shape} and "
+                f"{leaf.array.dtype}, to add to; found {leaf.grad!r}"
+            )
+        else:  # not in place: someone may have kept the gradient so far, or have given it
+            leaf.grad = leaf.grad + g
+
+
+def _kind(t: Traced) -> tuple[Any, Any]:
+    return t.array.shape, t.array.dtype
+
+
+def gradients(
+    output: Traced,
+    seed: Any,
+    wanted: Sequence[Traced] | None,
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[tuple[Any, Any, bool]]:
+    """Walk back from ``output``: the one loop of reverse-mode autodiff.
+
+    It starts with the gradient ``seed`` of ``output`` itself, and ends at the values that are ``wanted``, or, if
+    that is None, at all leaves. With ``retain_graph`` the nodes are kept, so that the graph can be walked again.
+    With ``create_graph`` the rules get traced values, so that the gradients are recorded.
+
+    Returns ``(value, gradient, fresh)`` for each wanted value that the output depends on; fresh says that the
+    gradient's memory is nobody else's.
+    """
+    targets = None if wanted is None else {id(t) for t in wanted}
+    order, reaches = _paths(output, targets)
+    # A gradient that no one else holds (`fresh`) is added to in place; before that, the sum makes a new array.
+    pending: dict[int, tuple[Any, bool]] = {id(output): (seed, False)}
+    found: list[tuple[Any, Any, bool]] = []
+    watcher = _watcher.get()
+    with set_recording(create_graph):
+        while order:
+            y = order.pop()  # so that y, and what only y holds, is freed as soon as it has been passed
+            wanted_here = y.node is None if targets is None else id(y) in targets
+            if id(y) not in pending:  # every rule on the way to it was None: its gradient is zero
+                if wanted_here:
+                    zero = np.zeros_like(y.array)
+                    found.append((y, type(y).wrap(zero) if create_graph else zero, True))
+                continue
+            g, fresh = pending.pop(id(y))
+            if y.hooks:
+                g, fresh = _hooked(y, g, fresh)
+            node = y.node
+            if wanted_here:
+                found.append((y, g, fresh))
+            if node is None or node.args is None:  # a leaf, or a wanted value with nothing wanted behind it
+                continue
+            values = [y, *node.args] if create_graph else [value(a) for a in (y, *node.args)]
+            watched = any([getattr(a, "memory", None) is not None for a in (y, *node.args)])  # noqa: C419
+            if node.primitive.last_step is not None:
+                g = node.primitive.last_step(g, *values, **node.params)
+            for position, a in enumerate(node.args):
+                if not (isinstance(a, Traced) and reaches.get(id(a))):
+                    continue
+                rule, reads = node.primitive.rule(position)
+                if rule is None:
+                    continue
+                if watched:
+                    _refuse_writes(node, y, position, reads)
+                try:
+                    h = rule(g, *values, **node.params)
+                except Exception as error:
+                    error.add_note(f"in the rule of {node.primitive.name} for its input {position}")
+                    raise
+                h = _fit(h, a, node.primitive, position)
+                if create_graph and not isinstance(h, Traced):
+                    h = type(a).wrap(h)
+                if watcher is not None:
+                    watcher.differentiated(h, y, node, position)
+                if id(a) not in pending:
+                    pending[id(a)] = h, h is not g and not create_graph and not is_view(h)
+                    continue
+                total, ours = pending[id(a)]
+                if ours and isinstance(total, np.ndarray):
+                    total += h
+                else:
+                    total = total + h
+                pending[id(a)] = total, not create_graph
+            if not retain_graph:
+                node.args = None
+            del values, node, y, g  # nothing of this step may outlive it
+    return found
+
+
+def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict[int, bool]]:
+    """The values on a path from ``output`` to a target, inputs before results, and which those are.
+
+    Depth first, with a stack of its own: the length of a graph is not bounded by Python's recursion limit.
+    """
+    order: list[Traced] = []
+    reaches: dict[int, bool] = {}
+    stack: list[tuple[Traced, bool]] = [(output, False)]
+    while stack:
+        y, inputs_done = stack.pop()
+        wanted = y.node is None if targets is None else id(y) in targets
+        inputs: Any = y.node.args if y.node is not None else ()
+        if y.node is not None and inputs is None:
+            if not wanted:
+                raise RuntimeError(
+                    f"backward: the graph behind the result of {y.node.primitive.name} was freed by an earlier walk "
+                    "over it; pass retain_graph=True to that walk to go over the graph again"
+                )
+            inputs = ()
+        if inputs_done:
+            if wanted or any([reaches.get(id(a)) for a in inputs]):  # noqa: C419
+                reaches[id(y)] = True
+                order.append(y)
+        elif id(y) not in reaches:
+            reaches[id(y)] = False
+            stack.append((y, True))
+            stack.extend((a, False) for a in inputs if isinstance(a, Traced) and a.needs_grad)
+    return order, reaches
+
+
+def _fit(h: Any, a: Traced, primitive: Primitive, position: int) -> Any:
+    """Undo broadcasting: sum a gradient over the axes that its input was stretched along; match its dtype."""
+    shape, dtype = a.array.shape, a.array.dtype
+    received: Any = getattr(value(h), "shape", None)
+    if received != shape:
+        extra = -1 if received is None else len(received) - len(shape)
+        if extra < 0 or any(n not in (1, m) for n, m in zip(shape, received[extra:], strict=True)):
+            what = repr(h) if received is None else f"shape {received}"
+            raise ValueError(
+                f"{primitive.name}: the rule for its input {position} must return a gradient of that input's shape "
+                f"{shape}, or of a shape broadcast from it; received {what}"
+            )
+        stretched = (i for i, n in enumerate(received) if i < extra or n != shape[i - extra])
+        h = h.sum(axis=tuple(stretched), keepdims=True).reshape(shape)
+    return h if value(h).dtype == dtype else h.astype(dtype)
+
+
+def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:
+    """Let the hooks of a value see its gradient, one after the other, and replace it."""
+    seen = g if isinstance(g, Traced) else type(y).wrap(g if fresh else g.copy())
+    for hook in list((y.hooks or {}).values()):
+        new = hook(seen)
+        if new is None:
+            continue
+        if not isinstance(new, Traced) or _kind(new) != _kind(y):
+            received = f" of shape {new.array.shape} and {new.array.dtype}" if isinstance(new, Traced) else ""
+            raise TypeError(
+                f"register_hook: a hook must return None or a Tensor of the gradient's shape {y.array.shape} and "
+                f"{y.array.dtype}; received {type(new).__name__}{received}"
+            )
+        seen = new
+    return (seen if isinstance(g, Traced) else seen.array), False  # a hook may have kept it
+
+
+def _refuse_writes(node: Node, y: Traced, position: int, reads: tuple[bool, ...]) -> None:
+    """Raise if a value that the rule is about to read was written to since it was recorded."""
+    for index, a in enumerate((y, *(node.args or ()))):
+        if not isinstance(a, Traced) or a.memory is None or not reads[min(index, len(reads) - 1)]:
+            continue
+        a.memory.look()
+        if a.memory.written > node.recorded:
+            what = "its result" if index == 0 else f"its input {index - 1}"
+            raise RuntimeError(
+                f"{node.primitive.name}: {what} (shape {a.array.shape}) was written to between the forward and the "
+                f"backward pass, and the gradient by input {position} needs what it held; write after backward(), "
+                "or compute on a copy()"
+            )

@@ -1,0 +1,62 @@
+"""What was written to, and when: so that a write between forward and backward cannot falsify a gradient unseen.
+
+There is one clock. Every recording and every write takes its next tick, and a rule that is about to read a
+value whose memory was written to after the recording is stopped (see :func:`tensorgrad.engine.gradients`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+_clock = itertools.count(1)
+
+
+def tick() -> int:
+    """The next moment."""
+    return next(_clock)
+
+
+class Memory:
+    """The memory of an array, and of all views of it: when it was last written to.
+
+    The library reports its own writes with :meth:`write`. A write through an array that was handed out cannot
+    be seen as it happens. Such memory keeps a copy of its contents, which :meth:`look` compares.
+    """
+
+    __slots__ = ("array", "contents", "written")
+
+    def __init__(self, array: Any) -> None:
+        self.array = owner(array)
+        self.contents: bytes | None = None  # only of memory that was handed out
+        self.written = 0
+
+    def hand_out(self) -> None:
+        """Watch the contents from now on: someone outside of the library holds the array."""
+        if self.contents is None:
+            self.contents = self.array.tobytes()
+
+    def write(self) -> None:
+        """Note that the contents changed just now."""
+        self.written = tick()
+        if self.contents is not None:
+            self.contents = self.array.tobytes()
+
+    def look(self) -> None:
+        """Note a write that was made through an array that was handed out."""
+        if self.contents is not None and self.contents != self.array.tobytes():
+            self.write()
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory a view shows; an array that is no view is its own."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def is_view(array: Any) -> bool:
+    """Whether an array shows another one's memory. An array in a buffer, which is of a class of its own, does not."""
+    return type(array.base) is np.ndarray
