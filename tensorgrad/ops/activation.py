@@ -1,0 +1,98 @@
+"""The nonlinearities of neural networks that are worth a rule of their own; the others are compositions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import elementwise
+from tensorgrad.ops.arithmetic import where
+from tensorgrad.ops.elementwise import exp
+from tensorgrad.ops.reduction import keep, total
+
+
+@primitive
+def relu(x: Any) -> Any:
+    """max(x, 0); its gradient at 0 is 0"""
+    return np.maximum(x, 0)
+
+
+@primitive
+def where_positive(x: Any, y: Any) -> Any:
+    """x where y > 0, else 0; its gradient by y is 0"""
+    return elementwise.where_positive(x, y)
+
+
+relu.rules(lambda g, y, _x: where_positive(g, y))
+where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
+
+
+@primitive
+def leaky_relu(x: Any, *, slope: float) -> Any:
+    """x where x > 0, else slope x"""
+    return np.where(x > 0, x, slope * x)
+
+
+leaky_relu.rules(lambda g, _y, x, *, slope: where(value(x) > 0, g, slope * g))
+
+
+@primitive
+def elu(x: Any, *, alpha: float) -> Any:
+    """x where x > 0, else alpha (e^x - 1)"""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+elu.rules(lambda g, y, x, *, alpha: where(value(x) > 0, g, g * (y + alpha)))
+
+
+@primitive
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e^-x), without overflow at either end"""
+    e = np.exp(np.where(x > 0, -x, x))  # in (0, 1]
+    return np.where(x > 0, 1, e) / (1 + e)
+
+
+sigmoid.rules(lambda g, y, _x: g * (y * (1 - y)))
+
+
+@primitive
+def softplus(x: Any) -> Any:
+    """ln(1 + e^x), without overflow"""
+    return np.maximum(x, 0) + np.log1p(np.exp(np.where(x > 0, -x, x)))
+
+
+softplus.rules(lambda g, _y, x: g * sigmoid(x))
+
+
+@primitive
+def softmax(x: Any, *, axis: Any) -> Any:
+    """e^x / sum(e^x) over the axis, or axes"""
+    e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+softmax.rules(lambda g, y, _x, *, axis: y * (g - total(g * y, axis=axis, keepdims=True)))
+
+
+@primitive
+def log_softmax(x: Any, *, axis: Any) -> Any:
+    """x - ln sum(e^x) over the axis, or axes"""
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)) if x.size else shifted
+
+
+log_softmax.rules(lambda g, y, _x, *, axis: g - exp(y) * total(g, axis=axis, keepdims=True))
+
+
+@primitive
+def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    """ln sum(e^x) over the axes, without overflow"""
+    top = x.max(axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)  # all -inf gives -inf, and inf gives inf
+    y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdims else y.squeeze(axis)
+
+
+logsumexp.rules(lambda g, _y, x, *, axis, keepdims: keep(g, x.shape, axis) * softmax(x, axis=axis))

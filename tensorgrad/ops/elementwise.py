@@ -1,0 +1,216 @@
+"""Functions of one operand, element by element."""
+
+from __future__ import annotations
+
+from math import log as _ln
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine import primitive, value
+
+
+@primitive
+def exp(x: Any) -> Any:
+    """e^x"""
+    return np.exp(x)
+
+
+exp.rules(lambda g, y, _x: g * y)
+
+
+@primitive
+def expm1(x: Any) -> Any:
+    """e^x - 1, exact near 0"""
+    return np.expm1(x)
+
+
+expm1.rules(lambda g, y, _x: g * (y + 1))
+
+
+@primitive
+def log(x: Any) -> Any:
+    """ln x"""
+    return np.log(x)
+
+
+log.rules(lambda g, _y, x: g / x)
+
+
+@primitive
+def log1p(x: Any) -> Any:
+    """ln(1 + x), exact near 0"""
+    return np.log1p(x)
+
+
+log1p.rules(lambda g, _y, x: g / (1 + x))
+
+
+@primitive
+def log2(x: Any) -> Any:
+    """log x to base 2"""
+    return np.log2(x)
+
+
+log2.rules(lambda g, _y, x: g / (x * _ln(2)))
+
+
+@primitive
+def log10(x: Any) -> Any:
+    """log x to base 10"""
+    return np.log10(x)
+
+
+log10.rules(lambda g, _y, x: g / (x * _ln(10)))
+
+
+@primitive
+def sqrt(x: Any) -> Any:
+    """square root of x"""
+    return np.sqrt(x)
+
+
+sqrt.rules(lambda g, y, _x: g / (2 * y))
+
+
+@primitive
+def square(x: Any) -> Any:
+    """x^2"""
+    return x * x
+
+
+square.rules(lambda g, _y, x: 2 * g * x)
+
+
+@primitive
+def absolute(x: Any) -> Any:
+    """|x|; its gradient at 0 is 0"""
+    return np.abs(x)
+
+
+absolute.rules(lambda g, _y, x: g * np.sign(value(x)))
+
+
+@primitive
+def sign(x: Any) -> Any:
+    """-1, 0 or 1: the sign of x; its gradient is 0 everywhere"""
+    return np.sign(x)
+
+
+sign.rules(None)
+
+
+@primitive
+def sin(x: Any) -> Any:
+    """sin x"""
+    return np.sin(x)
+
+
+@primitive
+def cos(x: Any) -> Any:
+    """cos x"""
+    return np.cos(x)
+
+
+sin.rules(lambda g, _y, x: g * cos(x))
+cos.rules(lambda g, _y, x: -g * sin(x))
+
+
+@primitive
+def tan(x: Any) -> Any:
+    """tan x"""
+    return np.tan(x)
+
+
+tan.rules(lambda g, y, _x: g * (1 + y * y))
+
+
+@primitive
+def arcsin(x: Any) -> Any:
+    """arcsin x"""
+    return np.arcsin(x)
+
+
+arcsin.rules(lambda g, _y, x: g / sqrt(1 - x * x))
+
+
+@primitive
+def arccos(x: Any) -> Any:
+    """arccos x"""
+    return np.arccos(x)
+
+
+arccos.rules(lambda g, _y, x: -g / sqrt(1 - x * x))
+
+
+@primitive
+def arctan(x: Any) -> Any:
+    """arctan x"""
+    return np.arctan(x)
+
+
+arctan.rules(lambda g, _y, x: g / (1 + x * x))
+
+
+@primitive
+def sinh(x: Any) -> Any:
+    """sinh x"""
+    return np.sinh(x)
+
+
+@primitive
+def cosh(x: Any) -> Any:
+    """cosh x"""
+    return np.cosh(x)
+
+
+sinh.rules(lambda g, _y, x: g * cosh(x))
+cosh.rules(lambda g, _y, x: g * sinh(x))
+
+
+@primitive
+def tanh(x: Any) -> Any:
+    """tanh x"""
+    return np.tanh(x)
+
+
+tanh.rules(lambda g, y, _x: g * (1 - y * y))
+
+
+@primitive
+def erf(x: Any) -> Any:
+    """2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x"""
+    from scipy import special
+
+    return special.erf(x)
+
+
+erf.rules(lambda g, _y, x: g * exp(-x * x) * (2 / pi**0.5))
+
+
+@primitive
+def clip(x: Any, *, low: float | None, high: float | None) -> Any:
+    """x, but at least low and at most high; a bound lets the gradient pass, what is beyond it does not"""
+    return np.clip(x, low, high)
+
+
+clip.rules(lambda g, y, x, *, low, high: g * (value(x) == value(y)))
+
+
+@primitive
+def cast(x: Any, *, dtype: Any) -> Any:
+    """x in another dtype"""
+    return x.astype(dtype)
+
+
+cast.rules(lambda g, _y, _x, *, dtype: g)  # the engine gives every gradient its input's dtype
+
+
+@primitive
+def copy(x: Any) -> Any:
+    """x in memory of its own"""
+    return x.copy()
+
+
+copy.rules(lambda g, _y, _x: g)

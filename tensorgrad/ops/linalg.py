@@ -1,0 +1,45 @@
+"""Matrix products. Both are bilinear: the rule by one operand is the same product with the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine import primitive
+from tensorgrad.kernels import matrix
+from tensorgrad.ops.shaping import transpose
+
+
+def _swap(x: Any) -> Any:
+    """Transpose the last two axes."""
+    n = len(x.shape)
+    return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+@primitive
+def matmul(x: Any, y: Any) -> Any:
+    """x @ y, for operands of at least two axes; the leading ones broadcast"""
+    return matrix.matmul(x, y)
+
+
+matmul.rules(lambda g, _z, _x, y: matmul(g, _swap(y)), lambda g, _z, x, _y: matmul(_swap(x), g))
+
+
+@primitive
+def einsum(*xs: Any, subscripts: str) -> Any:
+    """einstein's sum, in explicit form ("ij,jk->ik"), every index of an operand unique in it and found elsewhere"""
+    return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
+
+
+def _contract_others(position: int, g: Any, _y: Any, *xs: Any, subscripts: str) -> Any:
+    """The gradient takes the place of the operand, and the operand's indices that of the result's."""
+    inputs, output = subscripts.split("->")
+    names = inputs.split(",")
+    wanted = names[position]
+    names[position] = output
+    operands = [g if i == position else x for i, x in enumerate(xs)]
+    return einsum(*operands, subscripts=",".join(names) + "->" + wanted)
+
+
+einsum.rule_for_each(_contract_others)

@@ -1,0 +1,132 @@
+"""Windows over images: im2col, convolution, pooling. Each family is closed under differentiation.
+
+im2col and col2im are each other's transpose. conv2d is bilinear, and so are its transposes by the images and
+by the kernels: the rules of the three are one another. Selecting a window's extreme and placing a gradient
+there are each other's transpose, and so are averaging and spreading.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorgrad.engine import primitive
+from tensorgrad.kernels import convolution, elementwise, lowering, pooling
+from tensorgrad.ops.activation import where_positive
+from tensorgrad.ops.shaping import broadcast_to
+
+
+@primitive
+def im2col(x: Any, *, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """the windows of images as the rows of a matrix"""
+    return lowering.im2col(x, size, stride, padding, dilation)
+
+
+@primitive
+def col2im(cols: Any, *, shape: Any, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """the rows of a matrix added to the windows of images"""
+    return lowering.col2im(cols, shape, size, stride, padding, dilation)
+
+
+im2col.rules(lambda g, _y, _x, **windows: col2im(g, shape=_x.shape, **windows))
+col2im.rules(lambda g, _y, _cols, *, shape, **windows: im2col(g, **windows))
+
+
+@primitive
+def conv2d(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """y[i, j, f] = sum over a, b, c of x[i s + a d - p, j s + b d - p, c] w[a, b, c, f]"""
+    return convolution.conv2d(x, w, stride, padding, dilation, groups)
+
+
+@primitive
+def conv2d_input(g: Any, w: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """the transpose of conv2d in x: x[i s + a d - p, j s + b d - p, c] = sum of g[i, j, f] w[a, b, c, f]"""
+    return convolution.conv2d_input(g, w, shape, stride, padding, dilation, groups)
+
+
+@primitive
+def conv2d_weight(x: Any, g: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """the transpose of conv2d in w: w[a, b, c, f] = sum over i, j of x[i s + a d - p, j s + b d - p, c] g[i, j, f]"""
+    return convolution.conv2d_weight(x, g, size, stride, padding, dilation, groups)
+
+
+conv2d.rules(
+    lambda g, _y, _x, w, **geometry: conv2d_input(g, w, shape=_x.shape, **geometry),
+    lambda g, _y, x, _w, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
+)
+conv2d_input.rules(
+    lambda h, _x, _g, w, *, shape, **geometry: conv2d(h, w, **geometry),
+    lambda h, _x, g, _w, *, shape, **geometry: conv2d_weight(h, g, size=_w.shape[:2], **geometry),
+)
+conv2d_weight.rules(
+    lambda h, _w, _x, g, *, size, **geometry: conv2d_input(g, h, shape=_x.shape, **geometry),
+    lambda h, _w, x, _g, *, size, **geometry: conv2d(x, h, **geometry),
+)
+
+
+@primitive
+def channel_sums(x: Any) -> Any:
+    """the sum of x over all axes but the last"""
+    return elementwise.channel_sums(x)
+
+
+channel_sums.rules(lambda g, _y, _x: broadcast_to(g, shape=_x.shape))
+
+
+@primitive
+def conv2d_bias(x: Any, w: Any, b: Any, *, relu: bool, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """conv2d(x, w) + b, and with relu what of it is above 0, without a pass over memory for each"""
+    return convolution.conv2d(x, w, stride, padding, dilation, groups, b, relu)
+
+
+conv2d_bias.rules(
+    lambda g, _y, _x, w, _b, *, relu, **geometry: conv2d_input(g, w, shape=_x.shape, **geometry),
+    lambda g, _y, x, _w, _b, *, relu, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
+    lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
+)
+conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, relu, **geometry: where_positive(g, y) if relu else g)
+
+
+@primitive
+def max_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+    """the largest pixel of each window; the first of equal ones takes the gradient"""
+    return pooling.extreme(x, size, stride, padding, largest=True)
+
+
+@primitive
+def min_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+    """the smallest pixel of each window; the first of equal ones takes the gradient"""
+    return pooling.extreme(x, size, stride, padding, largest=False)
+
+
+@primitive
+def pool_select(v: Any, x: Any, *, size: Any, stride: Any, padding: Any, largest: bool) -> Any:
+    """v at the place of each window's extreme in x"""
+    return pooling.select(v, x, size, stride, padding, largest)
+
+
+@primitive
+def pool_place(g: Any, x: Any, *, size: Any, stride: Any, padding: Any, largest: bool) -> Any:
+    """the transpose of pool_select: g added to the place of each window's extreme in x"""
+    return pooling.place(g, x, size, stride, padding, largest)
+
+
+max_pool2d.rules(lambda g, _y, x, **windows: pool_place(g, x, largest=True, **windows))
+min_pool2d.rules(lambda g, _y, x, **windows: pool_place(g, x, largest=False, **windows))
+pool_select.rules(lambda g, _y, _v, x, **windows: pool_place(g, x, **windows), None)
+pool_place.rules(lambda h, _y, _g, x, **windows: pool_select(h, x, **windows), None)
+
+
+@primitive
+def avg_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+    """the mean of each window, padding not counted"""
+    return pooling.average(x, size, stride, padding)
+
+
+@primitive
+def pool_spread(g: Any, *, shape: Any, size: Any, stride: Any, padding: Any) -> Any:
+    """the transpose of avg_pool2d: each gradient in equal parts to the pixels of its window"""
+    return pooling.spread(g, shape, size, stride, padding)
+
+
+avg_pool2d.rules(lambda g, _y, _x, **windows: pool_spread(g, shape=_x.shape, **windows))
+pool_spread.rules(lambda h, _x, _g, *, shape, **windows: avg_pool2d(h, **windows))
