@@ -1,0 +1,177 @@
+"""Insight: where the first NaN or infinity came from, and the graph as text to draw.
+
+>>> import tensorgrad
+>>> x = tensorgrad.tensor([4.0, -1.0], requires_grad=True)
+>>> with detect_anomaly():
+...     tensorgrad.sqrt(x)
+Traceback (most recent call last):
+    ...
+tensorgrad.debug.AnomalyError: sqrt: the first NaN or infinity appeared in its result: 1 of 2 elements, at (1,), is \
+nan; all of its inputs are finite (computed at <doctest tensorgrad.debug[2]>:2)
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import engine
+
+_PACKAGE = Path(__file__).resolve().parent
+_OURS = tuple(f"{folder}{Path('/')}" for folder in (_PACKAGE, _PACKAGE.parent / "layers", _PACKAGE.parent / "optim"))
+
+
+class AnomalyError(FloatingPointError):
+    """A NaN or an infinity appeared."""
+
+
+@contextmanager
+def detect_anomaly(infinities: bool = True) -> Iterator[None]:
+    """Raise where the first NaN or infinity appears, forward or backward, and say where that was.
+
+    Every value is looked at, so this is slow: for finding a fault, not for training.
+
+    Parameters
+    ----------
+    infinities : bool
+        Whether an infinity is an anomaly too. Without, infinities may be used, as for masking before softmax.
+
+    Raises
+    ------
+    AnomalyError
+        With the operation, how many elements are not finite and which is the first, and the line of your
+        program that called for the operation: also when it is its gradient that is not finite.
+
+    """
+    with engine.watch(_Anomalies(infinities)), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        yield
+
+
+class _Anomalies:
+    """The watcher behind :func:`detect_anomaly`."""
+
+    def __init__(self, infinities: bool) -> None:
+        self.infinities = infinities
+
+    def bad(self, array: Any) -> Any:
+        """Where an array holds what it should not; None if nowhere."""
+        if array.dtype.kind not in "fc":
+            return None
+        found = ~np.isfinite(array) if self.infinities else np.isnan(array)
+        return found if found.any() else None
+
+    def said(self, array: Any, found: Any) -> str:
+        places = np.argwhere(found)
+        first = tuple(int(i) for i in places[0])
+        which = f"at {first}, is" if len(places) == 1 else f"the first at {first}, are not finite; that one is"
+        return f"{len(places)} of {array.size} elements, {which} {np.asarray(array)[first]}"
+
+    def computed(self, y: engine.Traced, node: engine.Node) -> None:
+        node.note = _callers_line()
+        found = self.bad(y.array)
+        if found is None:
+            return
+        arrays = [np.asarray(engine.value(a)) for a in node.args or ()]
+        sick = [f"its input {i} has them already" for i, a in enumerate(arrays) if self.bad(a) is not None]
+        raise AnomalyError(
+            f"{node.primitive.name}: the first NaN or infinity appeared in its result: {self.said(y.array, found)}; "
+            f"{' and '.join(sick) or 'all of its inputs are finite'} (computed at {node.note})"
+        )
+
+    def differentiated(self, gradient: Any, y: engine.Traced, node: engine.Node, position: int) -> None:
+        array = engine.value(gradient)
+        found = self.bad(array)
+        if found is not None:
+            raise AnomalyError(
+                f"{node.primitive.name}: the first NaN or infinity on the way back appeared in the gradient by its "
+                f"input {position}: {self.said(array, found)} "
+                f"(the operation was computed {'at ' + node.note if node.note else 'before detect_anomaly()'})"
+            )
+
+
+def _callers_line() -> str:
+    """The innermost line of the program that is not this library's."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and str(Path(frame.f_code.co_filename)).startswith(_OURS):
+        frame = frame.f_back
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(name, number).strip() if not name.startswith("<") else ""
+    return f"{name}:{number}" + (f": {source}" if source else "")
+
+
+def to_mermaid(output: engine.Traced, names: Mapping[str, engine.Traced] | None = None) -> str:
+    """The graph behind a value as a Mermaid flow chart, which GitHub and Jupyter draw.
+
+    Parameters
+    ----------
+    output : Tensor
+        Whose graph was recorded, and not yet freed by a walk over it.
+    names : dict from str to Tensor, optional
+        Names for values, such as a layer's parameters.
+
+    Examples
+    --------
+    >>> from tensorgrad import tensor
+    >>> w = tensor([1.0, 2.0], requires_grad=True)
+    >>> print(to_mermaid((w * w).sum(), {"w": w}))
+    graph TD
+        n0(["w<br/>(2,)"])
+        n1["mul<br/>(2,)"]
+        n2["total<br/>()"]
+        n0 --> n1
+        n0 --> n1
+        n1 --> n2
+
+    """
+    values, edges = _graph(output)
+    lines = ["graph TD"]
+    for i, t in enumerate(values):
+        label = _label(t, names, "<br/>").replace('"', "#quot;")
+        lines.append(f'    n{i}["{label}"]' if t.node is not None else f'    n{i}(["{label}"])')
+    return "\n".join(lines + [f"    n{a} --> n{b}" for a, b in edges])
+
+
+def to_dot(output: engine.Traced, names: Mapping[str, engine.Traced] | None = None) -> str:
+    """The graph behind a value in Graphviz's language; the arguments are :func:`to_mermaid`'s."""
+    values, edges = _graph(output)
+    lines = ["digraph {"]
+    for i, t in enumerate(values):
+        label = _label(t, names, "\\n").replace('"', '\\"')
+        lines.append(f'    n{i} [label="{label}", shape={"box" if t.node is not None else "ellipse"}];')
+    return "\n".join([*lines, *(f"    n{a} -> n{b};" for a, b in edges), "}"])
+
+
+def _label(t: engine.Traced, names: Mapping[str, engine.Traced] | None, line: str) -> str:
+    name = next((name for name, named in (names or {}).items() if named is t), None)
+    kind = t.node.primitive.name if t.node is not None else "leaf" if t.needs_grad else "constant"
+    if name is not None and t.node is not None:
+        kind = f"{name} = {kind}"
+    elif name is not None:
+        kind = name
+    return f"{kind}{line}{t.array.shape}"
+
+
+def _graph(output: engine.Traced) -> tuple[list[engine.Traced], list[tuple[int, int]]]:
+    """The values that an output was computed from, inputs before results, and the edges between them."""
+    number: dict[int, int] = {}
+    values: list[engine.Traced] = []
+    edges: list[tuple[int, int]] = []
+    stack: list[tuple[engine.Traced, bool]] = [(output, False)]
+    while stack:
+        y, inputs_done = stack.pop()
+        args = (y.node.args or ()) if y.node is not None else ()
+        inputs = [a for a in args if isinstance(a, engine.Traced)]
+        if inputs_done and id(y) not in number:
+            number[id(y)] = len(values)
+            values.append(y)
+            edges.extend((number[id(a)], number[id(y)]) for a in inputs)
+        elif id(y) not in number:
+            stack.append((y, True))
+            stack.extend((a, False) for a in reversed(inputs))
+    return values, edges

@@ -1,0 +1,153 @@
+"""Derivatives of any order, on top of the engine's one walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import engine
+from tensorgrad.functional.shaping import stack
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+
+
+def grad(
+    output: Tensor,
+    inputs: Tensor | Sequence[Tensor],
+    gradient: TensorLike | None = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradient of an output by each of the inputs, without touching anybody's ``grad``.
+
+    Parameters
+    ----------
+    output : Tensor
+    inputs : Tensor or sequence of Tensor
+        Leaves or results; each must require a gradient.
+    gradient : array_like, shape=output.shape, optional
+        Weights for the output's elements; 1 for a single element.
+    retain_graph : bool, optional
+        Keep the graph, so that it can be gone over again. Default: as `create_graph`.
+    create_graph : bool
+        Record the gradients themselves, so that they can be differentiated: any order.
+    allow_unused : bool
+        An input that the output does not depend on has gradient zero, instead of being an error.
+
+    Returns
+    -------
+    tuple of Tensor, one per input, each of that input's shape
+
+    Examples
+    --------
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> (slope,) = grad(x**3, x, create_graph=True)
+    >>> grad(slope, x)
+    (Tensor(18., dtype=float32),)
+
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"grad: expected a Tensor to differentiate, received {type(output).__name__}")
+    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    for position, x in enumerate(wanted):
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise ValueError(f"grad: input {position} does not require a gradient; make it with requires_grad=True")
+    retain = create_graph if retain_graph is None else retain_graph
+    seed = output._seed(gradient, create_graph, "grad")
+    found = {id(x): (g, fresh) for x, g, fresh in engine.gradients(output, seed, wanted, retain, create_graph)}
+    result = []
+    for position, x in enumerate(wanted):
+        if id(x) not in found and not allow_unused:
+            raise ValueError(
+                f"grad: the output does not depend on input {position} (shape {x.shape}); "
+                "pass allow_unused=True to get zeros for it"
+            )
+        g, fresh = found.get(id(x), (np.zeros(x.shape, x.dtype), True))
+        result.append(g if isinstance(g, Tensor) else Tensor.wrap(np.asarray(g) if fresh else np.array(g)))
+    return tuple(result)
+
+
+def jacobian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
+    """All derivatives of a function's outputs by its inputs.
+
+    Parameters
+    ----------
+    f : callable
+        From a tensor to a tensor.
+    x : array_like
+        Where.
+
+    Returns
+    -------
+    Tensor, shape=(*f(x).shape, *x.shape)
+
+    """
+    at = _variable(x)
+    y = _output(f, at, "jacobian")
+    rows = [_gradient(y, at, unit) for unit in _units(y)]
+    return stack(rows).reshape(y.shape + at.shape) if rows else Tensor(np.zeros(y.shape + at.shape, y.dtype))
+
+
+def hessian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
+    """All second derivatives of a scalar function: ``(*x.shape, *x.shape)``."""
+    return jacobian(lambda at: _slope(f, at, "hessian"), x)
+
+
+def hvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
+    """The Hessian of a scalar function times a vector, without the Hessian: two walks, whatever the size of x."""
+    at = _variable(x)
+    return _gradient(_slope(f, at, "hvp"), at, _direction(v, at, "hvp"))
+
+
+def jvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
+    """The Jacobian of a function times a vector: how f(x) changes along v.
+
+    The gradient ``J^T u`` is linear in u; its own gradient by u, weighted with v, is ``J v``.
+    """
+    at = _variable(x)
+    y = _output(f, at, "jvp")
+    u = Tensor(np.zeros(y.shape, y.dtype), requires_grad=True)
+    if not y.requires_grad:
+        return u.detach()
+    (pulled,) = grad(y, at, u, create_graph=True, allow_unused=True)
+    return _gradient(pulled, u, _direction(v, at, "jvp"))
+
+
+def _variable(x: TensorLike) -> Tensor:
+    return Tensor(as_tensor(x).floating(), requires_grad=True)
+
+
+def _output(f: Callable[[Tensor], Tensor], at: Tensor, name: str) -> Tensor:
+    y = f(at)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"{name}: expected a function from a tensor to a tensor; it returned {type(y).__name__}")
+    return y
+
+
+def _slope(f: Callable[[Tensor], Tensor], at: Tensor, name: str) -> Tensor:
+    """The gradient of a function of one output, recorded."""
+    y = _output(f, at, name)
+    if y.size != 1:
+        raise ValueError(f"{name}: expected a function of one output, received outputs of shape {y.shape}")
+    return grad(y, at, create_graph=True, allow_unused=True)[0] if y.requires_grad else at * 0
+
+
+def _gradient(y: Tensor, x: Tensor, weights: Any) -> Tensor:
+    """The gradient of y by x; zero where y is constant."""
+    if not y.requires_grad:
+        return Tensor(np.zeros(x.shape, x.dtype))
+    return grad(y, x, weights.reshape(y.shape), retain_graph=True, allow_unused=True)[0]
+
+
+def _units(y: Tensor) -> Any:
+    return np.eye(y.size, dtype=y.dtype)
+
+
+def _direction(v: TensorLike, at: Tensor, name: str) -> Any:
+    direction = np.asarray(as_tensor(v).array, dtype=at.dtype)
+    if direction.shape != at.shape:
+        raise ValueError(f"{name}: expected v of the shape of x, {at.shape}; received shape {direction.shape}")
+    return direction

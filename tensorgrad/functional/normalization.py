@@ -1,0 +1,120 @@
+"""Dropout, batch normalization and layer normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.checks import Axis, axes
+from tensorgrad.random import RNG, generator
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+
+
+def dropout(x: TensorLike, prob: float = 0.5, *, training: bool = True, rng: RNG = None) -> Tensor:
+    """Set a share of the elements to zero and scale up the others, so that the mean stays (Srivastava et al. 2014).
+
+    Parameters
+    ----------
+    x : array_like
+    prob : float, 0 <= prob < 1
+        The share that is dropped; the others are divided by ``1 - prob``.
+    training : bool
+        Without it, x is passed on as it is.
+    rng : None, int or numpy.random.Generator
+        Where the choice comes from; by default the library's own generator.
+
+    """
+    t = as_tensor(x).floating()
+    if not 0 <= prob < 1:
+        raise ValueError(f"dropout: prob is the share that is dropped, 0 <= prob < 1; received {prob!r}")
+    if not training or prob == 0:
+        return t
+    real = t.array.real.dtype
+    draws = generator(rng).random(t.shape, dtype=np.float32)
+    mask = (draws >= prob).astype(real)
+    mask *= 1 / (1 - prob)
+    return t * Tensor.wrap(mask)
+
+
+def layer_norm(
+    x: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    axis: Axis = -1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Give each sample mean 0 and variance 1 over the axes, then scale and shift (Ba et al. 2016).
+
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``
+    """
+    t = as_tensor(x).floating()
+    over = axes(axis, t.ndim, "layer_norm")
+    return _scaled(
+        _standardized(t, t.mean(over, keepdims=True), t.var(over, keepdims=True), eps), weight, bias, "layer_norm"
+    )
+
+
+def batch_norm(
+    x: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    running_mean: Any = None,
+    running_var: Any = None,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Give each channel, the last axis, mean 0 and variance 1, then scale and shift (Ioffe & Szegedy 2015).
+
+    Parameters
+    ----------
+    x : array_like, shape=(..., C)
+    weight, bias : array_like, shape=(C,), optional
+        The scale and the shift.
+    running_mean, running_var : ndarray, shape=(C,), optional
+        Used when not training. While training they are updated in place: a share `momentum` of the new is mixed in,
+        with the unbiased variance, as PyTorch has it.
+    training : bool
+        Whether to use, and to learn, the batch's own statistics.
+    momentum, eps : float
+
+    Returns
+    -------
+    Tensor, shape=(..., C)
+
+    """
+    t = as_tensor(x).floating()
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
+        mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
+        return _scaled(_standardized(t, mean, var, eps), weight, bias, "batch_norm")
+    over = tuple(range(t.ndim - 1))
+    count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
+    if count < 2:
+        raise ValueError(
+            f"batch_norm: training needs at least two values per channel, received shape {t.shape}; use a larger batch"
+        )
+    mean, var = t.mean(over, keepdims=True), t.var(over, keepdims=True)
+    if running_mean is not None and running_var is not None:
+        for running, new in ((running_mean, mean.array), (running_var, var.array * (count / (count - 1)))):
+            running *= 1 - momentum
+            running += momentum * new.reshape(-1)
+    return _scaled(_standardized(t, mean, var, eps), weight, bias, "batch_norm")
+
+
+def _standardized(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    return (x - mean) / (var + eps).sqrt()
+
+
+def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> Tensor:
+    for title, given in (("weight", weight), ("bias", bias)):
+        shape = () if given is None else as_tensor(given).shape
+        if len(shape) > x.ndim or any(n not in (1, m) for n, m in zip(shape[::-1], x.shape[::-1], strict=False)):
+            raise ValueError(f"{name}: a {title} of shape {shape} does not go with an input of shape {x.shape}")
+    if weight is not None:
+        x = x * as_tensor(weight)
+    return x if bias is None else x + as_tensor(bias)

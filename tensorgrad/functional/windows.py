@@ -1,0 +1,355 @@
+"""Convolution, pooling and upsampling of images, channels last.
+
+Images are ``(N, H, W, C)``, or one sample ``(H, W, C)``, and then so is the result. Sizes, strides, paddings
+and dilations are an int for both axes or a pair (rows, columns). Along each axis the output has
+``floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1`` pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import ops
+from tensorgrad.checks import pair
+from tensorgrad.kernels.lowering import output_size
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+
+Size = int | tuple[int, int]
+
+
+def conv2d(
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve images with kernels (cross-correlate them, as the field does: the kernel is not flipped).
+
+    ``y[n, i, j, f] = b[f] + sum over a, b, c of x[n, i s + a d - p, j s + b d - p, c] w[a, b, c, f]``
+
+    Parameters
+    ----------
+    x : array_like, shape=(N, H, W, C) or (H, W, C)
+        Images.
+    w : array_like, shape=(KH, KW, C / groups, F)
+        Kernels.
+    b : array_like, shape=(F,), optional
+        One bias per filter.
+    stride : int or pair
+        s: how many pixels from one window to the next.
+    padding : int or pair
+        p: how many pixels of zeros to put on both sides.
+    dilation : int or pair
+        d: how many pixels from one tap of the kernel to the next.
+    groups : int
+        Cut channels and filters into that many groups, each convolved on its own. Divides C and F.
+
+    Returns
+    -------
+    Tensor, shape=(N, OH, OW, F) or (OH, OW, F)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, or a kernel is larger than its padded image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv2d(np.ones((1, 5, 5, 1)), np.ones((3, 3, 1, 2)), padding=1).shape
+    (1, 5, 5, 2)
+
+    """
+    return _convolution("conv2d", x, w, b, stride, padding, dilation, groups, relu=False)
+
+
+def conv2d_relu(
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """``relu(conv2d(x, w, b))``, computed together so that memory is gone over less often; as :func:`conv2d`."""
+    return _convolution("conv2d_relu", x, w, b, stride, padding, dilation, groups, relu=True)
+
+
+def _convolution(
+    name: str,
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike | None,
+    stride: Size,
+    padding: Size,
+    dilation: Size,
+    groups: int,
+    relu: bool,
+) -> Tensor:
+    images, kernels, *biases = _same_dtype(x, w, *(() if b is None else (b,)))
+    geometry = _geometry(name, stride=stride, padding=padding, dilation=dilation)
+    if kernels.ndim != 4:
+        raise ValueError(f"{name}: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
+    _check_images(images, name)
+    kh, kw, channels, filters = kernels.shape
+    _check_groups(groups, filters, name)
+    if images.shape[-1] != channels * groups:
+        raise ValueError(
+            f"{name}: the images have {images.shape[-1]} channels, but the kernels take {channels * groups} "
+            f"(x.shape={images.shape}, w.shape={kernels.shape}, groups={groups}); the channels come last"
+        )
+    _check_windows(name, images.shape[-3:-1], (kh, kw), **geometry)
+    if not biases:
+        return _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
+    bias = _check_bias(biases[0], filters, name)
+    return _on_batch(images, lambda batch: ops.conv2d_bias(batch, kernels, bias, relu=relu, groups=groups, **geometry))
+
+
+def conv_transpose2d(
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike | None = None,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """The transpose of :func:`conv2d` in its images: what it takes from a window, this adds to it.
+
+    Parameters
+    ----------
+    x : array_like, shape=(N, H, W, F) or (H, W, F)
+    w : array_like, shape=(KH, KW, C / groups, F)
+        The kernels of the convolution that this is the transpose of.
+    b : array_like, shape=(C,), optional
+    stride, padding, dilation, groups
+        Of that convolution.
+    output_padding : int or pair
+        Rows and columns to add at the bottom and right, since several sizes convolve to one.
+
+    Returns
+    -------
+    Tensor, shape=(N, OH, OW, C) or (OH, OW, C)
+        OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+
+    """
+    images, kernels = _same_dtype(x, w)
+    geometry = _geometry("conv_transpose2d", stride=stride, padding=padding, dilation=dilation)
+    extra = pair(output_padding, "conv_transpose2d", "output_padding", 0)
+    _check_images(images, "conv_transpose2d")
+    if kernels.ndim != 4 or images.shape[-1] != kernels.shape[3]:
+        raise ValueError(
+            "conv_transpose2d: expected kernels of shape (KH, KW, C / groups, F) for images of F channels; "
+            f"received w.shape={kernels.shape}, x.shape={images.shape}"
+        )
+    kh, kw, channels, filters = kernels.shape
+    _check_groups(groups, filters, "conv_transpose2d")
+    size = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, k, s, p, d, e in zip(images.shape[-3:-1], (kh, kw), *geometry.values(), extra, strict=True)
+    )
+    if any(e >= max(s, d) for e, s, d in zip(extra, geometry["stride"], geometry["dilation"], strict=True)):
+        raise ValueError(f"conv_transpose2d: output_padding={extra} must be smaller than the stride or the dilation")
+    if min(size) < 1:
+        raise ValueError(f"conv_transpose2d: padding={geometry['padding']} leaves nothing of the {images.shape} images")
+    y = _on_batch(
+        images,
+        lambda g: ops.conv2d_input(g, kernels, shape=(g.shape[0], *size, channels * groups), groups=groups, **geometry),
+    )
+    return y if b is None else y + _check_bias(b, channels * groups, "conv_transpose2d")
+
+
+def max_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
+    """The largest pixel of each window, channel by channel.
+
+    Parameters
+    ----------
+    x : array_like, shape=(N, H, W, C) or (H, W, C)
+    kernel_size : int or pair
+        The window.
+    stride : int or pair, optional
+        From one window to the next; by default the window's size. Windows may overlap, and leave rows and columns over.
+    padding : int or pair
+        Pixels to put on both sides, at most half of the window; they never win.
+
+    Returns
+    -------
+    Tensor, shape=(N, OH, OW, C) or (OH, OW, C)
+        The gradient goes to the first of a window's equal pixels, row-major.
+
+    """
+    return _pool("max_pool2d", ops.max_pool2d, x, kernel_size, stride, padding)
+
+
+def min_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
+    """The smallest pixel of each window; otherwise as :func:`max_pool2d`."""
+    return _pool("min_pool2d", ops.min_pool2d, x, kernel_size, stride, padding)
+
+
+def avg_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
+    """The mean of each window, which does not count padding; otherwise as :func:`max_pool2d`."""
+    return _pool("avg_pool2d", ops.avg_pool2d, x, kernel_size, stride, padding)
+
+
+def global_max_pool2d(x: TensorLike) -> Tensor:
+    """The largest pixel of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
+    return _check_images(as_tensor(x), "global_max_pool2d").max((-3, -2))
+
+
+def global_avg_pool2d(x: TensorLike) -> Tensor:
+    """The mean of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
+    return _check_images(as_tensor(x), "global_avg_pool2d").mean((-3, -2))
+
+
+def upsample2d(x: TensorLike, kernel_size: Size = 2) -> Tensor:
+    """Repeat each pixel `kernel_size` times along each axis (nearest-neighbour): ``(N, H KH, W KW, C)``."""
+    images = _check_images(as_tensor(x), "upsample2d")
+    kh, kw = pair(kernel_size, "upsample2d", "kernel_size", 1)
+    *batch, h, w, c = images.shape
+    spread = images.reshape((*batch, h, 1, w, 1, c)).broadcast_to((*batch, h, kh, w, kw, c))
+    return spread.reshape((*batch, h * kh, w * kw, c))
+
+
+def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Size = 0, dilation: Size = 1) -> Tensor:
+    """The windows of images as the rows of a matrix.
+
+    Parameters
+    ----------
+    x : array_like, shape=(N, H, W, C) or (H, W, C)
+    kernel_size, stride, padding, dilation : int or pair
+        As in :func:`conv2d`.
+
+    Returns
+    -------
+    Tensor, shape=(N OH OW, KH KW C)
+        Windows in the order of (N, OH, OW), each with its pixels in the order of (KH, KW, C), so that
+        ``im2col(x, k) @ w.reshape(-1, F)`` is the convolution. Differentiable; its transpose is :func:`col2im`.
+
+    """
+    images = _check_images(as_tensor(x), "im2col")
+    size = pair(kernel_size, "im2col", "kernel_size", 1)
+    geometry = _geometry("im2col", stride=stride, padding=padding, dilation=dilation)
+    _check_windows("im2col", images.shape[-3:-1], size, **geometry)
+    batch = images if images.ndim == 4 else images.reshape((1, *images.shape))
+    return ops.im2col(batch, size=size, **geometry)
+
+
+def col2im(
+    cols: TensorLike,
+    input_shape: tuple[int, ...],
+    kernel_size: Size,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+) -> Tensor:
+    """Add the rows of a matrix to the windows of images: the transpose of :func:`im2col`.
+
+    Parameters
+    ----------
+    cols : array_like, shape=(N OH OW, KH KW C)
+    input_shape : (N, H, W, C) or (H, W, C)
+        The shape of the images.
+    kernel_size, stride, padding, dilation : int or pair
+        As in :func:`conv2d`.
+
+    Returns
+    -------
+    Tensor, shape=input_shape
+        A pixel that several windows share holds the sum over them.
+
+    """
+    matrix = as_tensor(cols)
+    shape = tuple(int(n) for n in input_shape)
+    if len(shape) not in (3, 4):
+        raise ValueError(f"col2im: input_shape must be (N, H, W, C) or (H, W, C), received {shape}")
+    size = pair(kernel_size, "col2im", "kernel_size", 1)
+    geometry = _geometry("col2im", stride=stride, padding=padding, dilation=dilation)
+    oh, ow = _check_windows("col2im", shape[-3:-1], size, **geometry)
+    batch = shape if len(shape) == 4 else (1, *shape)
+    wanted = (batch[0] * oh * ow, size[0] * size[1] * batch[3])
+    if matrix.shape != wanted:
+        raise ValueError(f"col2im: expected a matrix (N OH OW, KH KW C) = {wanted}, received shape {matrix.shape}")
+    return ops.col2im(matrix, shape=batch, size=size, **geometry).reshape(shape)
+
+
+def _pool(
+    name: str, op: Callable[..., Any], x: TensorLike, kernel_size: Size, stride: Size | None, padding: Size
+) -> Tensor:
+    images = _check_images(as_tensor(x).floating(), name)
+    size = pair(kernel_size, name, "kernel_size", 1)
+    step = size if stride is None else pair(stride, name, "stride", 1)
+    frame = pair(padding, name, "padding", 0)
+    if any(2 * p > k for p, k in zip(frame, size, strict=True)):
+        raise ValueError(f"{name}: padding={frame} must be at most half of the window {size}, or one could be empty")
+    _check_windows(name, images.shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
+    return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
+
+
+def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict[str, tuple[int, int]]:
+    return {
+        "stride": pair(stride, name, "stride", 1),
+        "padding": pair(padding, name, "padding", 0),
+        "dilation": pair(dilation, name, "dilation", 1),
+    }
+
+
+def _check_images(x: Tensor, name: str) -> Tensor:
+    if x.ndim not in (3, 4):
+        raise ValueError(f"{name}: expected images (N, H, W, C), or one sample (H, W, C); received shape {x.shape}")
+    return x
+
+
+def _check_windows(
+    name: str,
+    image: tuple[int, ...],
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> tuple[int, int]:
+    """How many windows there are, (rows, columns); raise if there is none."""
+    oh, ow = (output_size(*axis) for axis in zip(image, size, stride, padding, dilation, strict=True))
+    if min(oh, ow) < 1 or 0 in size:
+        spread = "" if dilation == (1, 1) else f", dilated by {dilation},"
+        raise ValueError(
+            f"{name}: a window of {size[0]} x {size[1]} pixels{spread} does not fit {image[0]} x {image[1]} "
+            f"pixels with padding {padding}; use a smaller kernel or more padding"
+        )
+    return oh, ow
+
+
+def _check_groups(groups: int, filters: int, name: str) -> None:
+    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1 or filters % groups:
+        raise ValueError(f"{name}: groups must be an int that divides the {filters} filters, received {groups!r}")
+
+
+def _check_bias(b: TensorLike, filters: int, name: str) -> Tensor:
+    bias = as_tensor(b)
+    if bias.shape != (filters,):
+        raise ValueError(f"{name}: expected a bias of shape ({filters},), one per filter; received shape {bias.shape}")
+    return bias
+
+
+def _on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply to a batch; one sample is made a batch of one, and its result one sample again."""
+    if images.ndim == 4:
+        return operation(images)
+    return operation(images.reshape((1, *images.shape))).squeeze(0)
+
+
+def _same_dtype(*operands: TensorLike) -> list[Tensor]:
+    """All operands as tensors of the widest of their floating dtypes."""
+    tensors = [as_tensor(x).floating() for x in operands]
+    widest = np.result_type(*(t.dtype for t in tensors))
+    return [t.astype(widest) for t in tensors]

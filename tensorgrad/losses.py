@@ -1,0 +1,151 @@
+"""Losses: how far predictions are from what they should be. Each is a scalar, the mean over the batch, unless told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad import ops
+from tensorgrad.checks import one_of
+from tensorgrad.engine import value
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+
+
+def mse(prediction: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
+    """The squared error, (prediction - target)^2, averaged over all elements."""
+    p, t = _same_shape(prediction, target, "mse")
+    away = p - t
+    return _reduced(away * away, reduction, "mse")
+
+
+def mae(prediction: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
+    """The absolute error, |prediction - target|, averaged over all elements."""
+    p, t = _same_shape(prediction, target, "mae")
+    return _reduced((p - t).abs(), reduction, "mae")
+
+
+def huber(prediction: TensorLike, target: TensorLike, delta: float = 1.0, *, reduction: str = "mean") -> Tensor:
+    """Half of the squared error up to `delta`, and a straight line beyond it (Huber 1964).
+
+    ``e^2 / 2`` where ``e = |prediction - target| <= delta``, else ``delta (e - delta / 2)``.
+    """
+    if not delta > 0:
+        raise ValueError(f"huber: delta must be positive, received {delta!r}")
+    p, t = _same_shape(prediction, target, "huber")
+    error = (p - t).abs()
+    near = error.clip(None, delta)  # e (near) - near^2 / 2 is both branches at once
+    return _reduced(near * error - 0.5 * near * near, reduction, "huber")
+
+
+def bce(probability: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
+    """Binary cross-entropy of probabilities: -(t ln p + (1 - t) ln(1 - p)).
+
+    The logarithms are bounded from below by -100, as PyTorch has it. From logits, :func:`bce_with_logits` is exact.
+    """
+    p, t = _same_shape(probability, target, "bce")
+    if p.size and not ((p.array.real >= 0).all() and (p.array.real <= 1).all()):
+        raise ValueError("bce: expected probabilities between 0 and 1; for logits use bce_with_logits")
+    tiny = float(np.finfo(p.dtype).tiny)
+    yes, no = (q.clip(tiny, None).log().clip(-100.0, None) for q in (p, 1 - p))
+    return _reduced(-(t * yes + (1 - t) * no), reduction, "bce")
+
+
+def bce_with_logits(logits: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
+    """Binary cross-entropy of sigmoid(logits), without overflow: softplus(x) - t x."""
+    x, t = _same_shape(logits, target, "bce_with_logits")
+    return _reduced(ops.softplus(x) - t * x, reduction, "bce_with_logits")
+
+
+def cross_entropy(
+    logits: TensorLike,
+    labels: TensorLike,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: TensorLike | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy of softmax(logits), in one pass that cannot overflow.
+
+    ``-sum over c of w[c] t[c] log softmax(logits)[c]``
+
+    Parameters
+    ----------
+    logits : array_like, shape=(..., classes)
+    labels : array_like of ints, shape=(...,), or of floats, shape=(..., classes)
+        The class of each sample, or a distribution over the classes for each (one-hot or soft).
+    label_smoothing : float, 0 <= label_smoothing <= 1
+        The share of each target that is spread evenly over all classes.
+    class_weights : array_like, shape=(classes,), optional
+        A weight for each class. With integer labels the mean is then by weight, as PyTorch has it.
+    reduction : "mean", "sum" or "none"
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, or a label is out of range.
+
+    """
+    x = as_tensor(logits).floating()
+    if not x.ndim:
+        raise ValueError("cross_entropy: expected logits of shape (..., classes), received a single number")
+    one_of(reduction, ("mean", "sum", "none"), "cross_entropy", "reduction")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must lie in 0 to 1, received {label_smoothing!r}")
+    classes = x.shape[-1]
+    given = value(labels)
+    given = given if isinstance(given, np.ndarray | np.generic) else np.asarray(given)
+    by_index = given.dtype.kind in "iub" and given.shape != x.shape
+    target = (
+        Tensor.wrap(_one_hot(given, classes, x.dtype, "cross_entropy"))
+        if by_index
+        else as_tensor(labels).astype(x.dtype)
+    )
+    if target.shape != x.shape:
+        raise ValueError(
+            f"cross_entropy: labels of shape {given.shape} do not go with logits of shape {x.shape}; "
+            f"expected integers of shape {x.shape[:-1]} or a distribution of shape {x.shape}"
+        )
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    if class_weights is None:
+        return _reduced(ops.softmax_cross_entropy(x, target), reduction, "cross_entropy")
+    weights = as_tensor(class_weights).astype(x.dtype)
+    if weights.shape != (classes,):
+        raise ValueError(f"cross_entropy: expected {classes} class weights, received shape {weights.shape}")
+    loss = ops.softmax_cross_entropy(x, target * weights)
+    if reduction == "mean" and by_index:
+        return loss.sum() / weights[given.astype(int)].sum()
+    return _reduced(loss, reduction, "cross_entropy")
+
+
+def one_hot(labels: TensorLike, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
+    """A row of zeros with a single 1 for each integer label: ``(..., classes)``."""
+    return _one_hot(np.asarray(value(labels)), classes, dtype, "one_hot")
+
+
+def _one_hot(given: Any, classes: int, dtype: npt.DTypeLike, name: str) -> Array:
+    if given.dtype.kind == "b":
+        given = given.astype(np.uint8)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer labels, received {given.dtype}")
+    if given.size and (given.min() < 0 or given.max() >= classes):
+        wrong = given.min() if given.min() < 0 else given.max()
+        raise ValueError(f"{name}: label {wrong} is out of range; with {classes} classes, expected 0 to {classes - 1}")
+    return np.equal(given[..., None], np.arange(classes)).astype(dtype)  # type: ignore[no-any-return]
+
+
+def _same_shape(prediction: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Tensor]:
+    p = as_tensor(prediction).floating()
+    t = as_tensor(target).astype(p.dtype)
+    if p.shape != t.shape:
+        raise ValueError(f"{name}: prediction and target must have the same shape; received {p.shape} and {t.shape}")
+    return p, t
+
+
+def _reduced(loss: Tensor, reduction: str, name: str) -> Tensor:
+    one_of(reduction, ("mean", "sum", "none"), name, "reduction")
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
