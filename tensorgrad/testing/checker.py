@@ -1,0 +1,208 @@
+"""Compare gradients, of any order, with what the function itself does when its inputs are moved a little.
+
+Order 1 is checked against the function. Order n is checked against order n - 1, which has been checked by then.
+
+Two ways to move an input x along a direction d. *Central differences*, ``(f(x + h d) - f(x - h d)) / 2 h``, hold
+wherever the function is smooth, to about 9 digits. The *complex step*, ``imag f(x + i h d) / h`` with h = 1e-20,
+has no cancellation and is right to the last digits (Squire & Trapp 1998), but only where the function is
+analytic: it is wrong, unseen, about an ``abs``. So the first says whether the second may be believed, and
+if it may, the second decides.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from tensorgrad import engine
+from tensorgrad.derivatives import grad
+from tensorgrad.tensor import Array, Tensor
+
+Method = Literal["auto", "complex", "difference"]
+TOLERANCE = {"complex step": 1e-9, "central differences": 1e-7}
+AGREEMENT = 1e-6  # of the two with one another
+MOST_ELEMENTS = 2000  # that a failure is looked for in, one by one
+
+
+class GradientError(AssertionError):
+    """A gradient is not what the function's own change says."""
+
+
+def gradcheck(
+    f: Callable[..., Tensor],
+    *inputs: Any,
+    order: int = 2,
+    directions: int = 2,
+    method: Method = "auto",
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Check the gradients of a function, at given inputs, in random directions.
+
+    Parameters
+    ----------
+    f : callable
+        From tensors to one tensor of any shape; a primitive, a function of primitives, or a layer.
+    *inputs : array_like
+        Where. Made float64; arrays of integers and booleans are handed to f as they are, and not varied. Keep
+        away from kinks and ties, where a gradient is a matter of choice: ``strategies.distinct`` draws such values.
+    order : int
+        Up to which order.
+    directions : int
+        How many random directions per order.
+    method : "auto", "complex" or "difference"
+        The complex step where central differences bear it out, and they themselves elsewhere; or one of the two.
+    tolerance : float, optional
+        Relative to the sizes of the terms that are added up; by default 1e-9 for the complex step, 1e-7 for
+        central differences.
+    seed : int
+        Of the random directions.
+
+    Raises
+    ------
+    GradientError
+        With the order, the input, the element and both values; or if a gradient has not its input's shape or dtype.
+
+    """
+    if order < 1:
+        raise ValueError(f"gradcheck: order must be at least 1, received {order}")
+    if method not in ("auto", "complex", "difference"):
+        raise ValueError(f"gradcheck: unknown method {method!r}; known are 'auto', 'complex', 'difference'")
+    check = _Check(f, inputs, np.random.default_rng(seed))
+    for n in range(1, order + 1):
+        for _ in range(directions):
+            check.along_a_direction(n, method, tolerance)
+
+
+class _Check:
+    """A function, where to check it, and the random weights that make numbers of its outputs and gradients."""
+
+    def __init__(self, f: Callable[..., Tensor], inputs: Sequence[Any], rng: np.random.Generator) -> None:
+        self.f = f
+        self.name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
+        self.rng = rng
+        arrays = [x if _is_constant(x) else np.array(engine.value(x), dtype=np.float64) for x in inputs]
+        self.inputs = arrays
+        self.varied = [i for i, x in enumerate(arrays) if not _is_constant(x)]
+        if not self.varied:
+            raise ValueError(f"gradcheck: {self.name} has no floating input to differentiate by")
+        y = self.call([Tensor(arrays[i]) for i in self.varied])
+        if not isinstance(y, Tensor) or y.dtype.kind != "f":
+            raise TypeError(f"gradcheck: {self.name} must return a floating Tensor; it returned {y!r}")
+        # The weights of the output are varied too: at order 2, rules are differentiated by the gradient they receive.
+        self.at = [arrays[i] for i in self.varied] + [self.direction(y.shape)]
+        self.weights: list[list[Array]] = []
+
+    def call(self, varied: Sequence[Tensor]) -> Tensor:
+        args: list[Any] = list(self.inputs)
+        for i, t in zip(self.varied, varied, strict=False):
+            args[i] = t
+        return self.f(*args)
+
+    def direction(self, shape: tuple[int, ...]) -> Array:
+        """Random numbers of which none is small: each element gets its say."""
+        return np.asarray(self.rng.uniform(0.5, 1, shape) * self.rng.choice([-1.0, 1.0], shape))
+
+    def number(self, at: Sequence[Array], order: int) -> tuple[Tensor, list[Tensor]]:
+        """What order `order` differentiates: the weighted output, or the weighted gradients of the order before."""
+        tensors = [Tensor(x, requires_grad=True) for x in at]
+        s = (self.call(tensors[:-1]) * tensors[-1]).sum()
+        for n in range(order - 1):
+            while len(self.weights) <= n:
+                self.weights.append([self.direction(x.shape) for x in self.at])
+            gradients = self.gradients(s, tensors)
+            s = sum(
+                ((g * v).sum() for g, v in zip(gradients, self.weights[n], strict=True)), start=Tensor(0 * at[-1].sum())
+            )
+        return s, tensors
+
+    def gradients(self, s: Tensor, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        if not s.requires_grad:
+            return [x * 0 for x in tensors]
+        return grad(s, tensors, create_graph=True, allow_unused=True)
+
+    def along_a_direction(self, order: int, method: Method, tolerance: float | None) -> None:
+        s, tensors = self.number(self.at, order)
+        gradients = [g.array for g in self.gradients(s, tensors)]
+        for i, (g, x) in enumerate(zip(gradients, self.at, strict=True)):
+            if g.shape != x.shape or g.dtype != x.dtype:
+                raise GradientError(
+                    f"{self.name}, order {order}, by {self.title(i)}: expected a gradient of shape {x.shape} and "
+                    f"{x.dtype}, received shape {g.shape} and {g.dtype}"
+                )
+        d = [self.direction(x.shape) for x in self.at]
+        terms = np.concatenate([np.ravel(g * v) for g, v in zip(gradients, d, strict=True)])
+        moved, how = self.moved(order, d, method)
+        if not self.close(terms.sum(), moved, np.abs(terms).sum(), tolerance or TOLERANCE[how]):
+            raise GradientError(self.plainly(order, method, tolerance) or self.worst(order, method)[1])
+
+    def close(self, a: float, b: float, size: float, tolerance: float) -> bool:
+        return bool(abs(a - b) <= tolerance * (size + abs(b) + 1e-3))
+
+    def moved(self, order: int, d: Sequence[Array], method: Method) -> tuple[float, str]:
+        """How the number changes along d, and how that was found out."""
+        if method == "complex":
+            return self.complex_step(order, d), "complex step"
+        difference = self.central_difference(order, d)
+        if method == "auto":
+            step = self.complex_step(order, d)
+            if self.close(step, difference, 0.0, AGREEMENT):
+                return step, "complex step"
+        return difference, "central differences"
+
+    def central_difference(self, order: int, d: Sequence[Array], h: float = 1e-5) -> float:
+        ahead, behind = (
+            self.number([x + e * v for x, v in zip(self.at, d, strict=True)], order)[0].item() for e in (h, -h)
+        )
+        return float(ahead - behind) / (2 * h)
+
+    def complex_step(self, order: int, d: Sequence[Array], h: float = 1e-20) -> float:
+        """NaN, which agrees with nothing, where complex numbers are refused."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                s, _ = self.number([x + 1j * h * v for x, v in zip(self.at, d, strict=True)], order)
+        except Exception:  # whatever a function that was made for real numbers may say
+            return np.nan
+        return float(s.item().imag) / h
+
+    def plainly(self, order: int, method: Method, tolerance: float | None) -> str | None:
+        """Where the gradient of the plain sum of the output is furthest off, if it is: the easiest to read."""
+        weights = self.at[-1], self.weights
+        self.at[-1] = np.ones_like(self.at[-1])
+        self.weights = [[np.ones_like(x) for x in self.at] for _ in weights[1]]
+        (got, moved, how), text = self.worst(order, method)
+        self.at[-1], self.weights = weights
+        return None if self.close(got, moved, abs(got), tolerance or TOLERANCE[how]) else text
+
+    def worst(self, order: int, method: Method) -> tuple[tuple[float, float, str], str]:
+        """The element whose gradient is furthest off, in words."""
+        s, tensors = self.number(self.at, order)
+        worst: tuple[Any, ...] = -1.0, (0.0, 0.0, "complex step"), ""
+        for i, g in enumerate(self.gradients(s, tensors)):
+            for index in list(np.ndindex(g.shape))[:MOST_ELEMENTS]:
+                d = [np.zeros(x.shape) for x in self.at]
+                d[i][index] = 1
+                moved, how = self.moved(order, d, method)
+                got = float(g.array[index])
+                if not abs(got - moved) <= worst[0]:
+                    place = f", element {index}" if g.ndim else ""
+                    worst = (
+                        abs(got - moved),
+                        (got, moved, how),
+                        (
+                            f"{self.name}, order {order}, by {self.title(i)}{place}: the gradient is {got:.9g} "
+                            f"according to the rules, and {moved:.9g} according to {how}"
+                        ),
+                    )
+        return worst[1], worst[2]
+
+    def title(self, i: int) -> str:
+        return f"input {self.varied[i]}" if i < len(self.varied) else "the gradient that it receives"
+
+
+def _is_constant(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "iub"
