@@ -1,0 +1,15 @@
+"""The layers, one file per concept. They know shapes and parameters, and nothing of models or training."""
+
+from tensorgrad.layers.activation import Activation as Activation
+from tensorgrad.layers.composite import Add as Add
+from tensorgrad.layers.composite import Sequential as Sequential
+from tensorgrad.layers.conv2d import Conv2d as Conv2d
+from tensorgrad.layers.dropout import Dropout as Dropout
+from tensorgrad.layers.ffl import FFL as FFL
+from tensorgrad.layers.layer import Layer as Layer
+from tensorgrad.layers.normalization import BatchNorm as BatchNorm
+from tensorgrad.layers.normalization import LayerNorm as LayerNorm
+from tensorgrad.layers.pool2d import GlobalPool as GlobalPool
+from tensorgrad.layers.pool2d import Pool2d as Pool2d
+from tensorgrad.layers.reshaping import Flatten as Flatten
+from tensorgrad.layers.reshaping import Upsample as Upsample

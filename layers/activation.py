@@ -1,0 +1,36 @@
+"""Activation: a nonlinearity as a layer of its own."""
+
+from __future__ import annotations
+
+from tensorgrad.checks import one_of
+from tensorgrad.functional import ACTIVATIONS
+from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.tensor import Tensor
+
+
+class Activation(Layer):
+    """Apply a nonlinearity.
+
+    Parameters
+    ----------
+    activation : str
+        A name from ``tensorgrad.functional.ACTIVATIONS``.
+    """
+
+    activation: str
+
+    def __init__(self, activation: str) -> None:
+        one_of(activation, ACTIVATIONS, "Activation", "activation")
+        self.activation = activation
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """As the input's."""
+        return input_shape
+
+    def linear(self, x: Tensor) -> Tensor:
+        """The part before the activation: x itself."""
+        return x
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply the nonlinearity."""
+        return ACTIVATIONS[self.activation](x)

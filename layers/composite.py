@@ -1,0 +1,73 @@
+"""Layers made of layers: one after the other, and side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+
+from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.tensor import Tensor
+
+
+class Sequential(Layer):
+    """Layers one after the other, as one layer.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Without any, it is the identity.
+    """
+
+    def __init__(self, layers: SequenceOf[Layer]) -> None:
+        self.layers = list(layers)
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{type(self).__name__}: expected layers, received {layer!r}")
+        if len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError(f"{type(self).__name__}: a layer stands in it twice; make another one")
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The shape that the last layer gives; each is wired to the one before."""
+        for layer in self.layers:
+            layer.wire(input_shape, layer.rng)
+            input_shape = layer.output_shape or input_shape
+        return input_shape
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply one after the other."""
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+
+class Add(Layer):
+    """Branches side by side, and the sum of what they give.
+
+    Parameters
+    ----------
+    branches : sequence of Layer, or of sequences of layers
+        Each gets the same input. An empty one passes it on: ``Add([[Conv2d(...), Conv2d(...)], []])`` is a residual
+        block (He et al. 2016).
+    """
+
+    def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
+        self.branches: list[Layer] = [
+            branch if isinstance(branch, Layer) else Sequential(branch) for branch in branches
+        ]
+        if not self.branches:
+            raise ValueError("Add: expected at least one branch, received none")
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The shape that all branches give."""
+        for branch in self.branches:
+            branch.wire(input_shape, branch.rng)
+        shapes = [as_tuple(branch.output_shape or ()) for branch in self.branches]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"{self.title}: all branches must give the same shape; they give {shapes}")
+        return self.branches[0].output_shape or input_shape
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply each branch, and add."""
+        first, *others = (branch.forward(x, training) for branch in self.branches)
+        for other in others:
+            first = first + other
+        return first

@@ -1,0 +1,30 @@
+"""Dropout: forget a share of the inputs while training."""
+
+from __future__ import annotations
+
+from tensorgrad import functional
+from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.tensor import Tensor
+
+
+class Dropout(Layer):
+    """Set a share of the inputs to zero while training, and scale up the others; pass them all on otherwise.
+
+    Parameters
+    ----------
+    prob : float, 0 <= prob < 1
+        The share that is dropped.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        if isinstance(prob, bool) or not 0 <= prob < 1:
+            raise ValueError(f"Dropout: prob is the share that is dropped, 0 <= prob < 1; received {prob!r}")
+        self.prob = float(prob)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """As the input's."""
+        return input_shape
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Drop, if training."""
+        return functional.dropout(x, self.prob, training=training, rng=self.rng)

@@ -1,0 +1,74 @@
+"""FFL: the fully connected (feed-forward) layer."""
+
+from __future__ import annotations
+
+from tensorgrad.functional import matmul
+from tensorgrad.layers.layer import Shape, as_tuple, check_shape
+from tensorgrad.layers.weighted import Weighted
+from tensorgrad.tensor import Tensor, TensorLike
+
+
+class FFL(Weighted):
+    """A fully connected layer: ``activation(x @ weights + biases)``.
+
+    Parameters
+    ----------
+    input_shape : int, optional
+        How many numbers a sample has; found out when the layer is added to a model.
+    neurons : int
+        How many units the layer has.
+    bias : array_like, shape=(neurons,), optional
+        The biases to start with, instead of zeros.
+    weights : array_like, shape=(inputs, neurons), optional
+        The weights to start with, instead of random ones.
+    activation : str, optional
+        A name from ``tensorgrad.functional.ACTIVATIONS``.
+    is_bias : bool
+        Whether the layer has biases.
+
+    Examples
+    --------
+    >>> FFL(neurons=10)([1.0, 2.0, 3.0]).shape
+    (10,)
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        input_shape: Shape | None = None,
+        neurons: int = 1,
+        bias: TensorLike | None = None,
+        weights: TensorLike | None = None,
+        activation: str | None = None,
+        is_bias: bool = True,
+    ) -> None:
+        super().__init__(activation, is_bias, weights, bias)
+        if isinstance(neurons, bool) or int(neurons) != neurons or neurons < 1:
+            raise ValueError(f"FFL: neurons must be an int of at least 1, received {neurons!r}")
+        self.neurons = int(neurons)
+        if input_shape is not None:
+            self.input_shape = check_shape(input_shape, "FFL")
+            self.output_shape = self.infer_shape(self.input_shape)
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether the layer has biases."""
+        return self.isbias
+
+    def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """``(inputs, neurons)``."""
+        return (as_tuple(input_shape)[0], self.neurons)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The number of units; samples must be flat."""
+        if len(as_tuple(input_shape)) != 1:
+            raise ValueError(
+                f"{self.title}: expected flat samples, received samples of shape {input_shape}; add Flatten() before it"
+            )
+        return self.neurons
+
+    def linear(self, x: Tensor) -> Tensor:
+        """``x @ weights + biases``."""
+        y = matmul(x, self._weights)
+        return y if self._biases is None else y + self._biases

@@ -1,0 +1,276 @@
+"""What all layers have in common: shapes, a name, parameters, and how they are called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tensorgrad.engine import no_grad
+from tensorgrad.random import RNG, generator
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+
+Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
+
+
+class Layer:
+    """One step of a network: a function on batches, with parameters of its own.
+
+    A layer of your own is a class with one method, ``forward``. Its parameters are the attributes that are tensors
+    with ``requires_grad=True``; attributes that are layers, or lists of layers, are part of it. If the size of
+    the parameters depends on the input, make them in ``build``.
+
+    Attributes
+    ----------
+    name : str
+        Given by the model that the layer is added to.
+    input_shape, output_shape : tuple of int, or int
+        Of one sample; None until the layer is wired.
+    activation : str or None
+    isbias : bool
+    input, out : ndarray or None
+        What went in and came out at the last :meth:`tensorgrad.CNN.feedforward`.
+
+    Examples
+    --------
+    >>> from tensorgrad.layers import Layer
+    >>> class Double(Layer):
+    ...     def forward(self, x, training):
+    ...         return 2 * x
+    >>> Double()([1.0, 2.0])
+    Tensor([2., 4.], dtype=float32)
+    """
+
+    rank: ClassVar[int | None] = None  # how many axes one sample has; None for a layer that takes any
+    built: ClassVar[tuple[str, ...]] = ()  # parameters that build makes, at least the first, unless they are there
+    buffers: ClassVar[tuple[str, ...]] = ()  # attributes that are arrays, not trained, but part of the model
+    initial: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that are values of parameters to start with
+
+    name: str = ""
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    activation: str | None = None
+    isbias: bool = False
+    input: np.ndarray[Any, Any] | None = None
+    out: np.ndarray[Any, Any] | None = None
+    rng: RNG = None
+    _wired: bool = False
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Compute the layer's function.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(N, *input_shape)
+        training : bool
+            Whether this is a training step, as dropout and batch normalization need to know.
+
+        Returns
+        -------
+        Tensor, shape=(N, *output_shape)
+        """
+        raise NotImplementedError(f"{type(self).__name__}: a layer must define forward(self, x, training)")
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the parameters whose size depends on the input. Called once, before the first forward pass."""
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one sample's output, or a ValueError if the layer cannot take such samples.
+
+        Unless a layer knows better, it is found by sending a sample of zeros through it.
+        """
+        self.build(input_shape)
+        with no_grad():
+            out = self.forward(Tensor.wrap(np.zeros((1, *as_tuple(input_shape)), np.float32)), training=False)
+        shape = out.shape[1:]
+        return shape[0] if len(shape) == 1 else shape
+
+    def set_output_shape(self) -> None:
+        """Wire the layer for its ``input_shape``: work out the output's shape and make the parameters."""
+        if self.input_shape is None:
+            raise ValueError(f"{self.title}: it has no input_shape yet; set it, or add the layer to a model")
+        self.wire(self.input_shape, self.rng)
+
+    def wire(self, input_shape: Shape, rng: RNG = None) -> None:
+        """Fit the layer to samples of a shape; draw its parameters with ``rng``. Nothing changes if it cannot."""
+        before = [(layer, dict(vars(layer))) for layer in self.walk()]
+        try:
+            self.rng = generator(rng)
+            for inner in self.inner_layers():  # a stream of its own for each
+                inner.rng = generator(int(self.rng.integers(2**63)))
+            output_shape = self.infer_shape(input_shape)
+            self.build(input_shape)
+        except Exception:
+            for layer, values in before:
+                vars(layer).clear()
+                vars(layer).update(values)
+            raise
+        self.input_shape, self.output_shape = input_shape, output_shape
+        self._wired = True
+
+    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+        """Apply to a batch, or to one sample: the result is of the same kind."""
+        t = as_tensor(x).floating()
+        batched = self._is_batch(t)
+        shape = t.shape[1:] if batched else t.shape
+        if not self._wired:
+            self.wire(shape[0] if len(shape) == 1 else shape, self.rng)
+        batch = t if batched else t.reshape((1, *t.shape))
+        out = self.forward(batch, training)
+        return out if batched else out.reshape(out.shape[1:])
+
+    def apply_activation(self, x: TensorLike, train: bool = True) -> Tensor:
+        """The forward pass: the linear part, if there is one, and the activation."""
+        return self(x, training=train)
+
+    def _is_batch(self, t: Tensor) -> bool:
+        """Whether ``t`` is a batch of samples, going by the shape that the layer was wired for, or by its rank."""
+        if self.input_shape is not None:
+            shape = as_tuple(self.input_shape)
+            if t.shape == shape:
+                return False
+            if t.shape[1:] == shape and t.ndim:
+                return True
+            raise ValueError(
+                f"{self.title}: expected samples of shape {shape}, one or a batch of them; received shape {t.shape}"
+                + channels_hint(t.shape, shape)
+            )
+        if self.rank is None:
+            return t.ndim == 4  # images; anything else is taken for one sample
+        if t.ndim not in (self.rank, self.rank + 1):
+            raise ValueError(
+                f"{self.title}: expected one sample of {self.rank} axes, or a batch of them; received shape {t.shape}"
+            )
+        return t.ndim == self.rank + 1
+
+    # -- parameters ----------------------------------------------------------------------------------------
+
+    def inner_layers(self) -> Iterator[Layer]:
+        """The layers that this one is made of, not counting theirs."""
+        for _, layer in self.named_inner_layers():
+            yield layer
+
+    def named_inner_layers(self) -> Iterator[tuple[str, Layer]]:
+        """The layers that this one is made of, not counting theirs, with the names of their attributes."""
+        for name, value in vars(self).items():
+            yield from _layers_in(name.lstrip("_"), value)
+
+    def walk(self) -> Iterator[Layer]:
+        """The layer itself, and all that it is made of."""
+        yield self
+        for inner in self.inner_layers():
+            yield from inner.walk()
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors that are trained, with their names, in the order in which they were made."""
+        for name, value in vars(self).items():
+            label = name.lstrip("_")
+            if isinstance(value, Tensor):
+                if value.requires_grad:
+                    yield label, value
+            else:
+                for part, layer in _layers_in(label, value):
+                    for inner, parameter in layer.named_parameters():
+                        yield f"{part}.{inner}", parameter
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors that are trained."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
+        """What a saved model keeps of the layer: its tensors, whether they are trained or not, and its ``buffers``."""
+        for name, value in vars(self).items():
+            label = name.lstrip("_")
+            if isinstance(value, Tensor):
+                if value.is_leaf:
+                    yield label, value
+            elif name in self.buffers:
+                if value is not None:
+                    yield label, value
+            else:
+                for part, layer in _layers_in(label, value):
+                    for inner, item in layer.named_state():
+                        yield f"{part}.{inner}", item
+
+    def preset(self, values: Mapping[str, Array]) -> None:
+        """Start with the parameters of a saved model: ``build`` finds them, and need not make what is ``built``."""
+        for attribute in self.built:
+            array = values.get(attribute.lstrip("_"))
+            if array is not None:
+                setattr(self, attribute, Tensor(array, requires_grad=True))
+        for part, layer in self.named_inner_layers():
+            start = f"{part}."
+            layer.preset({key.removeprefix(start): v for key, v in values.items() if key.startswith(start)})
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.size for parameter in self.parameters())
+
+    def get_parameters(self) -> int:
+        """How many numbers are trained, under the name that the text has for it."""
+        return self.parameter_count
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    # -- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """How messages call the layer: its type and, where it has one, its name."""
+        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, but for initial weights: what is needed to make such a layer again."""
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names if hasattr(self, name) and name not in self.initial}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
+
+
+def _layers_in(label: str, value: Any) -> Iterator[tuple[str, Layer]]:
+    if isinstance(value, Layer):
+        yield label, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _layers_in(f"{label}.{i}", item)
+
+
+def as_tuple(shape: Shape) -> tuple[int, ...]:
+    """A sample's shape as a tuple, also where it is a plain int."""
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def check_shape(shape: Any, owner: str) -> Shape:
+    """A sample's shape as given by a user: an int, or a sequence of positive ints."""
+    items = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    if not items or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in items):
+        raise ValueError(f"{owner}: input_shape must be an int or a tuple of positive ints, received {shape!r}")
+    return int(items[0]) if isinstance(shape, int | np.integer) else tuple(int(n) for n in items)
+
+
+def image_shape(shape: Shape, owner: str) -> tuple[int, int, int]:
+    """The shape of one image, or a ValueError that says what a layer of images needs."""
+    items = as_tuple(shape)
+    if len(items) != 3:
+        raise ValueError(f"{owner}: expected images (height, width, channels), received samples of shape {items}")
+    return items[0], items[1], items[2]
+
+
+def channels_hint(received: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What to do if an image has its channels first where they are expected last."""
+    if len(expected) == 3 and received[-3:] == (expected[2], expected[0], expected[1]):
+        axes = "0, 2, 3, 1" if len(received) == 4 else "1, 2, 0"
+        return f"; the channels come last here: use x.transpose({axes})"
+    if len(expected) == 3 and expected[2] == 1 and received[-2:] == expected[:2]:
+        return "; the channel is missing: use x.reshape(-1, {}, {}, 1)".format(*expected[:2])
+    if prod(received[1:]) == prod(expected):
+        return f"; use x.reshape(-1, {', '.join(map(str, expected))})"
+    return ""

@@ -1,0 +1,105 @@
+"""BatchNorm and LayerNorm: standardize what passes through, then scale and shift it by what is learned."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tensorgrad import functional
+from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.tensor import Array, Tensor
+
+
+class _Norm(Layer):
+    """A scale and a shift for each number along the last axis."""
+
+    built = ("weights", "biases")
+
+    eps: float
+    weights: Tensor
+    biases: Tensor
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """As the input's."""
+        return input_shape
+
+    def build(self, input_shape: Shape) -> None:
+        """Start with the scale 1 and the shift 0; check those that are there."""
+        shape = as_tuple(input_shape)[-1:]
+        for name, start in (("weights", 1), ("biases", 0)):
+            found = getattr(self, name, None)
+            if found is None:
+                setattr(self, name, Tensor(np.full(shape, start, np.float32), requires_grad=True))
+            elif found.shape != shape:
+                raise ValueError(f"{self.title}: expected {name} of shape {shape}, received shape {found.shape}")
+
+    def _check_eps(self) -> None:
+        if not self.eps > 0:
+            raise ValueError(f"{type(self).__name__}: eps must be positive, received {self.eps!r}")
+
+
+class BatchNorm(_Norm):
+    """Give each channel mean 0 and variance 1 over the batch, then scale and shift (Ioffe & Szegedy 2015).
+
+    While training it uses the batch's own mean and variance, and mixes them into running ones; when predicting it
+    uses the running ones.
+
+    Parameters
+    ----------
+    momentum : float, 0 < momentum <= 1
+        The share of the new statistics in the running ones, as PyTorch has it (Keras's is 1 minus that).
+    eps : float
+        Added to the variance.
+    """
+
+    buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var")
+
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        if not 0 < momentum <= 1:
+            raise ValueError(f"BatchNorm: momentum must lie between 0 and 1, received {momentum!r}")
+        self.momentum = float(momentum)
+        self.eps = float(eps)
+        self._check_eps()
+
+    running_mean: Array
+    running_var: Array
+
+    def build(self, input_shape: Shape) -> None:
+        """Start with the scale 1, the shift 0, the running mean 0 and the running variance 1."""
+        super().build(input_shape)
+        if not hasattr(self, "running_mean"):
+            channels = as_tuple(input_shape)[-1]
+            self.running_mean = np.zeros(channels, np.float32)
+            self.running_var = np.ones(channels, np.float32)
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Standardize, scale and shift."""
+        return functional.batch_norm(
+            x,
+            self.weights,
+            self.biases,
+            running_mean=self.running_mean,
+            running_var=self.running_var,
+            training=training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+
+
+class LayerNorm(_Norm):
+    """Give each sample mean 0 and variance 1 over its last axis, then scale and shift (Ba et al. 2016).
+
+    Parameters
+    ----------
+    eps : float
+        Added to the variance.
+    """
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        self.eps = float(eps)
+        self._check_eps()
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Standardize, scale and shift."""
+        return functional.layer_norm(x, self.weights, self.biases, eps=self.eps)

@@ -1,0 +1,107 @@
+"""Layers with weights, biases and an activation: what fully connected and convolutional layers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import initializers
+from tensorgrad.functional import ACTIVATIONS
+from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.random import generator
+from tensorgrad.tensor import Tensor, TensorLike
+
+
+class Weighted(Layer):
+    """``activation(linear(x))`` with weights and, unless told otherwise, biases.
+
+    A subclass says what its linear part is, and of which shape its weights are. The weights of a layer that knows its
+    input are drawn when they are first asked for: from He's distribution for relu-like activations, Glorot's
+    otherwise, by the model's own generator. Biases start at zero.
+    """
+
+    built = ("_weights", "_biases")
+    initial = ("weights", "bias", "kernel")
+
+    def __init__(
+        self, activation: str | None, isbias: bool, weights: TensorLike | None, biases: TensorLike | None
+    ) -> None:
+        if activation is not None and activation not in ACTIVATIONS:
+            known = ", ".join(map(repr, ACTIVATIONS))
+            raise ValueError(f"{type(self).__name__}: unknown activation {activation!r}; known are {known} and None")
+        self.activation = activation
+        self.isbias = bool(isbias)
+        self._weights: Any = None if weights is None else _parameter(weights)
+        self._biases: Any = None if biases is None or not isbias else _parameter(biases)
+
+    def linear(self, x: Tensor) -> Tensor:
+        """The part before the activation."""
+        raise NotImplementedError
+
+    def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """The shape of the weights for samples of a shape; the last axis is the layer's units."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply the linear part, then the activation."""
+        y = self.linear(x)
+        return y if self.activation is None else ACTIVATIONS[self.activation](y)
+
+    def build(self, input_shape: Shape) -> None:
+        """Draw the weights that were not given; check those that were."""
+        shape = self.weight_shape(input_shape)
+        if self._weights is None:
+            values = initializers.for_activation(self.activation, shape, generator(self.rng))
+            self._weights = Tensor(values, requires_grad=True)
+        self._check(self._weights, shape, "weights")
+        if self.isbias:
+            if self._biases is None:
+                self._biases = Tensor(np.zeros(shape[-1], np.float32), requires_grad=True)
+            elif self._biases.shape == (shape[-1], 1):  # as the text has them
+                self._biases = _parameter(self._biases.array.reshape(-1))
+            self._check(self._biases, shape[-1:], "biases")
+
+    @property
+    def weights(self) -> Tensor | None:
+        """The weights; None while the layer does not know its input."""
+        if self._weights is None and self.input_shape is not None:
+            self.set_output_shape()
+        return self._weights  # type: ignore[no-any-return]
+
+    @weights.setter
+    def weights(self, values: TensorLike) -> None:
+        self._weights = self._replacement(self._weights, values, "weights")
+
+    @property
+    def biases(self) -> Tensor | None:
+        """The biases, one per unit; None without them, or while the layer does not know its input."""
+        if self._biases is None and self.isbias and self.input_shape is not None:
+            self.set_output_shape()
+        return self._biases  # type: ignore[no-any-return]
+
+    @biases.setter
+    def biases(self, values: TensorLike) -> None:
+        if not self.isbias:
+            raise ValueError(f"{self.title}: it was made without biases, so none can be set")
+        self._biases = self._replacement(self._biases, values, "biases")
+
+    def _replacement(self, old: Tensor | None, values: TensorLike, name: str) -> Tensor:
+        """New values: written into the tensor that is there, so that an optimizer keeps hold of it."""
+        new = _parameter(values)
+        if old is None:
+            return new
+        if name == "biases" and new.shape == (*old.shape, 1):
+            new = _parameter(new.array.reshape(-1))
+        self._check(new, old.shape, name)
+        old.data = new
+        return old
+
+    def _check(self, values: Tensor, shape: tuple[int, ...], name: str) -> None:
+        if values.shape != shape:
+            raise ValueError(f"{self.title}: expected {name} of shape {shape}, received shape {values.shape}")
+
+
+def _parameter(values: TensorLike) -> Tensor:
+    """A leaf of its own; integers become float32."""
+    return Tensor(Tensor(values).floating(), requires_grad=True)
