@@ -1,0 +1,167 @@
+"""A step size per weight, from the size of the gradients that it has seen: Adagrad, RMSprop, Adadelta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tensorgrad.optim.averages import move_average_of_squares
+from tensorgrad.optim.optimizer import Optimizer
+from tensorgrad.tensor import Array, Tensor
+
+
+class Adagrad(Optimizer):
+    """The more a weight's gradients have added up to, the smaller its steps.
+
+    ::
+
+        s = s + g**2
+        w = w - lr * g / (sqrt(s) + eps)
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimize.
+    lr : float
+        The learning rate.
+    eps : float
+        Keeps the quotient finite, greater than 0.
+    weight_decay : float
+        Added to the gradient, times the weight.
+
+    References
+    ----------
+    Duchi, Hazan & Singer 2011, "Adaptive subgradient methods for online learning and stochastic optimization",
+    figure 1, with the diagonal of G.
+
+    """
+
+    name = "adagrad"
+    slots = ("s",)
+    eps: float
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr, weight_decay, eps=eps)
+
+    def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
+        """``step = lr * g / (sqrt(s) + eps)``."""
+        (s,) = slots
+        s += np.multiply(g, g, out=scratch)
+        np.sqrt(s, out=scratch)
+        scratch += self.eps
+        g /= scratch
+        g *= self.lr
+
+
+class RMSprop(Optimizer):
+    """Adagrad that forgets: divides by the root of the mean square of the recent gradients.
+
+    ::
+
+        v = rho * v + (1 - rho) * g**2
+        w = w - lr * g / (sqrt(v) + eps)
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimize.
+    lr : float
+        The learning rate.
+    rho : float
+        How much of the past the mean square keeps, at least 0 and less than 1.
+    eps : float
+        Keeps the quotient finite, greater than 0.
+    weight_decay : float
+        Added to the gradient, times the weight.
+
+    References
+    ----------
+    Hinton, Srivastava & Swersky 2012, "Neural networks for machine learning", lecture 6e. In PyTorch:
+    ``RMSprop(alpha=rho)``, whose default is 0.99.
+
+    """
+
+    name = "rmsprop"
+    slots = ("v",)
+    rho: float
+    eps: float
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.01,
+        rho: float = 0.9,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay, rho=rho, eps=eps)
+
+    def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
+        """``step = lr * g / (sqrt(v) + eps)``."""
+        (v,) = slots
+        move_average_of_squares(v, g, self.rho, scratch)
+        np.sqrt(v, out=scratch)
+        scratch += self.eps
+        g /= scratch
+        g *= self.lr
+
+
+class Adadelta(Optimizer):
+    """RMSprop whose steps have the unit of the weights: they are as large as the recent steps were.
+
+    ::
+
+        v = rho * v + (1 - rho) * g**2
+        d = sqrt(u + eps) / sqrt(v + eps) * g
+        u = rho * u + (1 - rho) * d**2
+        w = w - lr * d
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        What to optimize.
+    lr : float
+        The learning rate; the paper has none, that is 1.
+    rho : float
+        How much of the past the mean squares keep, at least 0 and less than 1.
+    eps : float
+        The size of the first steps, squared; greater than 0.
+    weight_decay : float
+        Added to the gradient, times the weight.
+
+    References
+    ----------
+    Zeiler 2012, "ADADELTA: an adaptive learning rate method", algorithm 1.
+
+    """
+
+    name = "adadelta"
+    slots = ("v", "u")
+    rho: float
+    eps: float
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, weight_decay, rho=rho, eps=eps)
+
+    def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
+        """``step = lr * d``."""
+        v, u = slots
+        move_average_of_squares(v, g, self.rho, scratch)
+        np.add(v, self.eps, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        g /= scratch
+        np.add(u, self.eps, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        g *= scratch  # d
+        move_average_of_squares(u, g, self.rho, scratch)
+        g *= self.lr

@@ -1,0 +1,79 @@
+"""What optimizers and schedules can be given, and what to say when they are given something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.tensor import Tensor
+
+
+def number(value: Any, where: str, argument: str, low: float = 0.0, below: float = inf) -> float:
+    """A finite number of at least `low` and less than `below`, as a Python float.
+
+    A Python float, because a NumPy one of float64 would make float32 arithmetic slower.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{where}: {argument} must be a number, received {value!r} of type {type(value).__name__}")
+    if not (isfinite(value) and low <= value < below):
+        limits = f"at least {low:g}" + ("" if below == inf else f" and less than {below:g}")
+        raise ValueError(f"{where}: {argument} must be a finite number, {limits}; received {value!r}")
+    return float(value)
+
+
+def positive(value: Any, where: str, argument: str) -> float:
+    """A finite number greater than 0, as a Python float."""
+    if number(value, where, argument) == 0:
+        raise ValueError(f"{where}: {argument} must be greater than 0, received {value!r}")
+    return float(value)
+
+
+def count(value: Any, where: str, argument: str, low: int = 0) -> int:
+    """An integer of at least `low`, as a Python int."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{where}: {argument} must be an int, received {value!r} of type {type(value).__name__}")
+    if value < low:
+        raise ValueError(f"{where}: {argument} must be at least {low}, received {value}")
+    return int(value)
+
+
+def hyperparameter(value: Any, where: str, key: str) -> float | bool:
+    """The value of a hyperparameter by its name; one that is not known here is a number of at least 0."""
+    if key == "nesterov":
+        if not isinstance(value, bool):
+            raise TypeError(f"{where}: nesterov must be True or False, received {value!r}")
+        return value
+    if key in ("beta", "beta1", "beta2", "rho", "mr"):  # how much of the past stays
+        return number(value, where, key, below=1.0)
+    return positive(value, where, key) if key == "eps" else number(value, where, key)
+
+
+def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:
+    """The parameters as a list, each a leaf that can be optimized, and there once."""
+    if isinstance(params, Tensor | np.ndarray | Mapping | str) or not isinstance(params, Iterable):
+        raise TypeError(
+            f"{where}: params must be a list of Tensors, received one {type(params).__name__}; "
+            "pass [w] for a single one, list(d.values()) for a dict"
+        )
+    found = list(params)
+    if not found:
+        raise ValueError(f"{where}: params is empty: there is nothing to optimize")
+    for i, p in enumerate(found):
+        what = f"{where}: parameter {i}"
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{what} must be a Tensor, received {type(p).__name__}; make it one with tensor()")
+        if not p.is_leaf:
+            raise ValueError(f"{what} is the result of an operation; optimize the leaves that it is computed from")
+        if not p.requires_grad:
+            raise ValueError(f"{what} does not require a gradient; set requires_grad=True, or leave it out")
+        if p.dtype.kind != "f":
+            raise TypeError(f"{what} must be of a floating dtype, received {p.dtype}; optimize its real parts")
+        if isinstance(p.array, np.ndarray) and not p.array.flags.writeable:
+            raise ValueError(f"{what} cannot be written to: its memory is read-only; pass a copy()")
+    twice = [i for i, p in enumerate(found) if any(p is q for q in found[:i])]
+    if twice:
+        raise ValueError(f"{where}: parameter {twice[0]} is there a second time; pass each Tensor once")
+    return found
