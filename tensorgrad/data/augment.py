@@ -1,0 +1,134 @@
+"""Augmentation: training images moved, turned, zoomed and bent a little, anew each time that they are met."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorgrad.data.resample import affine_coordinates, resample, smooth_noise
+
+_BLOCK = 64  # images at a time, so that it all stays in the cache: 0.6 s for all of MNIST; 0.8 by 32, 1.7 by 128
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Shift, rotate, zoom and bend each image of a batch at random, all in one interpolation.
+
+    To be given to :class:`batches` as ``augment=``, or called: ``Augment(rotate=10)(images, rng)``. Without arguments
+    it changes nothing. The images need not be standardized, but they must be floats.
+
+    Parameters
+    ----------
+    shift : int
+        The farthest shift in pixels, up, down, left and right. Only whole pixels are drawn, so a shift alone does not
+        blur.
+    rotate : float
+        The largest angle in degrees, to either side.
+    zoom : (float, float)
+        The smallest and the largest factor; more than 1 makes larger.
+    elastic : (float, float), optional
+        `alpha` and `sigma` of an elastic distortion (Simard, Steinkraus and Platt 2003): every pixel is drawn up to
+        `alpha` pixels away, and these displacements are smoothed by a Gaussian of `sigma` pixels. What is left of
+        them is typically ``0.16 alpha / sigma`` pixels. For handwritten digits, (34, 4) is strong, (20, 4) gentle.
+    fill : "edge" or float
+        What comes in from outside of an image: its nearest pixel, or this value.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; when called, if the images are not floats of shape (N, H, W, C).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.eye(4, dtype=np.float32).reshape(1, 4, 4, 1)
+    >>> Augment(shift=1)(image, np.random.default_rng(1))[0, :, :, 0]  # up and to the left
+    array([[1., 0., 0., 0.],
+           [0., 1., 0., 0.],
+           [0., 0., 1., 1.],
+           [0., 0., 1., 1.]], dtype=float32)
+
+    """
+
+    shift: int = 0
+    rotate: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    elastic: tuple[float, float] | None = None
+    fill: float | Literal["edge"] = "edge"
+
+    def __post_init__(self) -> None:
+        _check(
+            isinstance(self.shift, int | np.integer) and not isinstance(self.shift, bool) and self.shift >= 0,
+            f"shift must be a whole number of pixels, at least 0, received {self.shift!r}",
+        )
+        _check(
+            _is_number(self.rotate) and 0 <= self.rotate <= 180,
+            f"rotate must be an angle of 0 to 180 degrees, received {self.rotate!r}",
+        )
+        _check(
+            _is_pair(self.zoom) and 0 < self.zoom[0] <= self.zoom[1],
+            f"zoom must be a pair (smallest, largest) of positive factors, received {self.zoom!r}",
+        )
+        _check(
+            self.elastic is None or (_is_pair(self.elastic) and self.elastic[0] >= 0 and self.elastic[1] > 0),
+            f"elastic must be None or a pair (alpha >= 0, sigma > 0), received {self.elastic!r}",
+        )
+        _check(self.fill == "edge" or _is_number(self.fill), f"fill must be 'edge' or a number, received {self.fill!r}")
+
+    def __call__(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        """Augmented copies.
+
+        Parameters
+        ----------
+        images : ndarray of floats, shape=(N, H, W, C)
+        rng : Generator
+
+        Returns
+        -------
+        ndarray, shape=(N, H, W, C)
+            Of the same dtype. The images given are not changed.
+
+        """
+        if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype.kind != "f":
+            received = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else repr(images)
+            raise ValueError(
+                f"Augment: expected an array of floats of shape (N, H, W, C), received {received}; "
+                "standardize makes that of raw images"
+            )
+        result = np.empty(images.shape, images.dtype)
+        for start in range(0, len(images), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            result[part] = self._block(images[part], rng)
+        return result
+
+    def _block(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        count, height, width, _ = images.shape
+        largest, (low, high) = math.radians(self.rotate), self.zoom
+        angle = rng.uniform(-largest, largest, size=(count,)).astype(np.float32)
+        zoom = rng.uniform(low, high, size=(count,)).astype(np.float32)
+        shift = rng.integers(-self.shift, self.shift, (count, 2), endpoint=True).astype(np.float32)
+        rows, columns = affine_coordinates(height, width, angle, zoom, shift)
+        if self.elastic is not None:
+            alpha, sigma = self.elastic
+            displacement = smooth_noise(2 * count, height, width, sigma, rng)
+            displacement *= alpha
+            rows += displacement[:count]
+            columns += displacement[count:]
+        return resample(images, rows, columns, self.fill)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _check(right: bool, complaint: str) -> None:
+    if not right:
+        raise ValueError(f"Augment: {complaint}")
