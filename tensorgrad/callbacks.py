@@ -1,0 +1,341 @@
+"""Callbacks: what to do at the turns of a training run. The hooks have Keras's names and arguments.
+
+A callback that looks at a figure names it as the history does ("val_loss", "accuracy", ...). Where training is
+resumed, the callbacks that wait for a figure to improve are shown the epochs that were trained before.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from tensorgrad.checks import one_of
+from tensorgrad.progress import Progress
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+Logs = Mapping[str, float]
+
+
+class Callback:
+    """Does nothing; subclass it and override the hooks you need. ``self.model`` is the model that is trained."""
+
+    model: CNN
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Before the first epoch; logs has "epochs", "first_epoch" and "batches"."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Before an epoch; logs is empty."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """After a step; logs has the epoch's "loss" and "accuracy" so far."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """After an epoch and its validation; logs has the epoch's figures, which the history holds by now."""
+
+    def on_train_end(self, logs: Logs) -> None:
+        """After the last epoch, whatever ended the training: its end, another callback, Ctrl-C or an error."""
+
+
+class LambdaCallback(Callback):
+    """Calls functions at the hooks that they are given for.
+
+    Parameters
+    ----------
+    **hooks : callable
+        Under a hook's name, a function with the hook's arguments: ``on_epoch_end=lambda epoch, logs: ...``.
+    """
+
+    def __init__(self, **hooks: Callable[..., None]) -> None:
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        for name, function in hooks.items():
+            one_of(name, known, "LambdaCallback", "hook")
+            setattr(self, name, function)
+
+
+class ProgressLogger(Callback):
+    """Prints the progress: what :meth:`tensorgrad.CNN.train` does by itself unless ``verbose=0``.
+
+    Parameters
+    ----------
+    verbose : "auto", 0, 1 or 2
+        See :class:`tensorgrad.progress.Progress`.
+    show_every : int
+        Print every so many epochs.
+    stream : text file, optional
+        Where to; standard output by default.
+    """
+
+    def __init__(self, verbose: str | int = "auto", show_every: int = 1, stream: TextIO | None = None) -> None:
+        self.progress = Progress(verbose, stream)
+        self.show_every = show_every
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Take note of how many batches and epochs there are."""
+        self._epochs, self._batches = int(logs["epochs"]), int(logs["batches"])
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Start the clock."""
+        self._epoch = epoch
+        self.progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Move the line on."""
+        self.progress.batch(self._epoch, self._epochs, batch + 1, self._batches, logs["loss"])
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Print the figures."""
+        if epoch % self.show_every == 0:
+            self.progress.epoch(epoch, logs)
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Take the line away."""
+        self.progress.clear()
+
+
+class CSVLogger(Callback):
+    """Writes each epoch's figures to a CSV file as soon as they are known.
+
+    Parameters
+    ----------
+    path : path
+    append : bool
+        Go on with a file that is there, instead of replacing it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
+        self.path = Path(path)
+        self.append = append
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"CSVLogger: there is no folder {str(self.path.parent)!r}; make it first")
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Empty the file, unless told to append."""
+        if not self.append:
+            self.path.write_text("")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Add a row."""
+        fresh = not self.path.exists() or not self.path.stat().st_size
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["epoch", *logs])
+            writer.writerow([epoch, *logs.values()])
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch.
+
+    Parameters
+    ----------
+    schedule : callable
+        From the epoch's number to a learning rate, such as the schedules of :mod:`tensorgrad.optim`.
+    """
+
+    def __init__(self, schedule: Callable[[int], float]) -> None:
+        self.schedule = schedule
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """Set it."""
+        self.model.optimizer.lr = self.schedule(epoch)
+
+
+class _Waiting(Callback):
+    """Waits for a figure to improve, and counts the epochs since it did."""
+
+    def __init__(self, monitor: str, patience: int, min_delta: float, mode: str) -> None:
+        one_of(mode, ("auto", "min", "max"), type(self).__name__, "mode")
+        if patience < 0 or min_delta < 0:
+            raise ValueError(f"{type(self).__name__}: patience and min_delta must be at least 0")
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.mode = mode
+        self.sign = 1 if mode == "min" or (mode == "auto" and not is_better_higher(monitor)) else -1
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Begin to wait; where training is resumed, with the epochs trained before."""
+        self.best, self.best_epoch, self.wait = math.inf, -1, 0
+        history = self.model.history
+        for epoch, figure in zip(history.epoch, history.history.get(self.monitor, []), strict=False):
+            self.improved(epoch, {self.monitor: figure})
+
+    def improved(self, epoch: int, logs: Logs) -> bool:
+        """Note an epoch's figure, and tell whether it is the best so far."""
+        if self.monitor not in logs:
+            raise ValueError(
+                f"{type(self).__name__}: monitors {self.monitor!r}, but an epoch has {', '.join(map(repr, logs))}"
+                + ("; validate with val_split or val_x" if self.monitor.startswith("val_") else "")
+            )
+        figure = self.sign * logs[self.monitor]
+        if figure < self.best - self.min_delta:
+            self.best, self.best_epoch, self.wait = figure, epoch, 0
+            return True
+        self.wait += 1
+        return False
+
+
+def is_better_higher(figure: str) -> bool:
+    """Whether a figure of that name is better if it is higher: accuracies and their like, as against losses."""
+    name = figure.removeprefix("val_")
+    return name in ("accuracy", "precision", "recall", "f1") or name.startswith("top")
+
+
+class EarlyStopping(_Waiting):
+    """Stops when a figure has not improved for a while, and puts the best weights back, whatever ended the training.
+
+    Parameters
+    ----------
+    monitor : str
+    patience : int
+        How many epochs without an improvement to allow.
+    min_delta : float
+        By how much the figure must be better to count as improved.
+    mode : "auto", "min" or "max"
+        Which way is better; "auto" goes by the figure's name.
+    restore_best_weights : bool
+        Put back the weights of the best epoch at the end.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 3,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
+        super().__init__(monitor, patience, min_delta, mode)
+        self.restore_best_weights = restore_best_weights
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Begin to wait, without any weights yet."""
+        super().on_train_begin(logs)
+        self._weights: list[np.ndarray[Any, Any]] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Keep a copy of the weights if they are the best; stop if it has been too long."""
+        if self.improved(epoch, logs):
+            self._weights = self.model.get_weights()
+        elif self.wait > self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Put the best weights back."""
+        if self.restore_best_weights and self._weights is not None:
+            self.model.set_weights(self._weights)
+
+
+class ReduceLROnPlateau(_Waiting):
+    """Lowers the learning rate when a figure has not improved for a while.
+
+    Parameters
+    ----------
+    monitor : str
+    factor : float, 0 < factor < 1
+        What the learning rate is multiplied by.
+    patience : int
+        How many epochs without an improvement to allow.
+    min_delta : float
+        By how much the figure must be better to count as improved.
+    min_lr : float
+        Not below this.
+    mode : "auto", "min" or "max"
+        Which way is better; "auto" goes by the figure's name.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 3,
+        min_delta: float = 1e-4,
+        min_lr: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, patience, min_delta, mode)
+        if not 0 < factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: factor must lie between 0 and 1, received {factor!r}")
+        self.factor = factor
+        self.min_lr = min_lr
+
+    def improved(self, epoch: int, logs: Logs) -> bool:
+        """Note an epoch's figure; after too long a wait, begin to wait anew."""
+        if super().improved(epoch, logs):
+            return True
+        self.due = self.wait > self.patience
+        if self.due:
+            self.wait = 0
+        return False
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Lower it if it has been too long."""
+        if not self.improved(epoch, logs) and self.due:
+            optimizer = self.model.optimizer
+            optimizer.lr = max(optimizer.lr * self.factor, self.min_lr)
+
+
+class ModelCheckpoint(_Waiting):
+    """Saves the model after epochs, so that training can go on from there (see :meth:`tensorgrad.CNN.resume`).
+
+    Parameters
+    ----------
+    path : str
+        Where to. May contain ``{epoch}`` and the names of figures, as ``"digits-{epoch:03d}-{val_loss:.3f}.tgrad"``.
+    monitor : str
+        The figure that says which epoch is the best.
+    save_best_only : bool
+        Save only after an epoch that is the best so far.
+    every : int
+        Save after every so many epochs.
+    keep : int, optional
+        Of several files, keep the newest so many.
+    mode : "auto", "min" or "max"
+        Which way is better; "auto" goes by the figure's name.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        save_best_only: bool = False,
+        every: int = 1,
+        keep: int | None = None,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, 0, 0.0, mode)
+        if every < 1 or (keep is not None and keep < 1):
+            raise ValueError(f"ModelCheckpoint: every and keep must be at least 1, received {every!r} and {keep!r}")
+        self.path = os.fspath(path)
+        folder = Path(self.path).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"ModelCheckpoint: there is no folder {str(folder)!r}; make it first")
+        self.save_best_only = save_best_only
+        self.every = every
+        self.keep = keep
+        self.saved: list[Path] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save, if it is time to; then drop the oldest files beyond `keep`."""
+        due = self.improved(epoch, logs) if self.save_best_only else (epoch + 1) % self.every == 0
+        if not due:
+            return
+        try:
+            path = Path(self.path.format(epoch=epoch, **logs))
+        except (KeyError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"ModelCheckpoint: {self.path!r} cannot be filled in ({error}); it may name epoch, {', '.join(logs)}"
+            ) from None
+        self.model.save_model(path)
+        self.saved = [other for other in self.saved if other != path] + [path]
+        while self.keep is not None and len(self.saved) > self.keep:
+            self.saved.pop(0).unlink(missing_ok=True)

@@ -1,0 +1,598 @@
+"""CNN: a stack of layers that is wired, trained, and asked for predictions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad import saving, training
+from tensorgrad.callbacks import Callback, ProgressLogger
+from tensorgrad.checks import one_of
+from tensorgrad.data.batches import Augmentation
+from tensorgrad.engine import no_grad, set_recording, value
+from tensorgrad.history import History
+from tensorgrad.kernels.threads import blas_at_one_thread
+from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
+from tensorgrad.metrics import Evaluation
+from tensorgrad.objective import LOSSES, Objective, check_finite, targets
+from tensorgrad.optim import Optimizer, by_name, clip_grad_norm, clip_grad_value
+from tensorgrad.random import generator
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tensorgrad.summary import Summary
+
+CHUNK = 256  # samples that go through the model at once when nothing is trained: it bounds the memory
+
+
+class CNN:
+    """A stack of layers, the output of each the input of the next.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Makes everything that is random the same in every run: weights, dropout, the order of the samples.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    train_loss, val_loss, train_acc, val_acc : dict
+        By epoch, for the epochs that were shown: losses as means per sample, accuracies in percent.
+
+    Examples
+    --------
+    >>> from tensorgrad.layers import FFL
+    >>> model = CNN(seed=0)
+    >>> model.add(FFL(input_shape=2, neurons=8, activation="tanh"))
+    >>> model.add(FFL(neurons=1, activation="sigmoid"))
+    >>> model.compile_model(lr=0.05, opt="adam", loss="bce")
+    >>> x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> history = model.train(x, y, epochs=200, batch_size=4, val_split=0, verbose=0)
+    >>> model.predict(x).round().ravel()
+    array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    optimizer: Optimizer
+    objective: Objective
+    schedule: Callable[[int], float] | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    stop_training: bool = False
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._entropy = int(generator().integers(2**63)) if seed is None else seed
+        self.rng = self._stream(0)
+        self.layers: list[Layer] = []
+        self.iscompiled = False
+        self.metrics: tuple[str, ...] = ()
+        self.train_loss: dict[int, float] = {}
+        self.val_loss: dict[int, float] = {}
+        self.train_acc: dict[int, float] = {}
+        self.val_acc: dict[int, float] = {}
+        self.history = History()
+
+    def _stream(self, *key: int) -> np.random.Generator:
+        """A random stream of its own: 0 for the order of the samples, from 1 for the layers. None shifts another."""
+        return np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=key))
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer at the end, and wire it to the one before.
+
+        The first layer is called ``Input Layer``, the last ``Out Layer(TYPE)``, those between ``TYPEi``.
+
+        Raises
+        ------
+        TypeError
+            If it is not a layer.
+        ValueError
+            If it cannot take what the layer before gives, or if it is the first and has no input_shape.
+        """
+        if not isinstance(layer, Layer):
+            hint = "; make an instance of it" if isinstance(layer, type) else ""
+            raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
+        if any(layer is other for other in self.layers):
+            raise ValueError(f"add: {layer.title} is in this model already; make another one")
+        if not self.layers:
+            name, shape = "Input Layer", layer.input_shape
+            if shape is None:
+                raise ValueError(
+                    f"add: the first layer, {type(layer).__name__}, has no input_shape; "
+                    "give it one, such as input_shape=(28, 28, 1)"
+                )
+        else:
+            name, shape = f"Out Layer({type(layer).__name__})", self.layers[-1].output_shape
+            if layer.input_shape is not None and as_tuple(layer.input_shape) != as_tuple(shape or ()):
+                raise ValueError(
+                    f"add: {type(layer).__name__} was made for samples of shape {layer.input_shape}, but "
+                    f"{self.layers[-1].title} gives samples of shape {shape}; leave input_shape out"
+                )
+        before, layer.name = layer.name, name
+        try:
+            layer.wire(shape, self._stream(len(self.layers) + 1))  # type: ignore[arg-type]
+        except Exception:
+            layer.name = before
+            raise
+        if len(self.layers) > 1:
+            previous = self.layers[-1]
+            previous.name = f"{type(previous).__name__}{len(self.layers) - 1}"
+        self.layers.append(layer)
+        self.iscompiled = False
+
+    def summary(self) -> Summary:
+        """Print the table of the layers, and return it."""
+        from tensorgrad.summary import summarize
+
+        table = summarize(self)
+        print(table)
+        return table
+
+    def visualize(self) -> Figure:
+        """The training curves: loss and accuracy by epoch, as a matplotlib Figure (see :mod:`tensorgrad.plot`)."""
+        if not len(self.history):
+            raise ValueError(
+                "visualize: the model has not been trained yet, so there are no curves; call train(...) first"
+            )
+        from tensorgrad import plot
+
+        return plot.training_curves(self.history)
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """The tensors that are trained, as ``("0.weights", tensor)``, in the order of the layers."""
+        return [
+            (f"{i}.{name}", parameter)
+            for i, layer in enumerate(self.layers)
+            for name, parameter in layer.named_parameters()
+        ]
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors that are trained, in the order of the layers."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the parameters, in the order of the layers."""
+        return [np.array(parameter.array) for parameter in self.parameters()]
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+        """Write parameters back that :meth:`get_weights` gave."""
+        named, arrays = self.named_parameters(), [np.asarray(w) for w in weights]
+        if len(named) != len(arrays):
+            raise ValueError(f"set_weights: expected {len(named)} arrays, received {len(arrays)}")
+        for (name, parameter), array in zip(named, arrays, strict=True):
+            if parameter.shape != array.shape:
+                raise ValueError(f"set_weights: {name} has shape {parameter.shape}, received shape {array.shape}")
+        for (_, parameter), array in zip(named, arrays, strict=True):
+            parameter.data = array
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that the model computes in: its parameters'."""
+        parameters = self.parameters()
+        return np.result_type(*(p.dtype for p in parameters)) if parameters else np.dtype(np.float32)
+
+    def compile_model(
+        self,
+        lr: float | Callable[[int], float] = 0.01,
+        mr: float = 0.001,
+        opt: str | Optimizer = "sgd",
+        loss: str = "mse",
+        metrics: Sequence[str] = ("mse",),
+        *,
+        label_smoothing: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        """Say how to train.
+
+        Parameters
+        ----------
+        lr : float or schedule
+            Learning rate, for an optimizer given by name. A schedule of :mod:`tensorgrad.optim`, or any function from
+            the number of steps that were taken to a learning rate, is asked before each step.
+        mr : float
+            Momentum rate, for "sgd".
+        opt : str or Optimizer
+            A name from ``tensorgrad.optim.OPTIMIZERS``, or an optimizer over ``model.parameters()``.
+        loss : "mse", "cse", "mae", "huber" or "bce"
+            Mean squared error; cross-entropy, after softmax or sigmoid; mean absolute error; Huber's; binary
+            cross-entropy, after sigmoid.
+        metrics : sequence of "mse", "accuracy", "cse", "precision", "recall", "f1", "top3" (or any other k)
+            What :meth:`evaluate` and the validation report besides the loss and the accuracy. Precision, recall and
+            F1 are means over the classes.
+        label_smoothing : float
+            While training, the share of each target that is spread evenly over the classes.
+        clip_norm, clip_value : float, optional
+            Scale the gradients down to this global norm; cut each off at this value.
+        """
+        if not self.layers:
+            raise ValueError("compile_model: the model has no layers yet; add them first")
+        one_of(loss, LOSSES, "compile_model", "loss")
+        last = self.layers[-1]
+        objective = Objective(loss, last.activation if hasattr(last, "linear") else None, label_smoothing)
+        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        for name in names:
+            objective.check_metric(name)
+        for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if limit is not None and not limit > 0:
+                raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
+        schedule = lr if callable(lr) else None
+        parameters = self.parameters()
+        if isinstance(opt, Optimizer):
+            if {id(p) for p in opt.params} != {id(p) for p in parameters}:
+                raise ValueError("compile_model: the optimizer must be made over model.parameters(), all of them")
+            optimizer = opt
+        else:
+            optimizer = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
+        self.objective, self.optimizer, self.schedule = objective, optimizer, schedule
+        self.metrics, self.clip_norm, self.clip_value = names, clip_norm, clip_value
+        self.history = History()
+        self.iscompiled = True
+
+    compile = compile_model
+
+    # -- training ------------------------------------------------------------------------------------------
+
+    def check_trainnable(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> None:
+        """Raise unless the model can be trained on these samples: compiled, shapes, finite values, labels in range."""
+        self.checked(X, Y, "check_trainnable")
+
+    def checked(self, X: Any, Y: Any, owner: str) -> tuple[Array, Array]:
+        """Samples and targets as arrays, or the error of :meth:`check_trainnable` in the name of `owner`."""
+        if not self.iscompiled:
+            raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
+        x = self.checked_samples(X, owner)
+        if len(x) != len(Y):
+            raise ValueError(f"{owner}: X has {len(x)} samples but Y has {len(Y)}; each sample needs one label")
+        check_finite(x, owner)
+        return x, targets(Y, as_tuple(self.layers[-1].output_shape or ()), self.objective, owner)
+
+    def checked_samples(self, X: Any, owner: str) -> Array:
+        """Samples as an array of the shape that the first layer takes, or an error in the name of `owner`."""
+        if not self.layers:
+            raise ValueError(f"{owner}: the model has no layers yet; add them first")
+        x = np.asarray(X)
+        shape = as_tuple(self.layers[0].input_shape or ())
+        if x.dtype.kind not in "fiub":
+            raise TypeError(f"{owner}: X must be numbers, received dtype {x.dtype}")
+        if not x.size:
+            raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
+        if x.shape[1:] != shape:
+            raise ValueError(
+                f"{owner}: {self.layers[0].title} expects samples of shape {shape}, but X has shape {x.shape}"
+                + channels_hint(x.shape, shape)
+            )
+        return x
+
+    def train(
+        self,
+        X: npt.ArrayLike,
+        Y: npt.ArrayLike,
+        epochs: int = 1,
+        show_every: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        val_split: float = 0.1,
+        val_x: npt.ArrayLike | None = None,
+        val_y: npt.ArrayLike | None = None,
+        verbose: str | int = "auto",
+        *,
+        callbacks: Sequence[Callback] = (),
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        augment: Augmentation | None = None,
+        first_epoch: int = 0,
+    ) -> History:
+        """Train on samples, epoch by epoch.
+
+        Parameters
+        ----------
+        X : array_like, shape=(N, *input_shape)
+            Of any float or integer dtype.
+        Y : array_like, shape=(N, *output_shape) or (N,)
+            One-hot rows or values; or integer labels.
+        epochs : int
+            How many times to go over all samples.
+        show_every : int
+            Print, and keep in ``train_loss`` and its like, every so many epochs.
+        batch_size : int
+            Samples per optimizer step; the last batch of an epoch may be smaller.
+        shuffle : bool
+            Take the samples in a new random order in every epoch.
+        val_split : float, 0 <= val_split < 1
+            The share of the samples to set aside for validation if there is no `val_x`: chosen at random, the same
+            ones in every call for the same samples; or the last ones without `shuffle`.
+        val_x, val_y : array_like
+            Samples to validate with.
+        verbose : "auto", 0, 1 or 2
+            0 is silent, 1 shows a progress line, 2 plain lines; "auto" is 1 on a terminal and 2 elsewhere.
+        callbacks : sequence of Callback
+            What to do at the turns of the training (see :mod:`tensorgrad.callbacks`).
+        sample_weight : array_like, shape=(N,)
+            What each sample's loss is multiplied by.
+        class_weight : mapping from a class to a number
+            What the losses of its samples are multiplied by; 1 for a class that is not in it.
+        augment : callable
+            Changes each batch of inputs while training, such as :class:`tensorgrad.data.Augment`.
+        first_epoch : int
+            The number of the first epoch; see :meth:`resume`.
+
+        Returns
+        -------
+        History
+            Loss and accuracy of each epoch, as the batches were met, and those of the validation after it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the samples or arguments do not go with the model. Nothing has changed then.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite: with the epoch, the batch and the first bad layer.
+        """
+        for name, count in (("epochs", epochs), ("batch_size", batch_size), ("show_every", show_every)):
+            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+                raise ValueError(f"train: {name} must be an int of at least 1, received {count!r}")
+        if not 0 <= val_split < 1:
+            raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
+        if (val_x is None) != (val_y is None):
+            raise ValueError("train: val_x and val_y go together; received only one of them")
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
+        logger = ProgressLogger(verbose, int(show_every))
+        x, y = self.checked(X, Y, "train")
+        weights = self._weights(y, sample_weight, class_weight)
+        kept: training.Samples = (x, y) if weights is None else (x, y, weights)
+        aside: training.Samples | None = None
+        if val_x is not None:
+            aside = self.checked(val_x, val_y, "train, validation")
+        elif int(len(x) * val_split):
+            kept, aside = training.split(kept, val_split, self._stream(0, 1) if shuffle else None)
+        samples = len(kept[0])
+        logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
+        logger.progress.say(
+            f"Total {len(x)} samples.\n"
+            f"Training samples: {samples} Validation samples: {0 if aside is None else len(aside[0])}.\n"
+            f"Total {-(-samples // batch_size)} batches, most batch has {batch_size} samples.\n"
+        )
+        if not first_epoch:
+            self.history = History()
+        training.run(
+            self,
+            kept,
+            None if aside is None else aside[:2],
+            first_epoch=first_epoch,
+            epochs=first_epoch + int(epochs),
+            batch_size=int(batch_size),
+            shuffle=shuffle,
+            show_every=int(show_every),
+            augment=augment,
+            callbacks=(logger, *callbacks),
+        )
+        return self.history
+
+    def _weights(
+        self, y: Array, sample_weight: npt.ArrayLike | None, class_weight: Mapping[int, float] | None
+    ) -> Array | None:
+        """One weight per sample; None if nobody gave any."""
+        if sample_weight is None and class_weight is None:
+            return None
+        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if weights.shape != (len(y),) or not np.isfinite(weights).all() or (weights < 0).any():
+            raise ValueError(
+                f"train: sample_weight must be {len(y)} finite numbers of at least 0, one per sample; received shape "
+                f"{weights.shape}"
+            )
+        if class_weight is not None:
+            classes = y.shape[-1] if y.ndim == 2 and y.shape[-1] > 1 else 2
+            factors = np.ones(classes)
+            for label, factor in class_weight.items():
+                if label not in range(classes) or not (np.isfinite(factor) and factor >= 0):
+                    raise ValueError(
+                        f"train: class_weight[{label!r}] = {factor!r}: expected classes from 0 to {classes - 1} and "
+                        "finite weights of at least 0"
+                    )
+                factors[label] = factor
+            labels = y.argmax(-1) if y.ndim == 2 and y.shape[-1] > 1 else (y.ravel() > 0.5).astype(int)
+            weights = weights * factors[labels]
+        return weights.astype(np.float32)
+
+    fit = train
+
+    def resume(self, X: npt.ArrayLike, Y: npt.ArrayLike, epochs: int, **arguments: Any) -> History:
+        """Train on until `epochs` epochs are done in all, counting those that the history has.
+
+        After :func:`tensorgrad.load_model` of our own file it goes on as if training had never stopped: the same
+        weights and figures, to the bit, given the same samples and arguments.
+
+        Parameters
+        ----------
+        X, Y, **arguments
+            As of :meth:`train`.
+        epochs : int
+            How many epochs are to be done in the end. Nothing happens if they are done.
+
+        Returns
+        -------
+        History
+            Of all epochs, those before included.
+        """
+        done = self.history.epoch[-1] + 1 if self.history.epoch else 0
+        if done >= epochs > 0:
+            return self.history
+        return self.train(X, Y, epochs - done, first_epoch=done, **arguments)
+
+    def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Keep a shown epoch's figures where the text keeps them, rounded as it does."""
+        self.train_loss[epoch] = round(figures["loss"], 4)
+        self.train_acc[epoch] = round(100 * figures["accuracy"], 4)
+        if "val_loss" in figures:
+            self.val_loss[epoch] = round(figures["val_loss"], 4)
+            self.val_acc[epoch] = round(100 * figures["val_accuracy"], 4)
+
+    def scores(self, x: Tensor, training: bool) -> Tensor:
+        """The outputs of a batch, but logits where the loss is computed from logits."""
+        *before, last = self.layers
+        for layer in before:
+            x = layer.forward(x, training)
+        if self.iscompiled and self.objective.from_logits:
+            return last.linear(x)  # type: ignore[attr-defined, no-any-return]  # such layers have it: see compile_model
+        return last.forward(x, training)
+
+    # -- the steps of training, one by one -------------------------------------------------------------------
+
+    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+        """The model as a function on tensors: a batch, or one sample."""
+        t = as_tensor(x)
+        for layer in self.layers:
+            t = layer(t, training)
+        return t
+
+    def feedforward(self, x: TensorLike, train: bool = True) -> Tensor:
+        """Send a batch or one sample through, leaving in each layer its ``input`` and ``out`` for inspection.
+
+        With `train` the result has a graph, for :meth:`apply_loss` and :meth:`backpropagate`.
+        """
+        t = as_tensor(x).floating()
+        with set_recording(train):
+            for layer in self.layers:
+                layer.input = t.numpy()
+                t = layer(t, train)
+                layer.out = t.numpy()
+        return t
+
+    def apply_loss(self, y: TensorLike, out: TensorLike) -> tuple[Tensor, float]:
+        """The loss of outputs: as a tensor, for :meth:`backpropagate`, and as a number, the mean per sample."""
+        if not self.iscompiled:
+            raise ValueError("apply_loss: the model is not compiled; call compile_model(...) first")
+        outputs = as_tensor(out).floating()
+        shape = as_tuple(self.layers[-1].output_shape or ())
+        single = outputs.shape == shape
+        label = np.asarray(value(y))
+        target = targets(label[None] if single else label, shape, self.objective, "apply_loss")
+        batch = outputs.reshape((1, *shape)) if single else outputs
+        if len(batch) != len(target):
+            raise ValueError(f"apply_loss: {len(batch)} outputs but {len(target)} labels; each output needs one")
+        loss = self.objective.of_outputs(batch, Tensor.wrap(target))
+        return loss, float(loss.array)
+
+    def backpropagate(self, loss: Tensor, update: bool = True) -> None:
+        """Add the gradients of a loss to the parameters'; with `update`, let the optimizer step and forget them."""
+        loss.backward()
+        if update:
+            self.apply_gradients()
+
+    def apply_gradients(self) -> None:
+        """Clip the gradients if told to, let the optimizer take a step, and forget them."""
+        if self.clip_value is not None:
+            clip_grad_value(self.optimizer.params, self.clip_value)
+        if self.clip_norm is not None:
+            clip_grad_norm(self.optimizer.params, self.clip_norm)
+        if self.schedule is not None:
+            self.optimizer.lr = self.schedule(self.optimizer.steps)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def zerograd(self) -> None:
+        """Forget all gradients."""
+        for layer in self.layers:
+            layer.zero_grad()
+
+    # -- using it ------------------------------------------------------------------------------------------
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """The outputs for samples.
+
+        Parameters
+        ----------
+        X : array_like, shape=(N, *input_shape) or input_shape
+
+        Returns
+        -------
+        ndarray, shape=(N, *output_shape)
+            N = 1 for one sample, as in the text. Computed without a graph, in bounded memory.
+        """
+        x = np.asarray(X)
+        if self.layers and x.shape == as_tuple(self.layers[0].input_shape or ()):
+            x = x[None]
+        x = self.checked_samples(x, "predict")
+        dtype = self.dtype
+        with no_grad(), blas_at_one_thread():
+            parts = []
+            for start in range(0, len(x), CHUNK):
+                t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
+                for layer in self.layers:
+                    t = layer.forward(t, training=False)
+                parts.append(t.array)
+        return np.concatenate(parts)
+
+    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
+        """The loss, the accuracy and the compiled metrics on samples, as a dict.
+
+        Of a classifier it has the confusion matrix too, and ``str()`` makes a table of each class's figures.
+        """
+        return self.measure(*self.checked(X, Y, "evaluate"))
+
+    def measure(self, x: Array, y: Array) -> Evaluation:
+        """As :meth:`evaluate`, of arrays that were checked."""
+        loss = hits = 0.0
+        outputs = []
+        dtype = self.dtype
+        with no_grad(), blas_at_one_thread():
+            for start in range(0, len(x), CHUNK):
+                target = y[start : start + CHUNK]
+                scores = self.scores(Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False)), training=False)
+                loss += float(self.objective(scores, Tensor.wrap(target)).array) * len(target)
+                hits += self.objective.hits(scores.array, target)
+                outputs.append(self.objective.outputs(scores))
+        figures = self.objective.evaluation(self.metrics, np.concatenate(outputs), y)
+        more = dict(figures)
+        figures.clear()
+        figures.update({"loss": loss / len(x), "accuracy": hits / len(x)} | more)
+        return figures
+
+    # -- keeping it ----------------------------------------------------------------------------------------
+
+    def save_model(self, path: str | os.PathLike[str] = "model.json") -> None:
+        """Save the model to a file, whole or not at all; :func:`tensorgrad.load_model` loads it.
+
+        Parameters
+        ----------
+        path : path
+            A file that ends in ``.json`` is the text's own JSON: layers and weights of the text's kinds. Any other,
+            such as ``model.tgrad``, holds every kind of layer, and all that training needs to go on: optimizer,
+            schedule, random states and history.
+
+        Raises
+        ------
+        ValueError
+            If the file could not hold the model: a layer that is not registered (:func:`tensorgrad.saving.register`),
+            or that the text's JSON does not have. Nothing is written then.
+        OSError
+            If it cannot be written: what was at `path` before is still there.
+        """
+        saving.save_model(self, path)
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Save parameters and running statistics alone; ``.safetensors`` needs the extra of that name."""
+        from tensorgrad.saving.weights import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Load parameters and running statistics from any of our files: all of them, with the same shapes, or none.
+
+        Raises
+        ------
+        tensorgrad.saving.ModelFileError
+            With a list of what is missing, unexpected, and of another shape or dtype. Nothing has changed then.
+        """
+        from tensorgrad.saving.weights import load_weights
+
+        load_weights(self, path)

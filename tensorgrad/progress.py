@@ -1,0 +1,75 @@
+"""What training prints: a line that is rewritten on a terminal, and plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+INTERVAL = 0.1  # seconds between two updates of the line
+
+
+class Progress:
+    """Reports a training run.
+
+    Parameters
+    ----------
+    verbose : "auto", 0, 1 or 2
+        0 prints nothing; 2 prints a block of plain lines per shown epoch; 1 shows a progress line besides; "auto" is
+        1 on a terminal and 2 elsewhere, so that a log file holds no control characters.
+    stream : text file, optional
+        Where to; standard output by default.
+    """
+
+    def __init__(self, verbose: str | int = "auto", stream: TextIO | None = None) -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
+        self.stream = sys.stdout if stream is None else stream
+        self.silent = verbose == 0
+        self.live = verbose == 1 or (verbose == "auto" and self.stream.isatty())
+        self._due = 0.0
+        self._width = 0
+        self._since = 0.0
+
+    def start(self) -> None:
+        """Start the clock of an epoch."""
+        self._since = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        if not self.silent:
+            print(text, file=self.stream, flush=True)
+
+    def batch(self, epoch: int, epochs: int, done: int, batches: int, loss: float) -> None:
+        """Rewrite the progress line, if there is one and it is due."""
+        now = time.perf_counter()
+        if not self.live or (now < self._due and done < batches):
+            return
+        self._due = now + INTERVAL
+        filled = 24 * done // batches
+        left = (now - self._since) / done * (batches - done)
+        bar = "=" * filled + "." * (24 - filled)
+        text = f"Epoch {epoch + 1}/{epochs} [{bar}] {done}/{batches}  loss {loss:.4f}  {left:.0f} s left"
+        self.stream.write("\r" + text.ljust(self._width))
+        self.stream.flush()
+        self._width = len(text)
+
+    def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Print an epoch's figures, as the text has them."""
+        self.clear()
+        self.say(
+            f"Epoch: {epoch}:\n"
+            f"Time: {figures['time']:.3f}sec\n"
+            f"Train Loss: {figures['loss']:.4f} Train Accuracy: {100 * figures['accuracy']:.2f}%"
+        )
+        if "val_loss" in figures:
+            self.say(f"Val Loss: {figures['val_loss']:.4f} Val Accuracy: {100 * figures['val_accuracy']:.2f}%")
+        self.say("")
+
+    def clear(self) -> None:
+        """Take the progress line away."""
+        if self.live and self._width:
+            self.stream.write("\r" + " " * self._width + "\r")
+            self.stream.flush()
+            self._width = 0

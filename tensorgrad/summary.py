@@ -1,0 +1,178 @@
+"""The table of a model's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tensorgrad.engine import value
+from tensorgrad.inspection.fields import receptive_fields
+from tensorgrad.inspection.tracing import top_layers
+from tensorgrad.inspection.work import multiply_adds
+from tensorgrad.layers.layer import Layer, Shape
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer's line in the table.
+
+    Attributes
+    ----------
+    name : str
+        Of a layer inside of another: its type.
+    depth : int
+        0 for a layer of the model, 1 for a layer inside of one, and so on.
+    input_shape, output_shape : tuple of int, or int
+    activation : str or None
+    isbias : bool
+    parameters : int
+        How many numbers it trains, with those of the layers inside of it.
+    macs : int
+        How many products it adds up for one sample (multiply-adds).
+    field : (rows, columns), or None
+        Its receptive field: how much of the image a pixel of its output can see. None if there is no image, or
+        nobody knows since it is inside of a layer of your own.
+    bytes : int
+        What its trained numbers take.
+    buffers, buffer_bytes : int
+        How many numbers it keeps that are not trained, such as running means; and what they take.
+    """
+
+    name: str
+    depth: int
+    input_shape: Shape | None
+    output_shape: Shape | None
+    activation: str | None
+    isbias: bool
+    parameters: int
+    macs: int
+    field: tuple[int, int] | None
+    bytes: int
+    buffers: int
+    buffer_bytes: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What the table shows of it."""
+        texts = "  " * self.depth + self.name, *map(str, self.as_tuple()[1:])
+        seen = "-" if self.field is None else f"{self.field[0]}x{self.field[1]}"
+        return *texts, str(self.macs), seen, str(self.bytes)
+
+    def as_tuple(self) -> tuple[Any, ...]:
+        """The text's six columns."""
+        return self.name, self.input_shape, self.output_shape, self.activation, self.isbias, self.parameters
+
+
+COLUMNS = ("Layer Name", "Input", "Output Shape", "Activation", "Bias", "Parameters", "MACs", "Field", "Bytes")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A model's layers as a table: print it, show it in a notebook, or read its rows.
+
+    The columns are the text's six; then the multiply-adds for one sample, the receptive field, and the bytes of the
+    parameters. Layers inside of a layer follow it, indented, and are part of its figures.
+
+    Attributes
+    ----------
+    table : tuple of Row
+    """
+
+    table: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[tuple[Any, ...], ...]:
+        """Per layer of the model: name, input shape, output shape, activation, whether it has biases, parameters."""
+        return tuple(row.as_tuple() for row in self.table if not row.depth)
+
+    @property
+    def total(self) -> int:
+        """How many numbers the model trains."""
+        return self._sum(lambda row: row.parameters)
+
+    @property
+    def total_params(self) -> int:
+        """How many numbers the model trains."""
+        return self.total
+
+    @property
+    def buffers(self) -> int:
+        """How many numbers the model keeps that are not trained."""
+        return self._sum(lambda row: row.buffers)
+
+    @property
+    def macs(self) -> int:
+        """How many products the model adds up for one sample (multiply-adds)."""
+        return self._sum(lambda row: row.macs)
+
+    @property
+    def bytes(self) -> int:
+        """What the trained numbers take."""
+        return self._sum(lambda row: row.bytes)
+
+    def _sum(self, figure: Callable[[Row], int]) -> int:
+        return sum(figure(row) for row in self.table if not row.depth)
+
+    @property
+    def totals(self) -> tuple[str, ...]:
+        """The lines below the table."""
+        kept = self._sum(lambda row: row.buffer_bytes)
+        return (
+            f"Total Parameters: {self.total}",
+            f"Trained: {self.total} ({self.bytes} bytes), not trained: {self.buffers} ({kept} bytes)",
+            f"Multiply-adds (MACs) for one sample: {self.macs}",
+        )
+
+    def __str__(self) -> str:
+        cells = [COLUMNS, *(row.cells for row in self.table)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join([f"{row[0]:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))])
+            for row in cells
+        ]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:], rule, *self.totals])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{column}</th>" for column in COLUMNS)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell).replace('  ', '&emsp;')}</td>" for cell in row.cells) + "</tr>"
+            for row in self.table
+        )
+        return f"<table><tr>{head}</tr>{body}</table><p>{'<br>'.join(self.totals)}</p>"
+
+
+def summarize(model: CNN) -> Summary:
+    """The table of a model's layers, at any depth."""
+    fields = {name: field.size for name, field in receptive_fields(model).items()}
+    return Summary(tuple(row for name, layer in top_layers(model) for row in _rows(name, name, layer, 0, fields)))
+
+
+def _rows(path: str, name: str, layer: Layer, depth: int, fields: dict[str, tuple[int, int]]) -> Iterator[Row]:
+    """A layer's line, and those of the layers inside of it."""
+    trained = layer.parameters()
+    kept = [np.asarray(value(item)) for _, item in layer.named_state()]
+    parameters, size = sum(p.size for p in trained), sum(p.array.nbytes for p in trained)
+    yield Row(
+        name=name,
+        depth=depth,
+        input_shape=layer.input_shape,
+        output_shape=layer.output_shape,
+        activation=layer.activation,
+        isbias=layer.isbias,
+        parameters=parameters,
+        macs=multiply_adds(layer),
+        field=fields.get(path),
+        bytes=size,
+        buffers=sum(array.size for array in kept) - parameters,
+        buffer_bytes=sum(array.nbytes for array in kept) - size,
+    )
+    for part, inner in layer.named_inner_layers():
+        yield from _rows(f"{path}.{part}", type(inner).__name__, inner, depth + 1, fields)
