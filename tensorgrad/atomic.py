@@ -1,0 +1,92 @@
+"""Files that are either written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of `path` when the block ends, and never before.
+
+    What is written goes to a temporary file in the same folder, which is forced to the disk and renamed. If the
+    block raises, the temporary file is removed and what was at `path` before is still there. What a process that was
+    killed has left behind is removed by the next one that writes to the same path.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If the folder does not exist, or `path` is a folder. The block is not entered then.
+    """
+    path = Path(os.path.realpath(path))  # through a symbolic link, to the file that it names
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path.name!r}: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    remove_leftovers(path)
+    temporary, file = _temporary(path)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if fcntl is not None:
+                os.replace(temporary, path)  # while it is locked, so that nobody takes it for a leftover
+        if fcntl is None:
+            os.replace(temporary, path)  # while it is closed: Windows renames no open file
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _force_folder(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files for `path` that no process is writing any more, where that can be known."""
+    if fcntl is None:
+        return
+    for leftover in path.parent.glob(f".{_escaped(path.name)}.????????.part"):
+        with suppress(OSError), open(leftover, "rb") as file:  # somebody else's, locked, or gone: let it be
+            _lock(file)
+            leftover.unlink()
+
+
+def _temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path`, locked for as long as it is open."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
+        file = open(temporary, "xb")  # noqa: SIM115 - the caller closes it
+        with suppress(OSError):  # a file system without locks, or somebody who takes it for a leftover
+            _lock(file)
+        if temporary.exists():
+            return temporary, file
+        file.close()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock a file until it is closed, or its process ends; an OSError if somebody else has locked it."""
+    if fcntl is not None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _force_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk, where folders can be opened: a rename lasts only from then on."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _escaped(name: str) -> str:
+    """A file name as a pattern that matches only itself."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

@@ -1,0 +1,150 @@
+"""How far the training of a model has come, as JSON and arrays: objective, optimizer, schedule, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from tensorgrad.history import History
+from tensorgrad.saving import architecture, checks
+from tensorgrad.saving.errors import ModelFileError
+from tensorgrad.saving.registry import kind_of, name_of
+from tensorgrad.tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+SLOTS = "optimizer/"
+SHOWN = ("train_loss", "val_loss", "train_acc", "val_acc")
+COMPILED = ("loss", "metrics", "label_smoothing", "clip_norm", "clip_value")
+
+
+def encode_training(model: CNN, state: Mapping[str, Tensor | Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """What a compiled model trains for and how, and the arrays of its optimizer."""
+    optimizer = model.optimizer
+    names = {id(item): name for name, item in state.items()}
+    lost = [i for i, p in enumerate(optimizer.params) if id(p) not in names]
+    if lost:
+        raise ValueError(
+            f"save: parameters {lost} of the optimizer are not in the model any more; compile the model again"
+        )
+    order = [names[id(p)] for p in optimizer.params]
+    kept = optimizer.state_dict()
+    slots = kept.pop("slots")
+    kept["name"] = name_of(optimizer, "the optimizer")
+    schedule = None if model.schedule is None else architecture.encode(model.schedule, "the learning-rate schedule")
+    arrays = {f"{SLOTS}{slot}/{name}": values[i] for slot, values in slots.items() for i, name in enumerate(order)}
+    objective = model.objective
+    return {
+        "loss": objective.loss,
+        "metrics": list(model.metrics),
+        "label_smoothing": objective.label_smoothing,
+        "clip_norm": model.clip_norm,
+        "clip_value": model.clip_value,
+        "schedule": schedule,
+        "parameters": order,
+        "slots": list(slots),
+        "optimizer": kept,
+    }, arrays
+
+
+def restore_training(model: CNN, training: Any, arrays: Mapping[str, Array]) -> None:
+    """Compile a model as it was, and give its optimizer back what it knew."""
+    found = checks.keys(training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"))
+    kept = dict(checks.mapping(found["optimizer"], "optimizer"))
+    kind = kind_of(checks.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
+    kept["name"] = kind.name
+    for n in (kept.get("step"), *checks.items(kept.get("updates"), "optimizer, updates")):
+        checks.whole(n, "optimizer, steps")
+    tensors = dict(_tensors(model))
+    order = [checks.text(name, "parameters") for name in checks.items(found["parameters"], "parameters")]
+    missing = [name for name in order if name not in tensors]
+    if missing or len(set(order)) < len(order):
+        raise ModelFileError(f"optimizer: parameters must be the model's, each once; not in the model: {missing[:10]}")
+    slots = [checks.text(slot, "slots") for slot in checks.items(found["slots"], "slots")]
+    if len(slots) * len(order) != len(arrays):
+        raise ModelFileError(f"optimizer: {len(slots)} slots of {len(order)} parameters, but {len(arrays)} arrays")
+    wanted = {f"{SLOTS}{slot}/{name}" for slot in slots for name in order}
+    if wanted != arrays.keys():
+        different = sorted(wanted ^ arrays.keys())
+        raise ModelFileError(
+            f"its arrays are not those of its optimizer; the first difference is {different[0][:100]!r}"
+        )
+    kept["slots"] = {slot: [arrays[f"{SLOTS}{slot}/{name}"] for name in order] for slot in slots}
+    optimized = set(order)
+    for name, tensor in tensors.items():
+        tensor.requires_grad = name in optimized and tensor.dtype.kind == "f"
+    try:
+        optimizer = kind([tensors[name] for name in order], lr=kept.get("lr"))
+        optimizer.load_state_dict(kept)
+        _compile(model, optimizer, found)
+    except ModelFileError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"training: {error}") from error
+
+
+def _compile(model: CNN, optimizer: Any, found: Mapping[str, Any]) -> None:
+    model.compile_model(
+        opt=optimizer,
+        loss=checks.text(found["loss"], "loss"),
+        metrics=[checks.text(name, "metrics") for name in checks.items(found["metrics"], "metrics")],
+        label_smoothing=checks.number(found["label_smoothing"], "label_smoothing"),
+        clip_norm=_limit(found["clip_norm"], "clip_norm"),
+        clip_value=_limit(found["clip_value"], "clip_value"),
+    )
+    if found["schedule"] is not None:
+        model.schedule = architecture.make(found["schedule"], "schedule", "schedule")
+
+
+def _limit(value: Any, where: str) -> float | None:
+    return None if value is None else checks.number(value, where)
+
+
+def _tensors(model: CNN) -> list[tuple[str, Tensor]]:
+    from tensorgrad.saving.weights import named
+
+    return [(name, item) for name, item in named(model).items() if isinstance(item, Tensor)]
+
+
+def encode_history(history: History) -> dict[str, Any]:
+    """The epochs and their figures."""
+    return {
+        "epoch": list(history.epoch),
+        "figures": {name: [_encoded(figure) for figure in figures] for name, figures in history.history.items()},
+    }
+
+
+def encode_shown(model: CNN) -> dict[str, Any]:
+    """The figures that are kept as the text keeps them."""
+    return {name: [[epoch, _encoded(x)] for epoch, x in getattr(model, name).items()] for name in SHOWN}
+
+
+def restore_history(model: CNN, history: Any, shown: Any) -> None:
+    """Give a model the history that it had."""
+    found = checks.keys(history, "history", ("epoch", "figures"))
+    epochs = [checks.whole(n, "history, epoch") for n in checks.items(found["epoch"], "history, epoch")]
+    if epochs != sorted(set(epochs)):
+        checks.wrong("history, epoch", "increasing numbers", epochs)
+    model.history = History()
+    model.history.epoch = epochs
+    for name, figures in checks.mapping(found["figures"], "history").items():
+        label = f"history, {checks.text(name, 'history')}"
+        model.history.history[name] = [_decoded(x, label) for x in checks.items(figures, label)]
+        if len(model.history.history[name]) > len(epochs):
+            checks.wrong(label, f"at most {len(epochs)} figures", figures)
+    for name, pairs in checks.keys(shown, "shown", SHOWN).items():
+        for pair in checks.items(pairs, name):
+            if len(checks.items(pair, name)) != 2:
+                checks.wrong(name, "an epoch and a figure", pair)
+            getattr(model, name)[checks.whole(pair[0], name)] = _decoded(pair[1], name)
+
+
+def _encoded(figure: float) -> float | str:
+    """A figure, of which JSON knows only the finite ones."""
+    return float(figure) if isfinite(figure) else str(float(figure))
+
+
+def _decoded(value: Any, where: str) -> float:
+    return float(value) if value in ("nan", "inf", "-inf") else checks.number(value, where)

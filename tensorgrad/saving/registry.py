@@ -1,0 +1,123 @@
+"""The closed registry: which names in a file stand for which classes. Nothing else is ever made from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, overload
+
+from tensorgrad import layers, optim
+from tensorgrad.layers import Layer
+from tensorgrad.optim import Optimizer
+from tensorgrad.saving.errors import ModelFileError
+
+Kind = TypeVar("Kind", bound=type[Any])
+
+
+def category(kind: Any) -> str | None:
+    """What a class makes: layers, optimizers, schedules; None if it is nothing that a file can hold."""
+    if not isinstance(kind, type) or kind in (Layer, Optimizer):
+        return None
+    if issubclass(kind, Layer):
+        return "layer"
+    if issubclass(kind, Optimizer):
+        return "optimizer"
+    return "schedule" if is_dataclass(kind) and "__call__" in vars(kind) else None
+
+
+_kinds: dict[str, type[Any]] = {
+    name: kind
+    for module in (layers, optim)
+    for name, kind in vars(module).items()
+    if category(kind) in ("layer", "schedule")
+}
+_kinds |= {kind.name: kind for kind in optim.OPTIMIZERS.values()}
+_ours = frozenset(_kinds)
+
+
+@overload
+def register(kind: Kind) -> Kind: ...
+@overload
+def register(*, name: str) -> Callable[[Kind], Kind]: ...
+
+
+def register(kind: type[Any] | None = None, *, name: str | None = None) -> Any:
+    """Let files hold a class of yours: a layer, an optimizer, or a learning-rate schedule that is a dataclass.
+
+    A file has only the name, so a program that loads the model must register the class too, before. It is made with
+    the arguments that are in the file, whatever they are.
+
+    Parameters
+    ----------
+    kind : type
+        A subclass of :class:`tensorgrad.layers.Layer` or :class:`tensorgrad.optim.Optimizer`, or a dataclass.
+    name : str, optional
+        What files call it. Default: an optimizer's own ``name``, otherwise the class's.
+
+    Returns
+    -------
+    type
+        The same class, so that this can be a decorator: ``@register`` or ``@register(name="...")``.
+
+    Raises
+    ------
+    ValueError
+        If the name stands for another class already.
+
+    Examples
+    --------
+    >>> from tensorgrad.layers import Layer
+    >>> from tensorgrad.saving import register
+    >>> @register
+    ... class Half(Layer):
+    ...     def forward(self, x, training):
+    ...         return x / 2
+    """
+    if kind is None:
+        return lambda given: register_as(given, name)
+    return register_as(kind, name)
+
+
+def register_as(kind: type[Any], name: str | None) -> type[Any]:
+    """Do what :func:`register` does."""
+    if category(kind) is None:
+        raise TypeError(
+            f"register: expected a subclass of Layer or Optimizer, or a dataclass that can be called, received {kind!r}"
+        )
+    label = name or (kind.name if issubclass(kind, Optimizer) else kind.__name__)
+    known = _kinds.get(label)
+    if known is not None and known is not kind:
+        same = (known.__module__, known.__qualname__) == (kind.__module__, kind.__qualname__)
+        if label in _ours or not same:  # a notebook's cell that is run again defines the same class again
+            raise ValueError(
+                f"register: {label!r} stands for {known.__module__}.{known.__qualname__} already; "
+                "give another name: @register(name=...)"
+            )
+    _kinds[label] = kind
+    return kind
+
+
+def name_of(value: object, what: str) -> str:
+    """The name under which files hold objects of a class."""
+    kind = type(value)
+    for name, known in _kinds.items():
+        if known is kind:
+            return name
+    advice = "put @tensorgrad.saving.register above the class"
+    if category(kind) is None:
+        advice = "only layers, optimizers, and schedules that are dataclasses can be in a file"
+    raise ValueError(
+        f"save: {what} is a {kind.__module__}.{kind.__qualname__}, which is not registered, so that no file of it "
+        f"could be loaded; {advice}"
+    )
+
+
+def kind_of(name: str, wanted: str, where: str) -> type[Any]:
+    """The class that a name in a file stands for, of a category."""
+    kind = _kinds.get(name)
+    if kind is None or category(kind) != wanted:
+        raise ModelFileError(
+            f"{where}: there is no {wanted} {name[:60]!r} here; if it is a class of yours, register it with "
+            "tensorgrad.saving.register before loading; if not, the file needs a newer tensorgrad"
+        )
+    return kind
