@@ -1,0 +1,89 @@
+"""What a classifier says to samples, held against their labels: the confusion matrix, and what it gets wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad import metrics
+from tensorgrad.layers.layer import as_tuple
+from tensorgrad.tensor import Array
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+
+class Mistakes(NamedTuple):
+    """The samples that a model gets wrong, the worst first: those of which it is surest.
+
+    Attributes
+    ----------
+    indices : ndarray of int, shape=(K,)
+        Which samples.
+    labels, said : ndarray of int, shape=(K,)
+        What they are, and what the model says.
+    confidence : ndarray, shape=(K,)
+        The model's output for what it says: a probability after softmax or sigmoid.
+    """
+
+    indices: Array
+    labels: Array
+    said: Array
+    confidence: Array
+
+
+def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
+    """How many samples of each class (row) the model says to be of each class (column).
+
+    Parameters
+    ----------
+    model : CNN
+        A classifier; with one output it tells two classes apart.
+    X : array_like, shape=(N, *input_shape)
+    Y : array_like, shape=(N,) or (N, classes)
+        Integer labels, or one-hot rows.
+
+    Returns
+    -------
+    ndarray of int, shape=(classes, classes)
+    """
+    labels, said, _, classes = _answers(model, X, Y, "confusion_matrix")
+    return metrics.confusion_matrix(labels, said, classes)
+
+
+def mistakes(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
+    """The samples that a model gets wrong, with what it says and how sure it is; the arguments as above."""
+    labels, said, confidence, _ = _answers(model, X, Y, "mistakes")
+    wrong = np.flatnonzero(labels != said)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    return Mistakes(wrong, labels[wrong], said[wrong], confidence[wrong])
+
+
+def _answers(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tuple[Array, Array, Array, int]:
+    """Per sample its label, what the model says and with which output; and the number of classes."""
+    shape = as_tuple(model.layers[-1].output_shape or ()) if model.layers else (1,)
+    if len(shape) != 1:
+        raise ValueError(
+            f"{owner}: expected a classifier, with one output per class; {model.layers[-1].title} gives outputs of "
+            f"shape {shape}"
+        )
+    x, y = model.checked_samples(X, owner), np.atleast_1d(np.asarray(Y))
+    classes = max(2, shape[0])
+    if len(y) != len(x):
+        raise ValueError(f"{owner}: X has {len(x)} samples but Y has {len(y)}; each sample needs one label")
+    labels = y.argmax(-1) if y.ndim == 2 and y.shape[1] == shape[0] > 1 else y.reshape(len(y), -1)[:, 0]
+    if y.size not in (len(y), len(y) * shape[0]) or y.dtype.kind not in "fiub" or (labels % 1 != 0).any():
+        raise ValueError(
+            f"{owner}: Y must be integer labels of shape ({len(x)},) or one-hot rows of shape ({len(x)}, {shape[0]}); "
+            f"received {y.dtype} of shape {y.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"{owner}: Y must hold the classes 0 to {classes - 1}, received {labels.min():g} to {labels.max():g}"
+        )
+    outputs = model.predict(x)
+    if shape[0] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    return labels.astype(np.int64), outputs.argmax(1), outputs.max(1), classes

@@ -1,0 +1,37 @@
+"""How an image changes on its way through the layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy.typing as npt
+
+from tensorgrad.engine import no_grad
+from tensorgrad.inspection.tracing import sample, trace
+from tensorgrad.tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+
+def feature_maps(model: CNN, image: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
+    """What goes into each layer and what comes out, for one image, by the layer's name.
+
+    Parameters
+    ----------
+    model : CNN
+    image : array_like, shape=input_shape
+
+    Returns
+    -------
+    dict from str to (ndarray, shape=input_shape of the layer; ndarray, shape=output_shape of the layer)
+        The layers inside of others come before the one that they are part of.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image does not fit the model.
+    """
+    with no_grad():
+        passages = trace(model, Tensor.wrap(sample(model, image, "feature_maps")))
+    return {name: (passed.input.numpy()[0], passed.out.numpy()[0]) for name, passed in passages.items()}

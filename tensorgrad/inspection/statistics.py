@@ -1,0 +1,121 @@
+"""How numbers spread in each layer: too small, too large, or all zero, and training stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.derivatives import grad
+from tensorgrad.engine import no_grad, set_recording
+from tensorgrad.inspection.tracing import trace
+from tensorgrad.tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+BINS = 50
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a set of numbers spreads.
+
+    Attributes
+    ----------
+    mean, std : float
+    zeros : float
+        The share of them that is exactly 0.
+    counts : ndarray of int, shape=(BINS,)
+        A histogram: how many lie in each bin, from the least of them to the greatest.
+    edges : ndarray, shape=(BINS + 1,)
+        The edges of the bins.
+    """
+
+    mean: float
+    std: float
+    zeros: float
+    counts: Array
+    edges: Array
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """The spread of an array's elements."""
+        wide = values.astype(np.float64).ravel()
+        counts, edges = np.histogram(wide, BINS)
+        return cls(float(wide.mean()), float(wide.std()), float((wide == 0).mean()), counts, edges)
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """The statistics of a layer over a batch.
+
+    Attributes
+    ----------
+    activations : Spread
+        Of what the layer gives.
+    dead : float
+        The share of its units (channels, neurons) that give 0 to every sample, everywhere.
+    gradients : Spread or None
+        Of the loss by what the layer gives; of the last layer before its activation, where the loss starts from there.
+        None without labels.
+    parameter_gradients : Spread or None
+        Of the loss by the layer's parameters. None without labels, or without parameters.
+    """
+
+    activations: Spread
+    dead: float
+    gradients: Spread | None = None
+    parameter_gradients: Spread | None = None
+
+
+def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> dict[str, LayerStatistics]:
+    """The statistics of each layer over a batch, by the layer's name; the model predicts, and so nothing is dropped.
+
+    Parameters
+    ----------
+    model : CNN
+    X : array_like, shape=(N, *input_shape)
+    Y : array_like, shape=(N, *output_shape) or (N,), optional
+        Labels, for the gradients of the loss that the model was compiled for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the samples do not fit the model, or there are labels and the model is not compiled.
+    """
+    if Y is None:
+        x = model.checked_samples(X, "statistics").astype(model.dtype)
+        with no_grad():
+            passages = trace(model, Tensor.wrap(x))
+        return {name: _activity(passed.out.numpy()) for name, passed in passages.items()}
+    x, y = model.checked(X, Y, "statistics")
+    with set_recording(True):
+        passages = trace(model, Tensor(x.astype(model.dtype), requires_grad=True))
+        *_, (last_name, last) = passages.items()
+        outs = {name: passed.out for name, passed in passages.items()}
+        if model.objective.from_logits:
+            outs[last_name] = last.linear
+        loss = model.objective(outs[last_name], Tensor.wrap(y))
+        parameters = {name: passed.layer.parameters() for name, passed in passages.items()}
+        every = {id(p): p for group in parameters.values() for p in group}
+        wanted = [*outs.values(), *every.values()]
+        found = dict(zip(map(id, wanted), grad(loss, wanted, allow_unused=True), strict=True))
+    result = {}
+    for name, passed in passages.items():
+        own = [found[id(p)].numpy().ravel() for p in parameters[name]]
+        activity = _activity(passed.out.numpy())
+        result[name] = LayerStatistics(
+            activity.activations,
+            activity.dead,
+            Spread.of(found[id(outs[name])].numpy()),
+            Spread.of(np.concatenate(own)) if own else None,
+        )
+    return result
+
+
+def _activity(out: Array) -> LayerStatistics:
+    units = out.reshape(-1, out.shape[-1])
+    return LayerStatistics(Spread.of(out), float((units == 0).all(axis=0).mean()))

@@ -1,0 +1,133 @@
+"""What goes through each layer of a model, at any depth, while the model itself is left as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.objective import check_finite
+from tensorgrad.tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from tensorgrad.cnn import CNN
+
+
+@dataclass
+class Passage:
+    """What went into a layer and came out of it, of a batch."""
+
+    layer: Layer
+    input: Tensor
+    out: Tensor
+
+    @property
+    def linear(self) -> Tensor:
+        """What came out, but for the activation if the layer ends with one."""
+        return self.layer.linear(self.input) if hasattr(self.layer, "linear") else self.out
+
+
+def named_layers(model: CNN) -> dict[str, Layer]:
+    """All layers of a model by name, those inside of others as ``"Add2.branches.0.layers.1"``, after the outer one."""
+    found: dict[str, Layer] = {}
+
+    def enter(name: str, layer: Layer) -> None:
+        found[name] = layer
+        for part, inner in layer.named_inner_layers():
+            enter(f"{name}.{part}", inner)
+
+    for name, layer in top_layers(model):
+        enter(name, layer)
+    return found
+
+
+def layer_named(model: CNN, name: str, owner: str) -> Layer:
+    """The layer of that name, or a ValueError that lists those there are."""
+    layers = named_layers(model)
+    if name not in layers:
+        raise ValueError(f"{owner}: the model has no layer {name!r}; it has {', '.join(map(repr, layers))}")
+    return layers[name]
+
+
+def trace(model: CNN, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
+    """Send a batch through a model that predicts, and keep what goes through each layer.
+
+    Parameters
+    ----------
+    model : CNN
+    x : Tensor, shape=(N, *input_shape)
+    until : str, optional
+        Stop after the outer layer that this layer is, or is part of.
+
+    Returns
+    -------
+    dict from a layer's name to a Passage
+        In the order in which the layers were done, so that an inner one comes before the layer that it is part of.
+    """
+    passages: dict[str, Passage] = {}
+    for name, layer in top_layers(model):
+        x = _spy(name, layer, passages).forward(x, training=False)
+        if until is not None and f"{until}.".startswith(f"{name}."):
+            break
+    return passages
+
+
+def top_layers(model: CNN) -> Iterator[tuple[str, Layer]]:
+    """The layers that were added to a model, by name."""
+    for i, layer in enumerate(model.layers):
+        yield layer.name or f"{type(layer).__name__}{i}", layer
+
+
+def _spy(name: str, layer: Layer, passages: dict[str, Passage]) -> Any:
+    """A layer with the same parameters, made of such layers if it is made of layers, that writes down its passages."""
+    spy: Any = copy.copy(layer)
+
+    def within(part: str, value: Any) -> Any:
+        if isinstance(value, Layer):
+            return _spy(part, value, passages)
+        if isinstance(value, list | tuple):
+            items = [within(f"{part}.{i}", item) for i, item in enumerate(value)]
+            return items if isinstance(value, list) else tuple(items)
+        return value
+
+    def forward(x: Tensor, training: bool) -> Tensor:
+        out = type(layer).forward(spy, x, training)
+        passages[name] = Passage(layer, x, out)
+        return out
+
+    for attribute, value in vars(layer).items():
+        vars(spy)[attribute] = within(f"{name}.{attribute.lstrip('_')}", value)
+    vars(spy)["forward"] = forward
+    return spy
+
+
+def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:
+    """One sample as a batch of one, in the dtype that the model computes in; an error if it does not fit the model."""
+    if not model.layers:
+        raise ValueError(f"{owner}: the model has no layers yet; add them first")
+    x = np.asarray(image)
+    shape = as_tuple(model.layers[0].input_shape or ())
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{owner}: the image must be numbers, received dtype {x.dtype}")
+    if x.shape != shape:
+        raise ValueError(
+            f"{owner}: {model.layers[0].title} expects one sample of shape {shape}, received shape {x.shape}"
+            + _hint(x.shape, shape)
+        )
+    check_finite(x[None], owner)
+    return x[None].astype(model.dtype)
+
+
+def _hint(received: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What to do with an array of another shape than one sample's."""
+    if received[1:] == expected:
+        return "; pass one of them, such as x[0]"
+    if len(received) == 3 and (*received[1:], received[0]) == expected:
+        return "; the channels come last here: use x.transpose(1, 2, 0)"
+    return f"; use x.reshape{expected}" if prod(received) == prod(expected) else ""

@@ -1,0 +1,59 @@
+"""How much work a layer is: the multiply-adds of its sums of products, counted as they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine import Node, Traced, no_grad, value, watch
+from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.tensor import Tensor
+
+
+def multiply_adds(layer: Layer) -> int:
+    """How many products a layer adds up for one sample: ``OH OW F KH KW C / groups`` of a convolution, for example.
+
+    A zero sample goes through the layer, and every convolution, matrix product and Einstein sum on the way is
+    counted; so it holds for layers of layers and for a layer of your own. Additions of biases, activations, pools and
+    norms are not counted, as nobody does.
+    """
+    counter = _Counter()
+    x = Tensor.wrap(np.zeros((1, *as_tuple(layer.input_shape or ())), np.float32))
+    with watch(counter), no_grad(), np.errstate(all="ignore"):
+        layer.forward(x, training=False)
+    return counter.total
+
+
+class _Counter:
+    """A watcher that adds up the products of each operation."""
+
+    total = 0
+
+    def computed(self, y: Traced, node: Node) -> None:
+        count = _PRODUCTS.get(node.primitive.name)
+        if count is not None:
+            shapes = [np.shape(value(a)) for a in node.args or ()]
+            self.total += count(y.array.size, shapes, node.params)
+
+    def differentiated(self, gradient: Any, y: Traced, node: Node, position: int) -> None:
+        """Nothing is differentiated here."""
+
+
+def _of_einsum(_size: int, shapes: list[tuple[int, ...]], params: dict[str, Any]) -> int:
+    names = params["subscripts"].split("->")[0].split(",")
+    lengths = {
+        index: n for name, shape in zip(names, shapes, strict=True) for index, n in zip(name, shape, strict=True)
+    }
+    return prod(lengths.values()) * (len(shapes) - 1)
+
+
+_PRODUCTS: dict[str, Callable[[int, list[tuple[int, ...]], dict[str, Any]], int]] = {
+    "conv2d": lambda size, shapes, _: size * prod(shapes[1][:3]),  # the kernels are (KH, KW, C / groups, F)
+    "conv2d_bias": lambda size, shapes, _: size * prod(shapes[1][:3]),
+    "conv2d_input": lambda _, shapes, __: prod(shapes[0]) * prod(shapes[1][:3]),
+    "matmul": lambda size, shapes, _: size * shapes[0][-1],
+    "einsum": _of_einsum,
+}
