@@ -1,0 +1,29 @@
+"""Profiles for hypothesis, and a watch over state that a test could leave behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tensorgrad import engine
+
+COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=15, derandomize=True, **COMMON)
+settings.register_profile("ci", max_examples=150, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def no_state_is_left_behind() -> Iterator[None]:
+    """Fail a test after which operations are not recorded, or watched, or floating-point errors handled otherwise."""
+    errors = np.geterr()
+    yield
+    left = engine.recording(), engine.watcher(), np.geterr()
+    engine.set_recording(True).__enter__()
+    engine.watch(None).__enter__()
+    np.seterr(**errors)
+    assert left == (True, None, errors), f"the test left recording={left[0]}, watcher={left[1]}, np.geterr()={left[2]}"

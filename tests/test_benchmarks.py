@@ -1,0 +1,174 @@
+"""The benchmarks' own arithmetic: a clock that is told what time it is, tables, the page. Without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import page, plot, report
+from benchmarks.case import Row, agree
+from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads
+from tensorgrad.kernels.threads import get_num_threads
+
+
+class FakeClock:
+    """Time passes only when work is done."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[str] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def work(self, name: str, *seconds: float) -> Callable[[], None]:
+        """A function that takes so long; several durations are gone through in turn, the last one stays."""
+        left = list(seconds)
+
+        def function() -> None:
+            self.calls.append(name)
+            self.now += left.pop(0) if len(left) > 1 else left[0]
+
+        return function
+
+
+def row(name: str = "a case", threads: int = 1, ratio: float = 0.5, peer: str = "PyTorch", others: float = 0.0) -> Row:
+    return Row("training", name, peer, threads, "ms", ratio * 20, 20.0, ratio, ratio * 0.9, ratio * 1.1, 7, others)
+
+
+def test_ratio_is_ours_by_theirs() -> None:
+    clock = FakeClock()
+    found = compare(clock.work("a", 0.003), clock.work("b", 0.004), Effort(5, 9, 0.0), clock=clock)
+    assert found.ours == pytest.approx(0.003)
+    assert found.theirs == pytest.approx(0.004)
+    assert (found.ratio, found.low, found.high) == pytest.approx((0.75, 0.75, 0.75))
+    assert found.rounds == 5
+
+
+def test_sides_take_turns_and_change_places() -> None:
+    clock = FakeClock()
+    compare(clock.work("a", LONG), clock.work("b", 2 * LONG), Effort(4, 4, 0.0), clock=clock)
+    assert "".join(clock.calls) == "ab" + "abba" * 2  # one call each to find out how long it takes
+
+
+def test_median_is_of_the_ratios() -> None:
+    found = summarize([(1.0, 1.0), (1.0, 2.0), (9.0, 3.0), (1.0, 4.0), (8.0, 4.0)])
+    assert found.ratio == 1.0  # not the ratio of the medians, 1 / 3
+    assert (found.low, found.high) == (0.5, 2.0)
+    assert (found.ours, found.theirs) == (1.0, 3.0)
+
+
+def test_units_of_work() -> None:
+    found = summarize([(8.0, 2.0)], units=(4, 2))
+    assert (found.ours, found.theirs, found.ratio) == (2.0, 1.0, 2.0)
+
+
+def test_budget_bounds_the_rounds() -> None:
+    clock = FakeClock()
+    one, other = clock.work("a", 0.5), clock.work("b", 0.5)
+    assert compare(one, other, Effort(3, 100, 10.0), clock=clock).rounds == 10
+    assert compare(one, other, Effort(3, 6, 10.0), clock=clock).rounds == 6
+    assert compare(one, other, Effort(3, 6, 0.0), clock=clock).rounds == 3
+
+
+def test_settling_is_not_timed() -> None:
+    clock = FakeClock()
+    slow_at_first = clock.work("a", *[0.004] * 8, 0.001)
+    found = compare(slow_at_first, clock.work("b", 0.001), Effort(1, 1, 0.0, block=0.002), settle=0.05, clock=clock)
+    assert found.ratio == pytest.approx(1.0)
+
+
+def test_the_fastest_way_is_taken() -> None:
+    clock = FakeClock()
+    ways = [clock.work("a", 0.03), clock.work("b", 0.5, 0.02), clock.work("c", 0.025)]
+    assert fastest(ways, Effort(1, 1, 0.0), clock=clock) == 1
+
+
+def test_threads_are_set_and_given_back() -> None:
+    pytest.importorskip("threadpoolctl")
+    before = get_num_threads()
+    with threads(before + 1) as settle:
+        assert get_num_threads() == before + 1
+        assert settle > 0
+    assert get_num_threads() == before
+
+
+def test_sides_must_agree() -> None:
+    agree("same", [1.0, 2.0], np.float32([1.0, 2.0001]))
+    with pytest.raises(AssertionError, match=r"loss: the sides do not compute the same: they differ by 0\.1 of 2"):
+        agree("loss", [1.0, 2.1], [1.0, 2.0])
+    with pytest.raises(AssertionError, match=r"shapes \(2,\) and \(3,\)"):
+        agree("loss", [1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(AssertionError):
+        agree("loss", [np.nan], [1.0])
+
+
+def test_table_on_the_terminal() -> None:
+    rows = [row("an epoch"), row("another", threads=2, ratio=1.25)]
+    assert report.aligned(report.table(rows)).splitlines() == [
+        "case      threads  ours, ms  PyTorch, ms  ratio    quartiles",
+        "------------------------------------------------------------",
+        "an epoch        1      10.0         20.0   0.50  0.45 - 0.55",
+        "another         2      25.0         20.0   1.25  1.12 - 1.38",
+    ]
+    assert report.summary(rows).splitlines() == [
+        "Ours / PyTorch, 1 thread: geometric mean 0.50, highest 0.50; 0 of 1 above 1.",
+        "Ours / PyTorch, 2 threads: geometric mean 1.25, highest 1.25; 1 of 1 above 1.",
+    ]
+
+
+def test_columns_come_when_they_say_something() -> None:
+    header = report.table([row(peer="PyTorch"), row(peer="MyGrad", others=0.31)])[0]
+    assert header == ["case", "against", "threads", "ours, ms", "theirs, ms", "ratio", "quartiles", "others"]
+
+
+def test_a_disturbed_row_is_called_so() -> None:
+    rows = [row(), row(others=0.31)]
+    assert [line[-1] for line in report.table(rows)] == ["others", "", "31%"]
+    assert report.summary(rows).endswith("Not quiet: in 1 of 2 rows other processes used the processors as well.")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234.5, "1234"), (123.4, "123"), (12.34, "12.3"), (1.234, "1.23"), (0.01234, "0.0123"), (0.0, "0.0")],
+)
+def test_three_digits(value: float, text: str) -> None:
+    assert report.figure(value) == text
+
+
+def test_page_keeps_its_text(tmp_path: Path) -> None:
+    target = tmp_path / "performance.md"
+    target.write_text(page.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    results = page.Results({"Machine": "a test", "Date": "today"}, {"training": [row(), row(threads=2)]})
+    page.write(results, target)
+    once = target.read_text(encoding="utf-8")
+    page.write(results, target)
+    assert target.read_text(encoding="utf-8") == once
+    assert "- Machine: a test\n- Date: today\n" in once
+    assert "| case | threads | ours, ms | PyTorch, ms | ratio | quartiles |" in once
+    assert "## Where PyTorch is ahead, and why" in once
+    assert target.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_page_without_a_place() -> None:
+    with pytest.raises(ValueError, match="no place for 'sweep'"):
+        page.replaced("nothing here", "sweep", "")
+
+
+def test_results_are_saved_and_loaded(tmp_path: Path) -> None:
+    results = page.Results({"Machine": "a test"}, {"training": [row()], "memory": []})
+    page.save(results, tmp_path / "results.json")
+    assert page.load(tmp_path / "results.json") == results
+
+
+def test_every_table_has_its_place_on_the_page() -> None:
+    from benchmarks.__main__ import GROUPS
+
+    text = page.PAGE.read_text(encoding="utf-8")
+    for name in (*GROUPS, "machine"):
+        assert f"<!-- {name} -->\n" in text
+        assert f"<!-- /{name} -->\n" in text
+    assert set(plot.PANELS) <= set(GROUPS)

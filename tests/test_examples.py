@@ -1,0 +1,39 @@
+"""Every example runs in its quick mode, and holds itself against its target."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ARGUMENTS = {"experiments.py": ["all", "--quick"]}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_quick_mode(path: Path, monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)  # for those that write files
+    monkeypatch.setattr(sys, "argv", [str(path), *ARGUMENTS.get(path.name, ["--quick"])])
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_help(path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(path), run_name="__main__")
+    assert stopped.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_pictures_are_drawn(tmp_path, monkeypatch, capsys) -> None:
+    arguments = ["experiments.py", "4", "--quick", "--pictures", str(tmp_path / "new")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(EXAMPLES / "experiments.py"), run_name="__main__")
+    drawn = {path.name for path in (tmp_path / "new").iterdir()}
+    assert drawn == {"training_curves.png", "filters.png", "feature_maps.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "new").iterdir())
+    assert "Pictures: " in capsys.readouterr().out

@@ -1,0 +1,484 @@
+"""The kernels against their definitions, in float64, and against one another."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensorgrad.kernels import (
+    convolution,
+    depthwise,
+    elementwise,
+    full,
+    lowering,
+    matrix,
+    memory,
+    pooling,
+    strips,
+    threads,
+)
+
+Array = np.ndarray[Any, Any]
+ONE = (1, 1)
+
+
+@pytest.fixture(params=[1, 2, 3], autouse=True)
+def _threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Everything holds at any number of threads, and for the smallest slices."""
+    before = threads.get_num_threads()
+    threads.set_num_threads(request.param)
+    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1 if request.param > 1 else threads.WORTH_A_THREAD)
+    yield
+    threads.set_num_threads(before)
+
+
+def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, groups: int | None = None, dilated: bool = True, least: int = 0) -> dict[str, Any]:
+    """A geometry in which at least one window fits, and a seed for the values."""
+    size, stride, padding = draw(pairs(1, 4)), draw(pairs(1, 3)), draw(pairs(0, 5))
+    dilation = draw(pairs(1, 3)) if dilated else ONE
+    reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    image = tuple(max(r - 2 * p, 1) + draw(st.integers(0, 8)) for r, p in zip(reach, padding, strict=True))
+    g = draw(st.integers(1, 3)) if groups is None else groups
+    return {
+        "x": (draw(st.integers(least, 5)), *image, g * draw(st.integers(1, 4))),
+        "filters": g * draw(st.sampled_from([1, 2, 3, 8, 17])),
+        "size": size,
+        "geometry": (stride, padding, dilation, g),
+        "seed": draw(st.integers(0, 99)),
+    }
+
+
+def normal(seed: int, shape: tuple[int, ...]) -> Array:
+    return np.asarray(np.random.default_rng(seed).standard_normal(shape))
+
+
+def operands(case: dict[str, Any], dtype: Any = np.float64) -> tuple[Array, Array, Any]:
+    rng = np.random.default_rng(case["seed"])
+    groups = case["geometry"][3]
+    x = rng.standard_normal(case["x"]).astype(dtype)
+    w = rng.standard_normal((*case["size"], case["x"][3] // groups, case["filters"])).astype(dtype)
+    return x, w, case["geometry"]
+
+
+def windows_of(x: Array, size: Any, stride: Any, padding: Any, dilation: Any, fill: float = 0) -> Array:
+    """All windows by plain indexing: ``(N, OH, OW, KH, KW, C)``."""
+    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
+    framed = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=fill)
+    reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(framed, reach, axis=(1, 2))  # (N, OH, OW, C, reach)
+    return view[:, ::sh, ::sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)
+
+
+def plain_conv2d(x: Array, w: Array, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
+    """The definition: a sum over the windows, group by group."""
+    kh, kw, cg, f = w.shape
+    view = windows_of(x, (kh, kw), stride, padding, dilation)
+    parts = [
+        np.einsum(
+            "nijabc,abcf->nijf", view[..., g * cg : (g + 1) * cg], w[..., g * f // groups : (g + 1) * f // groups]
+        )
+        for g in range(groups)
+    ]
+    return np.concatenate(parts, axis=3)
+
+
+@given(convolutions())
+def test_convolution_is_its_definition_and_its_gradients_are_its_transposes(case: dict[str, Any]) -> None:
+    x, w, geometry = operands(case)
+    y = convolution.conv2d(x, w, *geometry)
+    np.testing.assert_allclose(y, plain_conv2d(x, w, *geometry), atol=1e-12)
+    g = normal(1, y.shape)
+    by_input = convolution.conv2d_input(g, w, x.shape, *geometry)
+    by_weight = convolution.conv2d_weight(x, g, w.shape[:2], *geometry)
+    assert by_input.shape == x.shape
+    assert by_weight.shape == w.shape
+    np.testing.assert_allclose((by_input * x).sum(), (y * g).sum(), atol=1e-9)
+    np.testing.assert_allclose((by_weight * w).sum(), (y * g).sum(), atol=1e-9)
+
+
+@given(convolutions(groups=1, dilated=False, least=1))
+def test_strips_and_full_im2col_agree(case: dict[str, Any]) -> None:
+    x, w, (stride, padding, dilation, groups) = operands(case)
+    frame = lowering.padded(x, padding)
+    y = convolution.conv2d(x, w, stride, padding, dilation, groups)
+    other = np.empty_like(y)
+    full.correlate(frame, w, other, stride, dilation, groups)
+    strips.correlate(frame, w, y, stride)
+    np.testing.assert_allclose(y, other, atol=1e-12)
+    np.testing.assert_allclose(
+        strips.correlate_weight(frame, y, w.shape[:2], stride),
+        full.correlate_weight(frame, y, w.shape[:2], stride, dilation, groups),
+        atol=1e-10,
+    )
+
+
+@given(convolutions(groups=1, dilated=False, least=1))
+def test_depthwise_and_full_im2col_agree(case: dict[str, Any]) -> None:
+    x, w, (stride, padding, dilation, _) = operands(case)
+    channels = x.shape[3]
+    w = np.tile(w[:, :, :1, :1], (1, 1, 1, channels)) * np.arange(1.0, channels + 1)
+    frame = lowering.padded(x, padding)
+    y = convolution.conv2d(x, w, stride, padding, dilation, channels)
+    other = np.empty_like(y)
+    full.correlate(frame, w, other, stride, dilation, channels)
+    depthwise.correlate(frame, w, y, stride)
+    np.testing.assert_allclose(y, other, atol=1e-12)
+    np.testing.assert_allclose(
+        depthwise.correlate_weight(frame, y, w.shape[:2], stride),
+        full.correlate_weight(frame, y, w.shape[:2], stride, dilation, channels),
+        atol=1e-9,
+    )
+
+
+@given(convolutions(), st.sampled_from([1, 2, 5]))
+def test_tiles_of_any_size_give_the_same(case: dict[str, Any], images: int) -> None:
+    x, w, geometry = operands(case)
+    y = convolution.conv2d(x, w, *geometry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "_images_per_tile", lambda *_: images)
+        np.testing.assert_allclose(convolution.conv2d(x, w, *geometry), y, atol=1e-12)
+        weights = convolution.conv2d_weight(x, y, w.shape[:2], *geometry)
+    np.testing.assert_allclose(convolution.conv2d_weight(x, y, w.shape[:2], *geometry), weights, atol=1e-9)
+
+
+def test_a_product_too_large_for_one_piece_is_cut() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 6, 40, 33)), rng.standard_normal((3, 3, 33, 130))
+    np.testing.assert_allclose(
+        convolution.conv2d(x, w, ONE, ONE, ONE, 1), plain_conv2d(x, w, ONE, ONE, ONE, 1), atol=1e-10
+    )
+
+
+@given(convolutions())
+def test_bias_and_relu_on_the_way_are_the_same_as_afterwards(case: dict[str, Any]) -> None:
+    x, w, (stride, padding, dilation, groups) = operands(case)
+    geometry: Any = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    b = normal(2, w.shape[3])
+    y = convolution.conv2d(x, w, **geometry)
+    np.testing.assert_allclose(convolution.conv2d(x, w, **geometry, bias=b), y + b, atol=1e-12)
+    np.testing.assert_allclose(
+        convolution.conv2d(x, w, **geometry, bias=b, relu=True), np.maximum(y + b, 0), atol=1e-12
+    )
+    np.testing.assert_allclose(elementwise.channel_sums(y), y.sum((0, 1, 2)), atol=1e-9)
+    np.testing.assert_array_equal(elementwise.where_positive(y, y), np.maximum(y, 0))
+
+
+@given(convolutions(), st.sampled_from([np.float32, np.float64, np.complex64, np.complex128]))
+def test_convolution_keeps_the_dtype_and_leaves_its_inputs_alone(case: dict[str, Any], dtype: Any) -> None:
+    x, w, geometry = operands(case, dtype)
+    x, w = np.asfortranarray(x), np.asfortranarray(w)
+    before = x.copy(), w.copy()
+    x.flags.writeable = w.flags.writeable = False
+    y = convolution.conv2d(x, w, *geometry)
+    g = y.copy(order="F")
+    results = [
+        y,
+        convolution.conv2d_input(g, w, x.shape, *geometry),
+        convolution.conv2d_weight(x, g, w.shape[:2], *geometry),
+    ]
+    assert [result.dtype for result in results] == [np.dtype(dtype)] * 3
+    assert not any(np.shares_memory(result, given) for result in results for given in (x, w, g) if result.size)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(w, before[1])
+    np.testing.assert_allclose(y, plain_conv2d(x, w, *geometry), rtol=1e-3, atol=1e-3)
+
+
+def test_every_run_gives_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((37, 13, 13, 5), np.float32)
+    w = rng.standard_normal((3, 3, 5, 7), np.float32)
+
+    def run() -> list[bytes]:
+        y = convolution.conv2d(x, w, ONE, ONE, ONE, 1)
+        pooled = pooling.average(y, (2, 2), (2, 2), (0, 0))
+        return [
+            y.tobytes(),
+            pooled.tobytes(),
+            convolution.conv2d_weight(x, y, (3, 3), ONE, ONE, ONE, 1).tobytes(),
+            convolution.conv2d_input(y, w, x.shape, ONE, ONE, ONE, 1).tobytes(),
+        ]
+
+    first = run()
+    assert all(run() == first for _ in range(5))
+
+
+@given(convolutions(groups=1))
+def test_im2col_and_col2im_are_each_others_transpose(case: dict[str, Any]) -> None:
+    x, _, (stride, padding, dilation, _) = operands(case)
+    size = case["size"]
+    cols = lowering.im2col(x, size, stride, padding, dilation)
+    expected = windows_of(x, size, stride, padding, dilation)
+    np.testing.assert_array_equal(cols, expected.reshape(cols.shape))
+    g = normal(3, cols.shape)
+    image = lowering.col2im(g, x.shape, size, stride, padding, dilation)
+    np.testing.assert_allclose((image * x).sum(), (cols * g).sum(), atol=1e-9)
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> dict[str, Any]:
+    size, stride = draw(pairs(1, 4)), draw(pairs(1, 4))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in size)
+    image = tuple(max(k - 2 * p, 1) + draw(st.integers(0, 8)) for k, p in zip(size, padding, strict=True))
+    shape = (draw(st.integers(0, 4)), *image, draw(st.sampled_from([1, 2, 8, 20])))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    x = rng.integers(-2, 3, shape).astype(draw(st.sampled_from([np.float32, np.float64])))  # many equal values
+    special = draw(st.sampled_from([0.0, np.nan, -np.inf, np.inf]))
+    x[rng.random(shape) < 0.2] = special
+    return {"x": np.asfortranarray(x) if draw(st.booleans()) else x, "windows": (size, stride, padding)}
+
+
+@given(pools(), st.booleans())
+def test_the_extreme_of_each_window_and_its_place(case: dict[str, Any], largest: bool) -> None:
+    x, (size, stride, padding) = case["x"], case["windows"]
+    view = windows_of(x, size, stride, padding, ONE, fill=-np.inf if largest else np.inf)
+    inside = windows_of(np.ones_like(x), size, stride, padding, ONE) > 0
+    n, oh, ow, kh, kw, c = view.shape
+    y = pooling.extreme(x, size, stride, padding, largest)
+    np.testing.assert_array_equal(y, view.max((3, 4)) if largest else view.min((3, 4)))
+    assert y.dtype == x.dtype
+
+    # The first of a window's pixels, row-major, that equals the extreme or, if that is NaN, is NaN; never padding.
+    hit = inside & ((view == y[:, :, :, None, None]) | (np.isnan(view) & np.isnan(y)[:, :, :, None, None]))
+    first = hit.reshape(n, oh, ow, kh * kw, c).argmax(3)
+    g = normal(4, y.shape).astype(x.dtype)
+    g[g > 2] = np.inf
+    expected = np.zeros((n, x.shape[1] + 2 * padding[0], x.shape[2] + 2 * padding[1], c), x.dtype)
+    for index in np.ndindex(y.shape):
+        b, i, j, f = index
+        a, d = divmod(int(first[index]), kw)
+        expected[b, i * stride[0] + a, j * stride[1] + d, f] += g[index]
+    placed = pooling.place(g, x, size, stride, padding, largest)
+    np.testing.assert_allclose(placed, lowering.cropped(expected, padding), rtol=1e-5, atol=1e-5)
+
+    v = normal(5, x.shape)
+    selected = pooling.select(v, x, size, stride, padding, largest)
+    flat = windows_of(v, size, stride, padding, ONE).reshape(n, oh, ow, kh * kw, c)
+    np.testing.assert_array_equal(selected, np.take_along_axis(flat, first[:, :, :, None], 3)[:, :, :, 0])
+
+
+@given(pools())
+def test_the_average_of_each_window_and_its_transpose(case: dict[str, Any]) -> None:
+    (size, stride, padding) = case["windows"]
+    x = normal(6, case["x"].shape)
+    inside = windows_of(np.ones_like(x), size, stride, padding, ONE).sum((3, 4))
+    y = pooling.average(x, size, stride, padding)
+    np.testing.assert_allclose(y, windows_of(x, size, stride, padding, ONE).sum((3, 4)) / inside, atol=1e-12)
+    g = normal(7, y.shape)
+    image = pooling.spread(g, x.shape, size, stride, padding)
+    np.testing.assert_allclose((image * x).sum(), (y * g).sum(), atol=1e-9)
+
+
+def test_pools_of_complex_numbers_order_by_the_real_part() -> None:
+    x = np.array([1 + 5j, 3 + 0j, 3 + 1j, 2 + 9j]).reshape(1, 2, 2, 1)
+    assert pooling.extreme(x, (2, 2), (2, 2), (0, 0), True).item() == 3 + 1j
+    placed = pooling.place(np.full((1, 1, 1, 1), 2j), x, (2, 2), (2, 2), (0, 0), True)
+    np.testing.assert_array_equal(placed.ravel(), [0, 0, 2j, 0])
+
+
+# --- memory ---
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "drop", "view", "release"]), st.integers(0, 99)), max_size=40))
+def test_no_two_live_arrays_share_memory(actions: list[tuple[str, int]]) -> None:
+    live: list[Array] = []
+    for number, (action, index) in enumerate(actions):
+        if action == "take":
+            array = memory.empty((memory.SMALL // 8 + index % 5, 3), np.float64)
+            array[...] = number
+            live.append(array)
+        elif action == "release":
+            memory.release()
+        elif live:
+            array = live.pop(index % len(live))
+            if action == "view":  # the array dies, and a view of it lives on
+                live.append(array[-2:].T[:2])
+            del array
+    for i, a in enumerate(live):
+        assert (a == a.flat[0]).all()  # nobody wrote into it
+        assert not any(np.may_share_memory(a, b) for b in live[:i])
+
+
+def test_memory_is_used_again_and_given_back() -> None:
+    memory.release()
+    first = memory.empty((1 << 16,), np.float32)
+    address = first.ctypes.data
+    view = first[5:]
+    del first
+    assert memory.empty((1 << 16,), np.float32).ctypes.data != address  # the view still holds it
+    del view
+    memory.release()
+    second = memory.empty((1 << 16,), np.float32)
+    address = second.ctypes.data
+    del second
+    third = memory.empty((1 << 14,), np.complex128) if memory._POOLING else None
+    assert third is None or third.nbytes != 1 << 18 or third.ctypes.data == address
+
+
+def test_memory_is_pooled_wherever_ci_runs() -> None:
+    """So that the tests below are skipped nowhere that counts."""
+    assert memory._POOLING or "CI" not in os.environ
+
+
+@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+def test_an_array_is_told_from_a_view_by_its_base() -> None:
+    array = memory.empty((1 << 16,), np.float32)
+    assert type(array) is np.ndarray
+    assert type(array.base) is memory.Buffer
+    assert array[1:].base is array
+    assert array.reshape(2, -1).T[0].base is array
+
+
+@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.release()
+    in_use = memory._pooled
+    monkeypatch.setattr(memory, "LIMIT", in_use + (1 << 20))
+    for size in range(1 << 17, 1 << 20, 1 << 16):
+        memory.empty((size,), np.uint8)
+    assert memory._pooled <= in_use + (1 << 20)
+    monkeypatch.setattr(memory, "SWEEP", 5)
+    for _ in range(12):
+        memory.empty((1 << 18,), np.uint8)
+    assert memory._pooled <= in_use + (1 << 18)
+
+
+def test_threads_never_get_the_same_memory() -> None:
+    wrong: list[int] = []
+
+    def work(mark: int) -> None:
+        kept: list[Array] = []
+        for i in range(400):
+            array = memory.empty((memory.SMALL // 4 + i % 3,), np.float32)
+            array[...] = mark
+            kept.append(array[i % 7 :])
+            if len(kept) > 3:
+                kept.pop(i % 3)
+            wrong.extend(mark for a in kept if a[0] != mark or a[-1] != mark)
+
+    workers = [threading.Thread(target=work, args=(mark,)) for mark in range(1, 5)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+# --- threads ---
+
+
+def test_slices_cover_the_batch_in_order() -> None:
+    for count in (0, 1, 2, 7, 64):
+        for tile in (0, 1, 3, 100):
+            slices = threads.over_batch(lambda images: images, count, tile, 1e9)
+            assert [i for s in slices for i in range(s.start, s.stop)] == list(range(count))
+
+
+def test_an_error_in_a_thread_is_the_callers() -> None:
+    def fail(images: slice) -> None:
+        if images.stop == 8:
+            raise KeyError("the last slice")
+
+    with pytest.raises(KeyError, match="the last slice"):
+        threads.over_batch(fail, 8, 1, 1e9)
+    assert len(threads.over_batch(lambda images: images, 8, 8, 1e9)) <= 3  # and the threads work on
+
+
+def test_error_state_and_nested_calls_hold_in_threads() -> None:
+    def tile(_: slice) -> bool:
+        inner = threads.over_batch(lambda images: images, 4, 1, 1e9)
+        np.float32(1e30) * np.float32(1e30)
+        return len(inner) == 4
+
+    with np.errstate(over="ignore"):
+        assert all(threads.over_batch(tile, 4, 1, 1e9))
+
+
+def test_blas_threads_are_restored() -> None:
+    blas = threads._blas_threads()
+    if blas is None and "CI" not in os.environ:
+        pytest.skip("this NumPy has another BLAS than OpenBLAS")
+    assert blas is not None
+    before = blas.get()
+    inside = threads.over_batch(lambda _: blas.get(), 4, 1, 1e9)
+    assert blas.get() == before
+    if threads.get_num_threads() > 1:
+        assert set(inside) == {1}
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "2", True, None])
+def test_a_wrong_number_of_threads(bad: Any) -> None:
+    with pytest.raises(ValueError, match=r"set_num_threads: expected a whole number of threads from 1"):
+        threads.set_num_threads(bad)
+
+
+def test_the_environment_says_how_many_threads() -> None:
+    program = "from tensorgrad.kernels.threads import get_num_threads; print(get_num_threads())"
+
+    def run(value: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "TENSORGRAD_NUM_THREADS": value}
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert run("3").stdout.strip() == "3"
+    assert int(run("").stdout) >= 1
+    assert "TENSORGRAD_NUM_THREADS: expected a whole number of threads from 1, received 'many'" in run("many").stderr
+
+
+def test_where_no_thread_can_be_started_the_caller_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_pool", threads._Pool())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    here = threading.get_ident()
+    assert set(threads.over_batch(lambda _: threading.get_ident(), 8, 1, 1e9)) == {here}
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("shape", [(3, 9, 9, 1), (2, 8, 8, 4)])
+def test_a_pixel_that_is_not_finite_reaches_its_own_windows_only(bad: float, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    w = np.ones((3, 3, shape[3], 8), np.float32)
+    clean = convolution.conv2d(x, w, (1, 1), (0, 0), (1, 1), 1)
+    x[1, 4, 3, 0] = bad
+    with np.errstate(invalid="ignore"):  # NumPy reports what BLAS does in the unused part of a register
+        y = convolution.conv2d(x, w, (1, 1), (0, 0), (1, 1), 1)
+    reached = np.zeros(y.shape, bool)
+    reached[1, 2:5, 1:4] = True
+    assert not np.isfinite(y[reached]).any()
+    np.testing.assert_allclose(y[~reached], clean[~reached], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads_", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((4, 3), (3, 5)), ((700, 64), (64, 300)), ((9, 40, 30), (30, 20)), ((3, 1, 4, 5), (2, 5, 6)), ((0, 3), (3, 2)),
+     ((2, 0), (0, 3)), ((0, 2, 3), (3, 1)), ((1, 2, 3), (6, 3, 2))],
+)  # fmt: skip
+def test_matrix_products_are_numpy_s_on_any_number_of_threads(threads_: int, left: Any, right: Any) -> None:
+    rng = np.random.default_rng(0)
+    before = threads.get_num_threads()
+    try:
+        threads.set_num_threads(threads_)
+        for dtype in (np.float32, np.float64, np.complex128, np.int64):
+            x, y = ((rng.standard_normal(shape) * 9).astype(dtype) for shape in (left, right))
+            z = matrix.matmul(x, y)
+            assert z.dtype == dtype
+            np.testing.assert_allclose(z, np.matmul(x, y), rtol=2e-4 if dtype == np.float32 else 1e-10, atol=1e-3)
+            swapped = matrix.matmul(y.swapaxes(-1, -2), x.swapaxes(-1, -2))
+            np.testing.assert_allclose(swapped, z.swapaxes(-1, -2), rtol=2e-4, atol=1e-3)
+    finally:
+        threads.set_num_threads(before)

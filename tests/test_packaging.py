@@ -1,0 +1,79 @@
+"""What is shipped, what is imported, and what is not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import tensorgrad
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_folder_of_modules_is_a_listed_package() -> None:
+    found = {
+        ".".join(
+            ("tensorgrad", *path.parent.relative_to(ROOT / top).parts) if top == "tensorgrad" else ("tensorgrad", top)
+        )
+        for top in ("tensorgrad", "layers", "optim")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_hard_dependencies_are_numpy_and_scipy() -> None:
+    assert {re.split(r"[><=]", d)[0] for d in PROJECT["project"]["dependencies"]} == {"numpy", "scipy"}
+
+
+def test_import_is_light_and_starts_no_threads() -> None:
+    code = (
+        "import sys, threading; import tensorgrad, tensorgrad.layers, tensorgrad.optim; "
+        "heavy = {'scipy', 'matplotlib', 'tqdm', 'hypothesis', 'torch', 'subprocess', 'socket', 'multiprocessing'}; "
+        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[] 1"
+
+
+def test_predicting_needs_numpy_alone() -> None:
+    code = """
+import sys
+for name in ("scipy", "socket", "subprocess", "multiprocessing", "matplotlib"):
+    sys.modules[name] = None
+import numpy as np
+from tensorgrad import CNN
+from tensorgrad.layers import FFL, Conv2d, Flatten, Pool2d
+model = CNN(seed=0)
+for layer in (Conv2d((8, 8, 1), filters=2), Pool2d(), Flatten(), FFL(neurons=3, activation="softmax")):
+    model.add(layer)
+model.compile_model(opt="adam", loss="cse")
+x = np.ones((10, 8, 8, 1), np.float32)
+model.train(x, np.zeros(10, int), epochs=1, verbose=0)
+print(model.predict(x).shape)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "(10, 3)"
+
+
+@pytest.mark.parametrize("module", ["engine", "kernels.convolution", "ops", "tensor", "functional", "losses", "data",
+                                    "layers", "optim", "cnn", "derivatives", "plot"])  # fmt: skip
+def test_every_module_can_be_the_first_one_imported(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import tensorgrad.{module}"], check=True)
+
+
+def test_version_comes_from_one_place() -> None:
+    assert tensorgrad.__version__ == PROJECT["project"]["version"] == importlib.metadata.version("tensorgrad-cnn")
+
+
+def test_a_missing_extra_is_named(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    history = tensorgrad.history.History()
+    with pytest.raises(ImportError, match=r"needs matplotlib: install the extra 'viz'"):
+        tensorgrad.plot.training_curves(history)

@@ -1,0 +1,59 @@
+"""Every snippet of the READMEs runs, and prints what stands below it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shape_of(text: str) -> str:
+    """A text without its figures: times and rounding differ between machines."""
+    return re.sub(r"\s+", "", re.sub(r"-?\d+(\.\d*)?(e[-+]\d+)?", "#", text))
+
+
+@pytest.mark.parametrize("page", ["README.md", "tensorgrad/README.md"])
+def test_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    printed = None
+    ran = compared = 0
+    for language, body in BLOCK.findall((ROOT / page).read_text()):
+        if language == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(body, page, "exec"), namespace)
+            printed = out.getvalue()
+            ran += 1
+        elif language == "text":
+            assert printed is not None, "an output without a program"
+            assert shape_of(printed) == shape_of(body)
+            compared += 1
+    assert ran >= 2
+    assert compared >= (3 if page == "README.md" else 0)
+
+
+def test_accuracy_in_the_readme_is_what_the_program_gives() -> None:
+    text = (ROOT / "README.md").read_text()
+    claimed = float(re.search(r"not seen: ([\d.]+)% right", text).group(1))
+    assert 94 <= claimed <= 97
+
+
+PAGES = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", sorted(page for page in PAGES if not page.startswith((".", "build"))))
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}, which is not there"
+
+
+def test_no_page_tells_people_to_install_somebody_else_s_package() -> None:
+    for page in ROOT.glob("*.md"):
+        assert not re.search(r"pip install tensorgrad(?!-cnn)\b", page.read_text()), page
