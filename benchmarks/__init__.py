@@ -1,0 +1,1 @@
+"""How fast tensorgrad is, against PyTorch and MyGrad: ``python -m benchmarks``."""
