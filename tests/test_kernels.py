@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ def _threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Everything holds at any number of threads, and for the smallest slices."""
     before = threads.get_num_threads()
     threads.set_num_threads(request.param)
-    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1 if request.param > 1 else threads.WORTH_A_THREAD)
+    monkeypatch.setattr(threads, "WORTH_A_PIECE", 1 if request.param > 1 else threads.WORTH_A_PIECE)
     yield
     threads.set_num_threads(before)
 
@@ -392,7 +394,29 @@ def test_an_error_in_a_thread_is_the_callers() -> None:
 
     with pytest.raises(KeyError, match="the last slice"):
         threads.over_batch(fail, 8, 1, 1e9)
-    assert len(threads.over_batch(lambda images: images, 8, 8, 1e9)) <= 3  # and the threads work on
+    assert len(threads.over_batch(lambda images: images, 8, 8, 1e9)) <= 8  # and the threads work on
+
+
+def test_pieces_do_not_depend_on_which_thread_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = [(s.start, s.stop) for s in threads.over_batch(lambda images: images, 29, 100, 1e9)]
+    monkeypatch.setattr(threads._pool, "tasks", SimpleQueue())  # nobody ever comes to help
+    assert [(s.start, s.stop) for s in threads.over_batch(lambda images: images, 29, 100, 1e9)] == usual
+
+
+def test_a_thread_that_comes_too_late_holds_nothing_and_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    if threads.get_num_threads() < 2:
+        return
+    late: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.setattr(threads._pool, "tasks", late)
+    image = np.ones(8)
+    alive = weakref.ref(image)
+    calls: list[slice] = []
+    threads.over_batch(lambda images, image=image: calls.append(images), 8, 1, 1e9)  # type: ignore[misc]
+    done = len(calls)
+    del image
+    assert alive() is None
+    late.get()()
+    assert len(calls) == done
 
 
 def test_error_state_and_nested_calls_hold_in_threads() -> None:

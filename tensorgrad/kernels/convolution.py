@@ -7,13 +7,15 @@ so that a lowering sees none.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from tensorgrad.kernels import depthwise, full, strips
 from tensorgrad.kernels.elementwise import add_bias_relu_
 from tensorgrad.kernels.lowering import Pair, framed, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
-from tensorgrad.kernels.threads import over_batch
+from tensorgrad.kernels.threads import PASS, over_batch
 
 ONE: Pair = (1, 1)
 TILE = 1 << 22  # bytes of lowered images for one tile: more is no faster, and an eighth is 10 % slower
@@ -80,7 +82,7 @@ def _convolve(
         if bias is not None or relu:
             add_bias_relu_(y[images], bias, relu)
 
-    over_batch(tile, len(x), _images_per_tile(x, y, w.shape), y[:1].size * w[..., 0].size)
+    over_batch(tile, len(x), _images_per_tile(x, y, w.shape), _work(x, y, w.shape))
 
 
 def conv2d_input(
@@ -137,8 +139,7 @@ def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, d
         frame = framed(x[images], (ph, ph), (pw, pw))
         return _correlate_weight(frame, g[images], size, stride, dilation, groups)
 
-    work = g[:1].size * total[..., 0].size
-    for part in over_batch(tile, len(x), _images_per_tile(x, g, total.shape), work):
+    for part in over_batch(tile, len(x), _images_per_tile(x, g, total.shape), _work(x, g, total.shape)):
         total += part
     return total
 
@@ -147,6 +148,11 @@ def _images_per_tile(x: Array, y: Array, kernel: tuple[int, ...]) -> int:
     """How many images fill a tile: their strips, which are KW times as large as they, and their results."""
     lowered = x[:1].nbytes * kernel[1] + y[:1].nbytes
     return TILE // max(lowered, 1)
+
+
+def _work(x: Array, y: Array, kernel: tuple[int, ...]) -> float:
+    """What the convolution of one image costs: its multiply-adds, and passes over its strips and its result."""
+    return y[:1].size * prod(kernel[:3]) + (x[:1].size * kernel[1] + y[:1].size) * PASS
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:

@@ -7,15 +7,16 @@ is too short for it. So a bias is first repeated to the length of a row of pixel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from tensorgrad.kernels.memory import Array, empty
-from tensorgrad.kernels.threads import over_batch
+from tensorgrad.kernels.threads import PASS, over_batch
 
 TILE = 1 << 20  # bytes of an operand for one tile
-PASS = 8.0  # what one element of a pass costs, in the multiply-adds of a matrix product
 
 
 def add_bias_relu_(y: Array, b: Array | None, relu: bool) -> None:
@@ -25,23 +26,41 @@ def add_bias_relu_(y: Array, b: Array | None, relu: bool) -> None:
     if b is not None:
         np.add(rows, np.tile(b, ow), out=rows)
     if relu:
-        np.maximum(rows, 0, out=rows)
+        np.clip(rows, 0, np.inf, out=rows)
+
+
+def relu(x: Array) -> Array:
+    """The larger of ``x`` and 0, NaN for NaN. NumPy has a fast loop for clip, but not for maximum by a number."""
+    if x.dtype.kind != "f":
+        return np.maximum(x, 0)  # type: ignore[no-any-return]
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        np.clip(x[some], 0, np.inf, out=out[some])
+
+    over_first_axis(tile, x)
+    return out
 
 
 def where_positive(g: Array, y: Array) -> Array:
     """``g`` where ``y``, of the same shape, is above 0, else 0: what a ReLU makes of a gradient."""
     out = empty(g.shape, g.dtype)
-    if g.ndim == 0:
-        np.multiply(g, y > 0, out=out)
-        return out
 
     def tile(some: slice) -> None:
         above = empty(y[some].shape, bool)
         np.greater(y[some], 0, out=above)
         np.multiply(g[some], above, out=out[some])
 
-    over_batch(tile, len(g), TILE // max(g[:1].nbytes, 1), g[:1].size * PASS)
+    over_first_axis(tile, g)
     return out
+
+
+def over_first_axis(tile: Callable[[Any], None], x: Array) -> None:
+    """Call a function with slices of an array's first axis; with ``...`` if it has none."""
+    if x.ndim:
+        over_batch(tile, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
+    else:
+        tile(...)
 
 
 def channel_sums(g: Array) -> Array:

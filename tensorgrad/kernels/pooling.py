@@ -17,12 +17,11 @@ import numpy as np
 
 from tensorgrad.kernels.lowering import Pair, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
-from tensorgrad.kernels.threads import over_batch
+from tensorgrad.kernels.threads import PASS, over_batch
 
 ONE: Pair = (1, 1)
 TILE = 1 << 22  # bytes of images for one tile: 10 % faster than half of it, or twice
 FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
-PASS = 8.0  # what one element of a pass costs, in the multiply-adds of a matrix product
 
 
 Index = tuple[slice, slice, slice]

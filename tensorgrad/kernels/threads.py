@@ -1,7 +1,7 @@
 """Threads over slices of a batch. NumPy releases the GIL in copies, ufuncs and products, so plain threads suffice.
 
-The batch is cut into one run of images per thread, always at the same places for the same number of threads:
-results are equal to the bit from run to run. While our threads run, OpenBLAS is held at one thread of its own.
+The batch is cut into pieces, always at the same places for the same number of threads, and sums add them up in order:
+results are equal to the bit from run to run, whichever thread took which piece. While our threads run, OpenBLAS is held at one thread of its own.
 No thread is started before the first call that has work for it; where none can be started, all runs in the caller's.
 """
 
@@ -12,17 +12,21 @@ import ctypes
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
 
-# Handing a slice to a thread and waiting for it takes about 0.03 ms: less work than this is done by the caller.
-WORTH_A_THREAD = 2_000_000  # multiply-adds; an element-wise pass over an array counts 8 for each element
+# A thread that sleeps takes 0.05 ms to wake up. So a batch is shared only if it makes three pieces of this much work.
+WORTH_A_PIECE = 12_000_000  # multiply-adds, about 0.04 ms
+PASS = 8.0  # what one element of a pass over an array costs, in multiply-adds
+PIECES = 4  # for each thread, at most
 
 
 class _Failure(NamedTuple):
@@ -100,7 +104,9 @@ def _cores() -> int:
 
 
 def over_batch(function: Callable[[slice], T], count: int, tile: int, work: float) -> list[T]:
-    """Run a function over all of a batch, tile by tile, on as many threads as the work is worth.
+    """Run a function over all of a batch, piece by piece, on as many threads as the work is worth.
+
+    Whoever is free takes the next piece, so that nobody waits for a thread that is slow to wake up.
 
     Parameters
     ----------
@@ -111,47 +117,59 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
 
     Returns
     -------
-    What the function returned, tile by tile in the order of the batch.
+    What the function returned, piece by piece in the order of the batch.
 
     """
-    parts = 1
-    if count > 1 and not getattr(_inside, "value", False):
-        parts = max(1, min(get_num_threads(), count, int(count * work / WORTH_A_THREAD)))
-    if parts > 1:
-        parts = min(parts, _pool.start(parts - 1) + 1)
-    if parts == 1:
+    pieces = min(count, int(count * work / WORTH_A_PIECE))
+    threads = min(get_num_threads(), pieces - 1) if pieces > 2 else 1
+    if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
         return [function(images) for images in cut(0, count, tile)]
-    bounds = [count * part // parts for part in range(parts + 1)]
-    results: list[list[T] | _Failure] = [[] for _ in range(parts)]
-    done: SimpleQueue[None] = SimpleQueue()
-
-    def run(part: int) -> None:
-        try:
-            results[part] = [function(images) for images in cut(bounds[part], bounds[part + 1], tile)]
-        except BaseException as error:  # to be raised again by the caller
-            results[part] = _Failure(error)
-
-    def task(part: int) -> Callable[[], None]:
-        context = contextvars.copy_context()  # np.errstate and the like hold in the thread as well
-
-        def work_on_it() -> None:
-            context.run(run, part)
-            done.put(None)
-
-        return work_on_it
-
+    most = max(-(-count // min(pieces, PIECES * threads)), 1)
+    job = _Job(function, list(cut(0, count, min(tile, most))))
     with blas_at_one_thread():
-        for part in range(1, parts):
-            _pool.tasks.put(task(part))
-        run(0)
-        for _ in range(1, parts):
-            done.get()
-    joined: list[T] = []
-    for result in results:
-        if isinstance(result, _Failure):
-            raise result.error
-        joined += result
-    return joined
+        for _ in range(min(helpers, threads - 1)):
+            _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
+        return job.finish()
+
+
+class _Job(Generic[T]):
+    """Slices of a batch that a function is to be called with, by whichever threads are free."""
+
+    def __init__(self, function: Callable[[slice], T], slices: list[slice]) -> None:
+        self.function: Callable[[slice], T] | None = function
+        self.slices = slices
+        self.results: list[Any] = [None] * len(slices)
+        self.left = deque(range(len(slices)))  # taking one from it is atomic
+        self.helped: SimpleQueue[None] = SimpleQueue()
+
+    def help(self) -> None:
+        """What the other threads do."""
+        for _ in self._take():
+            self.helped.put(None)
+
+    def finish(self) -> list[T]:
+        """What the caller does: take its share, then wait for what others have taken."""
+        taken = sum(1 for _ in self._take())
+        for _ in range(len(self.slices) - taken):
+            self.helped.get()
+        self.function = None  # a thread that comes too late holds no arrays
+        for result in self.results:
+            if isinstance(result, _Failure):
+                raise result.error
+        return self.results
+
+    def _take(self) -> Iterator[None]:
+        """Call the function with one slice after the other, as long as some are left."""
+        while self.left:
+            try:
+                i = self.left.popleft()
+            except IndexError:  # another thread took the last one just now
+                return
+            try:
+                self.results[i] = self.function(self.slices[i])  # type: ignore[misc]  # there as long as slices are left
+            except BaseException as error:  # to be raised again by the caller
+                self.results[i] = _Failure(error)
+            yield
 
 
 def cut(start: int, stop: int, most: int) -> Iterator[slice]:

@@ -16,7 +16,7 @@ from tensorgrad.ops.reduction import keep, total
 @primitive
 def relu(x: Any) -> Any:
     """max(x, 0); its gradient at 0 is 0"""
-    return np.maximum(x, 0)
+    return elementwise.relu(x)
 
 
 @primitive
