@@ -275,6 +275,14 @@ def test_numbers_may_be_floats_and_pairs_one_number(tmp_path: Path) -> None:
     assert np.array_equal(tensorgrad.load_model(write(tmp_path, file)).predict(x), plain.predict(x))
 
 
+def test_a_kernel_size_is_two_numbers_where_the_texts_own_loader_was_in_between(tmp_path: Path) -> None:
+    file = experiment().file()
+    plain = tensorgrad.load_model(write(tmp_path, file))
+    file["Input Layer"]["kernel_size"], file["Conv2d2"]["kernel_size"] = [3, 3], [3, 1]
+    x = np.ones((10, 9, 1))
+    assert np.array_equal(tensorgrad.load_model(write(tmp_path, file)).predict(x), plain.predict(x))
+
+
 def test_biases_count_although_isbias_is_false_as_in_the_text(tmp_path: Path) -> None:
     net = Writer([4, 4, 1], np.random.default_rng(0))
     net.conv2d(2, isbias=False)
@@ -397,7 +405,9 @@ BAD: list[tuple[Any, str]] = [
     (changed(f"{CONV}/filters", 3.5), "filters: expected a whole number"),
     (changed(f"{CONV}/filters", 1e300), "filters: expected a whole number"),
     (changed(f"{CONV}/filters", 4), "kernel_size: expected"),
-    (changed(f"{CONV}/kernel_size", [3, 3]), "kernel_size: expected"),
+    (changed(f"{CONV}/kernel_size", [3]), "kernel_size: expected"),
+    (changed(f"{CONV}/kernel_size", [3, 2]), "weights: expected nested lists"),
+    (lambda f: changed(f"{CONV}/input_shape", [10, 9])(changed(f"{CONV}/kernel_size", [3, 3])(f)), "kernel_size: exp"),
     (changed(f"{CONV}/kernel_size/2", 2), "weights: expected nested lists"),
     (changed(f"{CONV}/kernel_size/0", 10**12), "kernel_size: expected a whole number"),
     (changed(f"{CONV}/stride", [1, 1, 1]), "stride: expected"),

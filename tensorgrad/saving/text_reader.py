@@ -2,7 +2,8 @@
 
 What is read is what the text's code, and its author's later one, write, with their peculiarities:
 
-- Counts may be floats. The shape of flat samples is a plain number. A convolution's kernel_size has four numbers.
+- Counts may be floats. The shape of flat samples is a plain number.
+- A convolution's kernel_size has four numbers; two, rows and columns, if the text's own loader had loaded it before.
 - A convolution's biases are (filters, 1). The text adds them even where ``isbias`` is false; so does the model that is
   loaded, unless they are all 0. ``parameters``, which the text counts wrongly then, is not used.
 - Layers without parameters carry 0.0 for weights and biases. FFL has no stride.
@@ -123,8 +124,11 @@ def _make_conv2d(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
     filters = checks.whole(entry.get("filters"), f"{where}, filters", low=1)
     size = checks.items(entry.get("kernel_size"), f"{where}, kernel_size")
     shape = tuple(checks.whole(n, f"{where}, kernel_size", low=1) for n in size)
+    if len(shape) == 2:
+        channels = checks.items(entry.get("input_shape"), f"{where}, input_shape")[2:]
+        shape += (*(checks.whole(n, f"{where}, input_shape", low=1) for n in channels), filters)
     if len(shape) != 4 or shape[3] != filters:
-        checks.wrong(f"{where}, kernel_size", f"[rows, columns, channels, {filters}]", size)
+        checks.wrong(f"{where}, kernel_size", f"[rows, columns] or [rows, columns, channels, {filters}]", size)
     arrays = _weights(entry, shape, where)
     layer = Conv2d(
         filters=filters,
