@@ -32,7 +32,7 @@ class Layer:
     activation : str or None
     isbias : bool
     input, out : ndarray or None
-        What went in and came out at the last :meth:`tensorgrad.CNN.feedforward`.
+        What went in and came out at the last :meth:`tensorgrad.CNN.feedforward`, or ``predict`` of one sample.
 
     Examples
     --------

@@ -516,10 +516,12 @@ class CNN:
         Returns
         -------
         ndarray, shape=(N, *output_shape)
-            N = 1 for one sample, as in the text. Computed without a graph, in bounded memory.
+            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the text. Computed without
+            a graph, in bounded memory.
         """
         x = np.asarray(X)
-        if self.layers and x.shape == as_tuple(self.layers[0].input_shape or ()):
+        single = bool(self.layers) and x.shape == as_tuple(self.layers[0].input_shape or ())
+        if single:
             x = x[None]
         x = self.checked_samples(x, "predict")
         dtype = self.dtype
@@ -528,7 +530,11 @@ class CNN:
             for start in range(0, len(x), CHUNK):
                 t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
                 for layer in self.layers:
+                    if single:
+                        layer.input = t.numpy()[0]
                     t = layer.forward(t, training=False)
+                    if single:
+                        layer.out = t.numpy()[0]
                 parts.append(t.array)
         return np.concatenate(parts)
 

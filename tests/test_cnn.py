@@ -370,6 +370,18 @@ def test_predict_takes_one_sample_or_many_and_keeps_no_graph() -> None:
     np.testing.assert_allclose(model(X).numpy(), model.predict(X), rtol=1e-5, atol=1e-6)
 
 
+def test_predict_of_one_sample_leaves_what_the_layers_met() -> None:
+    model = small()
+    out = model.predict(X[0])
+    shapes = [(layer.input.shape, layer.out.shape) for layer in model.layers]
+    assert shapes[:2] == [((8, 8, 1), (6, 6, 3)), ((6, 6, 3), (3, 3, 3))]
+    assert (model.layers[0].input == X[0]).all()
+    assert (model.layers[-1].out == out[0]).all()
+    kept = [layer.out.copy() for layer in model.layers]
+    model.predict(X[1:])  # a batch leaves nothing, and reuses no memory that is still looked at
+    assert all((layer.out == before).all() for layer, before in zip(model.layers, kept, strict=True))
+
+
 def test_what_is_printed(capsys) -> None:
     small().train(X, Y, epochs=3, show_every=2, val_x=X[:10], val_y=Y[:10])
     text = capsys.readouterr().out
