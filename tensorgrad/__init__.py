@@ -126,6 +126,7 @@ from tensorgrad.losses import mse as mse
 from tensorgrad.losses import one_hot as one_hot
 from tensorgrad.random import seed as seed
 from tensorgrad.saving import load_model as load_model
+from tensorgrad.saving import save_model as save_model
 from tensorgrad.tensor import Tensor as Tensor
 from tensorgrad.tensor import tensor as tensor
 

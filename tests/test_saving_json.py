@@ -344,6 +344,15 @@ def test_a_round_trip_is_exact(tmp_path: Path, dtype: type) -> None:
     np.testing.assert_allclose(again.predict(x[0])[0], reference(written, x[0]), rtol=1e-5)
 
 
+def test_the_model_can_be_an_argument_as_in_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = every_layer(np.float32)
+    tensorgrad.save_model(model)
+    x = np.ones((8, 8, 1))
+    assert np.array_equal(tensorgrad.load_model().predict(x), model.predict(x))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
 def test_float64_weights_that_float32_holds_stay_float64(tmp_path: Path) -> None:
     model = CNN(seed=0)
     model.add(FFL(input_shape=2, neurons=1, activation="tanh", weights=np.ones((2, 1)), bias=np.ones(1)))
