@@ -163,6 +163,10 @@ def conv_transpose2d(
         raise ValueError(f"conv_transpose2d: output_padding={extra} must be smaller than the stride or the dilation")
     if min(size) < 1:
         raise ValueError(f"conv_transpose2d: padding={geometry['padding']} leaves nothing of the {images.shape} images")
+    rows, columns = (e // s for e, s in zip(extra, geometry["stride"], strict=True))
+    if rows or columns:  # a whole stride more of output is one more row, or column, of input, of zeros
+        frame = ((0, rows), (0, columns), (0, 0))
+        images = ops.pad(images, widths=((0, 0), *frame)[-images.ndim :], constant=0.0)
     y = _on_batch(
         images,
         lambda g: ops.conv2d_input(g, kernels, shape=(g.shape[0], *size, channels * groups), groups=groups, **geometry),

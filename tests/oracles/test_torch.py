@@ -88,7 +88,8 @@ def test_conv2d(dtype: Any, c: Convolution) -> None:
 
 @given(convolutions(), st.tuples(st.integers(0, 2), st.integers(0, 2)))
 def test_conv_transpose2d(c: Convolution, extra: tuple[int, int]) -> None:
-    extra_ = tuple(min(e, s - 1) for e, s in zip(extra, c.options["stride"], strict=True))
+    most = (max(s, d) - 1 for s, d in zip(c.options["stride"], c.options["dilation"], strict=True))
+    extra_ = tuple(min(e, m) for e, m in zip(extra, most, strict=True))
     y = tg.conv2d(c.x, c.w, **c.options)
     sizes = zip(
         y.shape[1:3], c.w.shape, *(c.options[k] for k in ("stride", "padding", "dilation")), extra_, strict=False
