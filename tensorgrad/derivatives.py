@@ -78,7 +78,8 @@ def jacobian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
     f : callable
         From a tensor to a tensor.
     x : array_like
-        Where.
+        Where. If it requires a gradient, the derivatives are recorded, and can be differentiated by it in turn:
+        so this and the functions below can be nested. They work under ``no_grad()`` too, and record nothing there.
 
     Returns
     -------
@@ -87,7 +88,7 @@ def jacobian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
     """
     at = _variable(x)
     y = _output(f, at, "jacobian")
-    rows = [_gradient(y, at, unit) for unit in _units(y)]
+    rows = [_gradient(y, at, unit, _is_recorded(at)) for unit in _units(y)]
     return stack(rows).reshape(y.shape + at.shape) if rows else Tensor(np.zeros(y.shape + at.shape, y.dtype))
 
 
@@ -99,7 +100,8 @@ def hessian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
 def hvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
     """The Hessian of a scalar function times a vector, without the Hessian: two walks, whatever the size of x."""
     at = _variable(x)
-    return _gradient(_slope(f, at, "hvp"), at, _direction(v, at, "hvp"))
+    direction = _direction(v, at, "hvp")
+    return _gradient(_slope(f, at, "hvp"), at, direction, _is_recorded(at, direction))
 
 
 def jvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
@@ -113,15 +115,24 @@ def jvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
     if not y.requires_grad:
         return u.detach()
     (pulled,) = grad(y, at, u, create_graph=True, allow_unused=True)
-    return _gradient(pulled, u, _direction(v, at, "jvp"))
+    direction = _direction(v, at, "jvp")
+    return _gradient(pulled, u, direction, _is_recorded(at, direction))
 
 
 def _variable(x: TensorLike) -> Tensor:
-    return Tensor(as_tensor(x).floating(), requires_grad=True)
+    """A leaf with the values of x; if x is in a graph, a copy that is in it too."""
+    given = as_tensor(x).floating()
+    return given.copy() if given.requires_grad and engine.recording() else Tensor(given, requires_grad=True)
+
+
+def _is_recorded(at: Tensor, *others: Tensor) -> bool:
+    """Whether the derivatives at a variable are to be recorded in their turn."""
+    return engine.recording() and (not at.is_leaf or any(t.requires_grad for t in others))
 
 
 def _output(f: Callable[[Tensor], Tensor], at: Tensor, name: str) -> Tensor:
-    y = f(at)
+    with engine.set_recording(True):
+        y = f(at)
     if not isinstance(y, Tensor):
         raise TypeError(f"{name}: expected a function from a tensor to a tensor; it returned {type(y).__name__}")
     return y
@@ -135,19 +146,19 @@ def _slope(f: Callable[[Tensor], Tensor], at: Tensor, name: str) -> Tensor:
     return grad(y, at, create_graph=True, allow_unused=True)[0] if y.requires_grad else at * 0
 
 
-def _gradient(y: Tensor, x: Tensor, weights: Any) -> Tensor:
+def _gradient(y: Tensor, x: Tensor, weights: Any, create_graph: bool) -> Tensor:
     """The gradient of y by x; zero where y is constant."""
     if not y.requires_grad:
         return Tensor(np.zeros(x.shape, x.dtype))
-    return grad(y, x, weights.reshape(y.shape), retain_graph=True, allow_unused=True)[0]
+    return grad(y, x, weights.reshape(y.shape), retain_graph=True, create_graph=create_graph, allow_unused=True)[0]
 
 
 def _units(y: Tensor) -> Any:
     return np.eye(y.size, dtype=y.dtype)
 
 
-def _direction(v: TensorLike, at: Tensor, name: str) -> Any:
-    direction = np.asarray(as_tensor(v).array, dtype=at.dtype)
+def _direction(v: TensorLike, at: Tensor, name: str) -> Tensor:
+    direction = as_tensor(v).astype(at.dtype)
     if direction.shape != at.shape:
         raise ValueError(f"{name}: expected v of the shape of x, {at.shape}; received shape {direction.shape}")
     return direction

@@ -42,11 +42,44 @@ def test_constants_and_linear_functions() -> None:
 
 
 def test_dtypes_and_leaves_stay() -> None:
-    x = tg.tensor([1.0, 2.0], requires_grad=True)
-    for result in (tg.jacobian(tg.exp, x), tg.hessian(lambda t: (t**3).sum(), x), tg.jvp(tg.exp, x, x)):
-        assert result.dtype == np.float32
-        assert not result.requires_grad
-    assert x.grad is None
+    x = tg.tensor([1.0, 2.0])
+    y = tg.tensor([1.0, 2.0], requires_grad=True)
+    for at in (x, y):
+        for result in (tg.jacobian(tg.exp, at), tg.hessian(lambda t: (t**3).sum(), at), tg.jvp(tg.exp, at, at)):
+            assert result.dtype == np.float32
+            assert result.requires_grad == at.requires_grad
+    assert y.grad is None
+
+
+def cubes(x: Tensor) -> Tensor:
+    return (x**3).sum()
+
+
+def test_nested() -> None:
+    """The derivatives of sum(x^3): 3 x^2, 6 x on the diagonal, and 6 in the corner of three axes."""
+    third = 6.0 * np.eye(2)[:, :, None] * np.eye(2)
+    v = np.array([0.5, 3.0])
+    np.testing.assert_allclose(tg.jacobian(lambda x: tg.hessian(cubes, x), X).numpy(), third)
+    np.testing.assert_allclose(tg.jacobian(lambda x: tg.jacobian(lambda y: y**3, x), X).numpy(), third * X)
+    np.testing.assert_allclose(tg.jacobian(lambda x: tg.hvp(cubes, x, v), X).numpy(), np.diag(6 * v))
+    np.testing.assert_allclose(tg.jacobian(lambda x: tg.jvp(tg.square, x, v), X).numpy(), np.diag(2 * v))
+    np.testing.assert_allclose(tg.jacobian(lambda w: tg.hvp(cubes, X, w), v).numpy(), np.diag(6 * X))
+    np.testing.assert_allclose(tg.jacobian(lambda w: tg.jvp(tg.square, X, w), v).numpy(), np.diag(2 * X))
+    x = tg.tensor(X, requires_grad=True)
+    tg.hessian(cubes, x).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), [6, 6])
+
+
+def test_under_no_grad() -> None:
+    x = tg.tensor(X, requires_grad=True)
+    with tg.no_grad():
+        results = [
+            tg.jacobian(cubes, x), tg.hessian(cubes, x), tg.hvp(cubes, x, x), tg.jvp(tg.square, x, x)
+        ]  # fmt: skip
+    assert not any(result.requires_grad for result in results)
+    for result, expected in zip(results, (3 * X**2, np.diag(6 * X), 6 * X**2, 2 * X**2), strict=True):
+        np.testing.assert_allclose(result.numpy(), expected)
 
 
 def test_grad_of_several_inputs_and_weights() -> None:
