@@ -42,7 +42,7 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
 
 
 def _holds_tensor(data: Any) -> bool:
-    return isinstance(data, list | tuple) and any(isinstance(d, Traced) or _holds_tensor(d) for d in data[:1])
+    return isinstance(data, list | tuple) and any(isinstance(d, Traced) or _holds_tensor(d) for d in data)
 
 
 def is_floating(x: Any) -> bool:
