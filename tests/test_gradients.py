@@ -132,6 +132,7 @@ FOUND: list[tuple[Primitive, tuple[Any, ...], dict[str, Any]]] = [
     (ops.log_softmax, (np.zeros((0,)),), {"axis": (0,)}),  # the logarithm of an empty sum
     (ops.softmax, (np.zeros((2, 0)),), {"axis": (1,)}),  # the largest of nothing
     (ops.logsumexp, (np.array([1e4, 1e4], np.float32),), {"axis": (0,), "keepdims": False}),  # e^(x - y), to 3 digits
+    (ops.power, (np.array([0.5, 2.0]), np.array([0.0, 1.0])), {}),  # order 2 by both, where the exponent is 0
     (ops.sign, (np.array([-1.0, 2.0]),), {}),  # a rule of None: no gradient at all, where it should be zero
 ]
 
@@ -139,8 +140,8 @@ FOUND: list[tuple[Primitive, tuple[Any, ...], dict[str, Any]]] = [
 @pytest.mark.parametrize(("f", "inputs", "params"), FOUND, ids=lambda p: getattr(p, "name", ""))
 def test_what_failed_once(f: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
     gradcheck(partial(f, **params), *inputs, order=2)
-    (x,) = (Tensor(x, requires_grad=True) for x in inputs)
-    y = f(x, **params)
+    x, *others = (Tensor(x, requires_grad=True) for x in inputs)
+    y = f(x, *others, **params)
     y.backward(np.ones(y.shape, y.dtype))
     assert x.grad is not None
     if f is ops.logsumexp:

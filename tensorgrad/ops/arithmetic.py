@@ -66,16 +66,15 @@ def power(x: Any, y: Any) -> Any:
 
 
 power.rules(
-    lambda g, _z, x, y: g * (y * x ** _one_less(y)),
+    lambda g, _z, x, y: g * (y * _slope_base(x, y) ** (y - 1)),
     lambda g, z, x, _y: g * z * log(where(value(x) > 0, x, 1.0)),
 )
 
 
-def _one_less(y: Any) -> Any:
-    """``y - 1``, but 1 where y is 0: the factor y is then 0 anyway, and 0 ** -1 would make it NaN."""
-    if isinstance(y, int | float):
-        return y - 1 if y else 1
-    return where(value(y) == 0, 1.0, y - 1)
+def _slope_base(x: Any, y: Any) -> Any:
+    """x, but 1 where both are 0: the factor y is then 0 anyway, and 0 ** -1 would make it NaN."""
+    zero = value(y) == 0
+    return where(zero & (value(x) == 0), 1.0, x) if np.any(zero) else x
 
 
 @primitive
