@@ -57,6 +57,19 @@ def test_mistakes_are_found(name: str) -> None:
         gradcheck(f, np.array([0.5, -1.5, 2.0]))
 
 
+def test_one_element_of_many_is_found() -> None:
+    x = np.linspace(1.0, 2.0, 5000)
+    wrong = square(lambda g, y, x: 2 * g * x * (1 + (np.arange(5000) == 4321)))
+    with pytest.raises(GradientError, match=r"order 1, by input 0, element \(4321,\): the gradient is 7.4"):
+        gradcheck(wrong, x)
+
+
+def test_the_element_that_is_nan_is_named() -> None:
+    wrong = square(lambda g, y, x: 2 * g * x * np.where(np.arange(3) == 1, np.nan, 1.0))
+    with pytest.raises(GradientError, match=r"order 1, by input 0, element \(1,\): the gradient is nan according"):
+        gradcheck(wrong, np.array([0.5, -1.5, 2.0]))
+
+
 def test_the_message_is_plain() -> None:
     with pytest.raises(GradientError) as caught:
         gradcheck(lambda x, y: x * y.detach() + y, [1.0, 2.0], [3.0, 5.0])
