@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from math import prod, sqrt
 from typing import Any, Self
@@ -75,6 +76,14 @@ class Methods(engine.Traced):
         """The natural logarithm of 1 + each element, exact near 0."""
         return ops.log1p(self.floating())
 
+    def log2(self) -> Self:
+        """The logarithm to base 2 of each element."""
+        return ops.log2(self.floating())
+
+    def log10(self) -> Self:
+        """The logarithm to base 10 of each element."""
+        return ops.log10(self.floating())
+
     def sqrt(self) -> Self:
         """The square root of each element."""
         return ops.sqrt(self.floating())
@@ -103,9 +112,33 @@ class Methods(engine.Traced):
         """The tangent of each element."""
         return ops.tan(self.floating())
 
+    def arcsin(self) -> Self:
+        """The angle in [-pi/2, pi/2] whose sine each element, in [-1, 1], is."""
+        return ops.arcsin(self.floating())
+
+    def arccos(self) -> Self:
+        """The angle in [0, pi] whose cosine each element, in [-1, 1], is."""
+        return ops.arccos(self.floating())
+
+    def arctan(self) -> Self:
+        """The angle in (-pi/2, pi/2) whose tangent each element is."""
+        return ops.arctan(self.floating())
+
+    def sinh(self) -> Self:
+        """The hyperbolic sine of each element."""
+        return ops.sinh(self.floating())
+
+    def cosh(self) -> Self:
+        """The hyperbolic cosine of each element."""
+        return ops.cosh(self.floating())
+
     def tanh(self) -> Self:
         """The hyperbolic tangent of each element."""
         return ops.tanh(self.floating())
+
+    def erf(self) -> Self:
+        """The error function of each element: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
+        return ops.erf(self.floating())
 
     def sigmoid(self) -> Self:
         """1 / (1 + e^-x) of each element x."""
@@ -114,6 +147,27 @@ class Methods(engine.Traced):
     def relu(self) -> Self:
         """The larger of each element and 0; the gradient at 0 is 0."""
         return ops.relu(self)
+
+    def maximum(self, other: Any) -> Self:
+        """The larger of each element and its partner in `other`; equal ones take half of the gradient each."""
+        return operands.both(ops.maximum, self, other)
+
+    def minimum(self, other: Any) -> Self:
+        """The smaller of each element and its partner in `other`; equal ones take half of the gradient each."""
+        return operands.both(ops.minimum, self, other)
+
+    def where(self, condition: Any, other: Any) -> Self:
+        """Each element where the condition holds, `other` elsewhere; the condition has no gradient."""
+        chosen = np.array(engine.value(condition), dtype=bool)
+        return operands.both(partial(ops.where, chosen), self, other)
+
+    def pow(self, exponent: Any) -> Self:
+        """Each element to the power of `exponent`; see :func:`tensorgrad.power`."""
+        return operands.both(ops.power, self, exponent)
+
+    def matmul(self, other: Any) -> Self:
+        """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
+        return operands.both(operands.matmul, self, other)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Self:
         """Each element, but at least `low` and at most `high`; at a bound the gradient passes."""

@@ -93,6 +93,14 @@ def binary(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
     return op(x, y) if x is not NotImplemented else NotImplemented
 
 
+def both(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+    """As :func:`binary`, for a function and not an operator: Python has nothing else to try if it cannot be."""
+    result = binary(op, x, y)
+    if result is NotImplemented:
+        raise TypeError(f"expected numbers, arrays or tensors; received {type(x).__name__} and {type(y).__name__}")
+    return result
+
+
 def divide(x: Any, y: Any) -> Any:
     """X / y, element by element; integers are divided as float32."""
     return binary(ops.div, floating(x), floating(y))

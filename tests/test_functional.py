@@ -208,3 +208,32 @@ def test_arrays_may_stand_for_constants(row: Row) -> None:
     _, f, inputs, _ = row
     y = f(*map(tg.Tensor, inputs))
     np.testing.assert_array_equal(np.asarray(tg.engine.value(f(*inputs))), y.numpy())
+
+
+METHODS = [
+    "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "sign", "sin", "cos", "tan", "arcsin",
+    "arccos", "arctan", "sinh", "cosh", "tanh", "erf", "sigmoid", "relu", "softmax", "log_softmax", "sum", "mean",
+    "var", "std", "max", "min", "prod", "cumsum", "logsumexp", "norm", "sort", "squeeze", "flip", "transpose",
+    "argmax", "argmin", "any", "all", "maximum", "minimum",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_numpy_or_pytorch_has_as_a_method_is_one(name: str) -> None:
+    x, y = tg.tensor(UNIT**2), tg.tensor(A)
+    others = (y,) if name in ("maximum", "minimum") else ()
+    ours, method = getattr(functional, name)(x, *others), getattr(x, name)(*others)
+    np.testing.assert_array_equal(tg.engine.value(ours), tg.engine.value(method))
+
+
+def test_methods_of_two_operands() -> None:
+    x = tg.tensor(POSITIVE, requires_grad=True)
+    for method, function in (
+        (x.pow(2), tg.power(x, 2)), (x.pow(A), tg.power(x, A)), (x.matmul(M), tg.matmul(x, M)),
+        (x.where(CHOICE, 0), tg.where(CHOICE, x, 0)), (x.maximum(0.5), tg.maximum(x, 0.5)),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(method.numpy(), function.numpy())
+        assert method.requires_grad
+    for refused in (x.pow, x.matmul, x.maximum):
+        with pytest.raises(TypeError, match="expected numbers, arrays or tensors; received Tensor and NoneType"):
+            refused(None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.engine import value
-from tensorgrad.operands import binary
+from tensorgrad.operands import both
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 
@@ -36,12 +36,12 @@ def log1p(x: TensorLike) -> Tensor:
 
 def log2(x: TensorLike) -> Tensor:
     """The logarithm to base 2 of each element."""
-    return ops.log2(as_tensor(x).floating())
+    return as_tensor(x).log2()
 
 
 def log10(x: TensorLike) -> Tensor:
     """The logarithm to base 10 of each element."""
-    return ops.log10(as_tensor(x).floating())
+    return as_tensor(x).log10()
 
 
 def sqrt(x: TensorLike) -> Tensor:
@@ -81,27 +81,27 @@ def tan(x: TensorLike) -> Tensor:
 
 def arcsin(x: TensorLike) -> Tensor:
     """The angle in [-pi/2, pi/2] whose sine each element, in [-1, 1], is."""
-    return ops.arcsin(as_tensor(x).floating())
+    return as_tensor(x).arcsin()
 
 
 def arccos(x: TensorLike) -> Tensor:
     """The angle in [0, pi] whose cosine each element, in [-1, 1], is."""
-    return ops.arccos(as_tensor(x).floating())
+    return as_tensor(x).arccos()
 
 
 def arctan(x: TensorLike) -> Tensor:
     """The angle in (-pi/2, pi/2) whose tangent each element is."""
-    return ops.arctan(as_tensor(x).floating())
+    return as_tensor(x).arctan()
 
 
 def sinh(x: TensorLike) -> Tensor:
     """The hyperbolic sine of each element."""
-    return ops.sinh(as_tensor(x).floating())
+    return as_tensor(x).sinh()
 
 
 def cosh(x: TensorLike) -> Tensor:
     """The hyperbolic cosine of each element."""
-    return ops.cosh(as_tensor(x).floating())
+    return as_tensor(x).cosh()
 
 
 def tanh(x: TensorLike) -> Tensor:
@@ -111,7 +111,7 @@ def tanh(x: TensorLike) -> Tensor:
 
 def erf(x: TensorLike) -> Tensor:
     """The error function of each element: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
-    return ops.erf(as_tensor(x).floating())
+    return as_tensor(x).erf()
 
 
 def power(x: TensorLike, y: TensorLike) -> Tensor:
@@ -146,7 +146,5 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
 
 
 def _both(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Tensor:
-    result: Tensor = binary(op, x if isinstance(y, Tensor) else as_tensor(x), y)
-    if result is NotImplemented:
-        raise TypeError(f"expected numbers, arrays or tensors; received {type(x).__name__} and {type(y).__name__}")
+    result: Tensor = both(op, x if isinstance(y, Tensor) else as_tensor(x), y)
     return result
