@@ -287,6 +287,12 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.batch_norm(tg.tensor([[1.0, 2.0]])), ValueError,
      "batch_norm: training needs at least two values per channel, received shape (1, 2); use a larger "
      "batch"),
+    (lambda: tg.batch_norm(t, running_mean=np.ones(3), running_var=np.ones(2)), ValueError,
+     "batch_norm: expected a running_var of shape (3,), one per channel; received shape (2,)"),
+    (lambda: tg.batch_norm(t, running_mean=np.ones(2), running_var=np.ones(3), training=False), ValueError,
+     "batch_norm: expected a running_mean of shape (3,), one per channel; received shape (2,)"),
+    (lambda: tg.batch_norm(t, running_mean=np.ones(3)), ValueError,
+     "batch_norm: running_mean and running_var are learned together; pass both, or neither"),
     (lambda: tg.layer_norm(t, np.ones(4)), ValueError,
      "layer_norm: a weight of shape (4,) does not go with an input of shape (2, 3)"),
     (lambda: tg.mse(t, np.ones(3)), ValueError,

@@ -87,11 +87,19 @@ def batch_norm(
 
     """
     t = as_tensor(x).floating()
+    for title, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and np.shape(running) != t.shape[-1:]:
+            raise ValueError(
+                f"batch_norm: expected a {title} of shape {t.shape[-1:]}, one per channel; "
+                f"received shape {np.shape(running)}"
+            )
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
         return _scaled(_standardized(t, mean, var, eps), weight, bias, "batch_norm")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: running_mean and running_var are learned together; pass both, or neither")
     over = tuple(range(t.ndim - 1))
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
     if count < 2:
