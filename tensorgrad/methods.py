@@ -52,6 +52,8 @@ class Methods(engine.Traced):
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """The values in another dtype, in the graph; the tensor itself if it has that dtype."""
         wanted = np.dtype(dtype)
+        if wanted.kind not in "fciub":
+            raise TypeError(f"astype: expected a dtype of numbers, received {wanted}")
         return self if self.dtype == wanted else ops.cast(self, dtype=wanted)
 
     def floating(self) -> Self:
@@ -246,7 +248,7 @@ class Methods(engine.Traced):
             return x.abs().sum(over, keepdims)
         if ord == np.inf:
             return x.abs().max(over, keepdims)
-        if not ord > 0:
+        if not isinstance(ord, int | float) or not ord > 0:
             raise ValueError(f"norm: ord must be positive, or inf; received {ord!r}")
         powers: Any = ops.power(x.abs(), ord).sum(over, keepdims)
         empty = powers.array == 0  # where the root has an infinite slope
@@ -272,12 +274,12 @@ class Methods(engine.Traced):
     def argmax(self, axis: int | None = None) -> Any:
         """Where the largest element is, the first of equal ones: a plain array, which has no gradient."""
         self._some(axis, "argmax")
-        return self.array.argmax(axis=axis)
+        return self.array.argmax(axis=axis if axis is None else one_axis(axis, self.ndim, "argmax"))
 
     def argmin(self, axis: int | None = None) -> Any:
         """Where the smallest element is, the first of equal ones: a plain array, which has no gradient."""
         self._some(axis, "argmin")
-        return self.array.argmin(axis=axis)
+        return self.array.argmin(axis=axis if axis is None else one_axis(axis, self.ndim, "argmin"))
 
     def argsort(self, axis: int = -1) -> Any:
         """Which elements :meth:`sort` takes, one after the other: a plain array, which has no gradient."""
@@ -438,8 +440,8 @@ class Methods(engine.Traced):
     def tile(self, reps: int | Sequence[int]) -> Self:
         """The whole tensor several times along each axis, as ``numpy.tile`` has it."""
         times = tuple(reps) if isinstance(reps, Sequence) else (reps,)
-        if any(count < 0 for count in times):
-            raise ValueError(f"tile: expected counts of at least 0, received {reps!r}")
+        if any(not isinstance(count, int | np.integer) or count < 0 for count in times):
+            raise ValueError(f"tile: expected a count, or a sequence of counts, of at least 0; received {reps!r}")
         ndim = max(self.ndim, len(times))
         times = (1,) * (ndim - len(times)) + times
         shape = (1,) * (ndim - self.ndim) + self.shape

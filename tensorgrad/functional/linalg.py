@@ -43,6 +43,8 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[
     a, b = as_tensor(x), as_tensor(y)
     if isinstance(axes, int):
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    elif len(axes) != 2:
+        raise ValueError(f"tensordot: axes must be an int or a pair, the axes of x and those of y; received {axes!r}")
     else:
         left, right = ([side] if isinstance(side, int) else list(side) for side in axes)
     left = [one_axis(axis, a.ndim, "tensordot") for axis in left]
