@@ -58,7 +58,7 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     seed = output._seed(gradient, create_graph, "grad")
     found = {id(x): (g, fresh) for x, g, fresh in engine.gradients(output, seed, wanted, retain, create_graph)}
-    result = []
+    result: list[Tensor] = []
     for position, x in enumerate(wanted):
         if id(x) not in found and not allow_unused:
             raise ValueError(
@@ -66,6 +66,7 @@ def grad(
                 "pass allow_unused=True to get zeros for it"
             )
         g, fresh = found.get(id(x), (np.zeros(x.shape, x.dtype), True))
+        found[id(x)] = g, False  # if x is among the inputs twice, each has its own
         result.append(g if isinstance(g, Tensor) else Tensor.wrap(np.asarray(g) if fresh else np.array(g)))
     return tuple(result)
 

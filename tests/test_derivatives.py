@@ -89,6 +89,9 @@ def test_grad_of_several_inputs_and_weights() -> None:
     np.testing.assert_array_equal(gy.numpy(), [1, 20])
     (unused,) = tg.grad(x.sum(), [y], allow_unused=True)
     np.testing.assert_array_equal(unused.numpy(), [0, 0])
+    once, again = tg.grad(x.sum(), [x, x])
+    once.data[:] = 7
+    np.testing.assert_array_equal(again.numpy(), [1, 1])
     weights = tg.tensor([1.0, 1.0], requires_grad=True)
     (g,) = tg.grad(x * x, x, weights, create_graph=True)
     np.testing.assert_array_equal(tg.grad(g.sum(), weights)[0].numpy(), [2, 4])
