@@ -248,7 +248,7 @@ class Methods(engine.Traced):
             return x.abs().sum(over, keepdims)
         if ord == np.inf:
             return x.abs().max(over, keepdims)
-        if not isinstance(ord, int | float) or not ord > 0:
+        if not isinstance(ord, int | float | np.number) or not ord > 0:
             raise ValueError(f"norm: ord must be positive, or inf; received {ord!r}")
         powers: Any = ops.power(x.abs(), ord).sum(over, keepdims)
         empty = powers.array == 0  # where the root has an infinite slope
