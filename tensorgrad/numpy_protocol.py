@@ -105,9 +105,8 @@ def apply_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         return ours(*args, **kwargs)
     if function.__module__ == "numpy" and name in _PLAIN_FUNCTIONS:
         return function(*_values(args), **{key: _values(value) for key, value in kwargs.items()})
-    raise TypeError(
-        f"np.{function.__name__} would lose the Tensor's graph; use tensorgrad's own, or .numpy() to leave it"
-    )
+    whole = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    raise TypeError(f"{whole} would lose the Tensor's graph; use tensorgrad's own, or .numpy() to leave it")
 
 
 def _values(x: Any) -> Any:

@@ -326,6 +326,13 @@ def test_numpy_functions_that_would_lose_the_graph_say_so(call: Callable[[Tensor
         call(tensor())
 
 
+def test_the_refused_function_is_named_as_it_was_called() -> None:
+    with pytest.raises(TypeError, match=r"^np\.linalg\.norm would lose"):
+        np.linalg.norm(tensor())
+    with pytest.raises(TypeError, match=r"^np\.median would lose"):
+        np.median(tensor())
+
+
 def test_every_numpy_function_keeps_the_graph_or_raises() -> None:
     """All of NumPy's functions of one array, and all ufuncs of one and two: none gives a plain float array."""
     kept: set[str] = set()
