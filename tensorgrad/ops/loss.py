@@ -17,7 +17,8 @@ def softmax_cross_entropy(logits: Any, target: Any) -> Any:
     """-sum(target log softmax(logits)) over the last axis"""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return (target * (log_sum - shifted)).sum(axis=-1)
+    surprise = np.where(target == 0, 0, log_sum - shifted)  # infinite where a class is masked: 0 times that is 0
+    return (target * surprise).sum(axis=-1)
 
 
 def _excess(g: Any, _y: Any, logits: Any, target: Any) -> Any:

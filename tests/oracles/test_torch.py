@@ -351,6 +351,18 @@ def test_losses(reduction: str, x: Any, seed: int, smoothing: float) -> None:
         )  # fmt: skip
 
 
+def test_masked_classes() -> None:
+    """A logit of minus infinity takes a class out: neither loss nor gradient is NaN."""
+    x, labels = np.array([[0.5, -np.inf, 1.0], [1.0, 2.0, -np.inf]]), np.array([0, 1])
+    for reduction in ("mean", "sum", "none"):
+        mine, other = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        y = tg.cross_entropy(mine, labels, reduction=reduction)
+        z = F.cross_entropy(other, torch.tensor(labels), reduction=reduction)
+        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-12)
+        (a,), (b,) = tg.grad(y.sum(), mine), torch.autograd.grad(z.sum(), other)
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+
+
 # -- whole programs --------------------------------------------------------------------------------
 
 
