@@ -47,9 +47,14 @@ def bce(probability: TensorLike, target: TensorLike, *, reduction: str = "mean")
     p, t = _same_shape(probability, target, "bce")
     if p.size and not ((p.array.real >= 0).all() and (p.array.real <= 1).all()):
         raise ValueError("bce: expected probabilities between 0 and 1; for logits use bce_with_logits")
-    tiny = float(np.finfo(p.dtype).tiny)
-    yes, no = (q.clip(tiny, None).log().clip(-100.0, None) for q in (p, 1 - p))
+    yes, no = (_bounded_log(q) for q in (p, 1 - p))
     return _reduced(-(t * yes + (1 - t) * no), reduction, "bce")
+
+
+def _bounded_log(q: Tensor) -> Tensor:
+    """Ln q, but at least -100: also where q is 0, or so small that 1 / q would be infinite."""
+    zero = q.array.real < np.finfo(q.dtype).tiny
+    return q.where(~zero, 1.0).log().where(~zero, -100.0).clip(-100.0, None)
 
 
 def bce_with_logits(logits: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:

@@ -363,6 +363,15 @@ def test_masked_classes() -> None:
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_probabilities_of_exactly_0_and_1(dtype: Any) -> None:
+    """The loss of a certain mistake is 100, whatever the dtype."""
+    p, t = np.array([0, 1, 0, 1], dtype), np.array([0, 1, 1, 0], dtype)
+    y = tg.bce(p, t, reduction="none")
+    np.testing.assert_allclose(y.numpy(), F.binary_cross_entropy(torch.tensor(p), torch.tensor(t), reduction="none"))
+    assert tg.grad(tg.bce(x := Tensor(p, requires_grad=True), t), x)[0].dtype == dtype
+
+
 # -- whole programs --------------------------------------------------------------------------------
 
 
