@@ -11,12 +11,14 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from tensorgrad.checks import one_of
+from tensorgrad.engine import value
 from tensorgrad.progress import Progress
+from tensorgrad.tensor import Array, Tensor
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
@@ -220,19 +222,27 @@ class EarlyStopping(_Waiting):
     def on_train_begin(self, logs: Logs) -> None:
         """Begin to wait, without any weights yet."""
         super().on_train_begin(logs)
-        self._weights: list[np.ndarray[Any, Any]] | None = None
+        self._weights: dict[str, Array] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep a copy of the weights if they are the best; stop if it has been too long."""
         if self.improved(epoch, logs):
-            self._weights = self.model.get_weights()
+            self._weights = {name: np.array(value(item)) for name, item in self._state().items()}
         elif self.wait > self.patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs) -> None:
         """Put the best weights back."""
-        if self.restore_best_weights and self._weights is not None:
-            self.model.set_weights(self._weights)
+        if self.restore_best_weights and self._weights:
+            for name, item in self._state().items():
+                if isinstance(item, Tensor):
+                    item.data = self._weights[name]
+                else:
+                    item[...] = self._weights[name]
+
+    def _state(self) -> dict[str, Tensor | Array]:
+        """What belongs to the weights: the parameters, and statistics such as the running ones of BatchNorm."""
+        return {f"{i}.{name}": item for i, layer in enumerate(self.model.layers) for name, item in layer.named_state()}
 
 
 class ReduceLROnPlateau(_Waiting):

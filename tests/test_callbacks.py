@@ -24,7 +24,7 @@ from tensorgrad.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
-from tensorgrad.layers import FFL
+from tensorgrad.layers import FFL, BatchNorm
 from tensorgrad.optim import Cosine, StepDecay
 from tensorgrad.training import NonFiniteLossError
 
@@ -88,6 +88,23 @@ def test_early_stopping_restores_the_best_weights_whatever_ended_it(ended_by) ->
     for best, last, now in zip(weights[2], weights[-1], model.get_weights(), strict=True):
         assert (now == best).all()
         assert (now != last).any()
+
+
+def normed(**compiled) -> CNN:
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=2, neurons=4))
+    model.add(BatchNorm())
+    model.add(FFL(neurons=2, activation="softmax"))
+    model.compile_model(**({"lr": 0.1, "opt": "adam", "loss": "cse"} | compiled))
+    return model
+
+
+def test_early_stopping_restores_the_running_statistics_of_the_best_epoch_too() -> None:
+    model, x = normed(), DOTS * [3, 5] + 7
+    worst_is_best = EarlyStopping(mode="max", patience=100)  # so that it is not the last
+    history = model.train(x, SIDES, 6, batch_size=10, val_x=x, val_y=SIDES, verbose=0, callbacks=[worst_is_best])
+    assert worst_is_best.best_epoch == np.argmax(history["val_loss"]) < 5
+    assert model.evaluate(x, SIDES)["loss"] == max(history["val_loss"])
 
 
 def test_reduce_on_plateau_and_scheduler_set_the_rate() -> None:
