@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -30,6 +30,9 @@ class Callback:
     """Does nothing; subclass it and override the hooks you need. ``self.model`` is the model that is trained."""
 
     model: CNN
+
+    def check_run(self, figures: Sequence[str]) -> None:
+        """Raise, before anything has begun, if it cannot work; an epoch's logs will have these figures."""
 
     def on_train_begin(self, logs: Logs) -> None:
         """Before the first epoch; logs has "epochs", "first_epoch" and "batches"."""
@@ -164,6 +167,14 @@ class _Waiting(Callback):
         self.mode = mode
         self.sign = 1 if mode == "min" or (mode == "auto" and not is_better_higher(monitor)) else -1
 
+    def check_run(self, figures: Sequence[str]) -> None:
+        """The figure must be there."""
+        if self.monitor not in figures:
+            raise ValueError(
+                f"{type(self).__name__}: monitors {self.monitor!r}, but an epoch has {', '.join(map(repr, figures))}"
+                + ("; validate with val_split or val_x" if self.monitor.startswith("val_") else "")
+            )
+
     def on_train_begin(self, logs: Logs) -> None:
         """Begin to wait; where training is resumed, with the epochs trained before."""
         self.best, self.best_epoch, self.wait = math.inf, -1, 0
@@ -173,11 +184,6 @@ class _Waiting(Callback):
 
     def improved(self, epoch: int, logs: Logs) -> bool:
         """Note an epoch's figure, and tell whether it is the best so far."""
-        if self.monitor not in logs:
-            raise ValueError(
-                f"{type(self).__name__}: monitors {self.monitor!r}, but an epoch has {', '.join(map(repr, logs))}"
-                + ("; validate with val_split or val_x" if self.monitor.startswith("val_") else "")
-            )
         figure = self.sign * logs[self.monitor]
         if figure < self.best - self.min_delta:
             self.best, self.best_epoch, self.wait = figure, epoch, 0
@@ -334,18 +340,28 @@ class ModelCheckpoint(_Waiting):
         self.keep = keep
         self.saved: list[Path] = []
 
+    def check_run(self, figures: Sequence[str]) -> None:
+        """The figure that it goes by must be there, and those that the path names."""
+        if self.save_best_only:
+            super().check_run(figures)
+        try:
+            self._filled(0, dict.fromkeys(figures, 0.0))
+        except (KeyError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"ModelCheckpoint: {self.path!r} cannot be filled in ({error}); it may name epoch, {', '.join(figures)}"
+            ) from None
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save, if it is time to; then drop the oldest files beyond `keep`."""
         due = self.improved(epoch, logs) if self.save_best_only else (epoch + 1) % self.every == 0
         if not due:
             return
-        try:
-            path = Path(self.path.format(epoch=epoch, **logs))
-        except (KeyError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"ModelCheckpoint: {self.path!r} cannot be filled in ({error}); it may name epoch, {', '.join(logs)}"
-            ) from None
+        path = self._filled(epoch, logs)
         self.model.save_model(path)
         self.saved = [other for other in self.saved if other != path] + [path]
         while self.keep is not None and len(self.saved) > self.keep:
             self.saved.pop(0).unlink(missing_ok=True)
+
+    def _filled(self, epoch: int, logs: Logs) -> Path:
+        """The path of an epoch's file."""
+        return Path(self.path.format(epoch=epoch, **logs))

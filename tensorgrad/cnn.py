@@ -361,8 +361,6 @@ class CNN:
             f"Training samples: {samples} Validation samples: {0 if aside is None else len(aside[0])}.\n"
             f"Total {-(-samples // batch_size)} batches, most batch has {batch_size} samples.\n"
         )
-        if not first_epoch:
-            self.history = History()
         training.run(
             self,
             kept,

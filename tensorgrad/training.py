@@ -14,6 +14,7 @@ import numpy as np
 from tensorgrad.callbacks import Callback
 from tensorgrad.data.batches import Augmentation, batches
 from tensorgrad.engine import no_grad
+from tensorgrad.history import History
 from tensorgrad.kernels.threads import blas_at_one_thread
 from tensorgrad.tensor import Array, Tensor
 
@@ -52,8 +53,12 @@ def run(
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
     per_epoch = batches(*samples, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
     model.stop_training = False
+    figures_of_an_epoch = _figure_names(model, validation is not None)
     for callback in callbacks:
         callback.model = model
+        callback.check_run(figures_of_an_epoch)
+    if not first_epoch:
+        model.history = History()
 
     def tell(hook: str, *args: Any) -> None:
         for callback in callbacks:
@@ -80,6 +85,12 @@ def run(
                     break
     finally:
         tell("on_train_end", {})
+
+
+def _figure_names(model: CNN, validated: bool) -> list[str]:
+    """The names of an epoch's figures, as the history will have them."""
+    measured = ["loss", "accuracy", *(name for name in model.metrics if name != "accuracy")]
+    return ["loss", "accuracy", *(f"val_{name}" for name in measured if validated), "time"]
 
 
 def _epoch(

@@ -283,6 +283,35 @@ def test_bad_arguments(call, message) -> None:
         call()
 
 
+@pytest.mark.parametrize(
+    "hopeless", [EarlyStopping("val_lose"), ReduceLROnPlateau("val_f1"), ModelCheckpoint("{val_lose}.tgrad"),
+                 ModelCheckpoint("net.tgrad", monitor="f1", save_best_only=True)]
+)  # fmt: skip
+def test_a_callback_that_cannot_work_is_refused_before_anything_begins(tmp_path, hopeless) -> None:
+    model, log = normed(), tmp_path / "log.csv"
+    begun: list = []
+    history = model.train(DOTS, SIDES, 2, verbose=0, callbacks=[CSVLogger(log)])
+    weights, text = model.get_weights(), log.read_text()
+    see = LambdaCallback(on_train_begin=begun.append)
+    with pytest.raises(ValueError, match=r"an epoch has 'loss', 'accuracy', 'val_loss'|may name epoch, loss, accuracy"):
+        model.train(DOTS, SIDES, 2, verbose=0, callbacks=[CSVLogger(log), see, hopeless])
+    assert not begun
+    assert log.read_text() == text
+    assert model.history is history
+    assert all((a == b).all() for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+def test_callbacks_are_told_the_figures_that_come(tmp_path) -> None:
+    class See(Callback):
+        def check_run(self, figures) -> None:
+            self.figures = figures
+
+    for metrics_, split in (("mse", 0.2), (["accuracy", "f1", "top2", "cse"], 0.2), ("mse", 0)):
+        see = See()
+        history = normed(metrics=metrics_).train(DOTS, SIDES, 1, val_split=split, verbose=0, callbacks=[see])
+        assert see.figures == list(history.history)
+
+
 def test_callbacks_must_be_callbacks_and_folders_must_exist(tmp_path) -> None:
     with pytest.raises(TypeError, match="callbacks must be instances of Callback"):
         trained(line(), DOTS, SIDES, callbacks=[print])
