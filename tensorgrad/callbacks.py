@@ -149,9 +149,21 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[[int], float]) -> None:
         self.schedule = schedule
 
+    def check_run(self, figures: Sequence[str]) -> None:
+        """Nobody else may set it."""
+        _check_no_schedule(self)
+
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Set it."""
         self.model.optimizer.lr = self.schedule(epoch)
+
+
+def _check_no_schedule(callback: Callback) -> None:
+    if callback.model.schedule is not None:
+        raise ValueError(
+            f"{type(callback).__name__}: the model was compiled with a learning-rate schedule, which sets the rate "
+            "before every step; leave one of them out: compile it with a number for lr"
+        )
 
 
 class _Waiting(Callback):
@@ -283,6 +295,11 @@ class ReduceLROnPlateau(_Waiting):
             raise ValueError(f"ReduceLROnPlateau: factor must lie between 0 and 1, received {factor!r}")
         self.factor = factor
         self.min_lr = min_lr
+
+    def check_run(self, figures: Sequence[str]) -> None:
+        """The figure must be there, and nobody else may set the learning rate."""
+        super().check_run(figures)
+        _check_no_schedule(self)
 
     def improved(self, epoch: int, logs: Logs) -> bool:
         """Note an epoch's figure; after too long a wait, begin to wait anew."""

@@ -301,6 +301,12 @@ def test_a_callback_that_cannot_work_is_refused_before_anything_begins(tmp_path,
     assert all((a == b).all() for a, b in zip(weights, model.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("setter", [LearningRateScheduler(lambda epoch: 0.1), ReduceLROnPlateau()])
+def test_only_one_may_set_the_learning_rate(setter) -> None:
+    with pytest.raises(ValueError, match="compiled with a learning-rate schedule, which sets the rate before every"):
+        normed(lr=Cosine(0.1, total=8)).train(DOTS, SIDES, 1, verbose=0, callbacks=[setter])
+
+
 def test_callbacks_are_told_the_figures_that_come(tmp_path) -> None:
     class See(Callback):
         def check_run(self, figures) -> None:
