@@ -314,7 +314,7 @@ class ReduceLROnPlateau(_Waiting):
         """Lower it if it has been too long."""
         if not self.improved(epoch, logs) and self.due:
             optimizer = self.model.optimizer
-            optimizer.lr = max(optimizer.lr * self.factor, self.min_lr)
+            optimizer.lr = max(optimizer.lr * self.factor, min(optimizer.lr, self.min_lr))
 
 
 class ModelCheckpoint(_Waiting):

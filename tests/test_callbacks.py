@@ -120,6 +120,12 @@ def test_reduce_on_plateau_and_scheduler_set_the_rate() -> None:
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
 
 
+def test_reduce_on_plateau_never_raises_the_rate() -> None:
+    model = small(lr=0.01)
+    model.train(X, Y, 4, verbose=0, callbacks=[ReduceLROnPlateau(patience=0, min_delta=100, min_lr=0.05)])
+    assert model.optimizer.lr == 0.01
+
+
 def test_a_schedule_is_asked_before_each_step() -> None:
     schedule = Cosine(0.1, total=8)
     model = small(lr=schedule, opt="iterative")
