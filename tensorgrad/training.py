@@ -68,6 +68,8 @@ def run(
     try:
         with blas_at_one_thread(), _interruptible() as interrupted:
             for epoch in range(first_epoch, epochs):
+                if model.stop_training or interrupted():
+                    break
                 tell("on_epoch_begin", epoch, {})
                 since = time.perf_counter()
                 figures = _epoch(model, per_epoch, epoch, tell, interrupted)
@@ -81,8 +83,6 @@ def run(
                 if epoch % show_every == 0:
                     model.remember(epoch, figures)
                 tell("on_epoch_end", epoch, figures)
-                if model.stop_training:
-                    break
     finally:
         tell("on_train_end", {})
 

@@ -166,6 +166,14 @@ def test_ctrl_c_ends_after_the_batch_with_a_consistent_model() -> None:
     model.train(X, Y, 1, verbose=0)
 
 
+def test_ctrl_c_between_two_epochs_begins_no_other() -> None:
+    model = small()
+    press = LambdaCallback(on_epoch_end=lambda epoch, logs: os.kill(os.getpid(), signal.SIGINT))
+    history = model.train(X, Y, 5, batch_size=20, val_split=0, verbose=0, callbacks=[press])
+    assert len(history) == 1
+    assert model.optimizer.steps == 3
+
+
 # -- weights, smoothing, clipping ------------------------------------------------------------------------------------
 
 
