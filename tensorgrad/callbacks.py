@@ -213,6 +213,9 @@ def is_better_higher(figure: str) -> bool:
 class EarlyStopping(_Waiting):
     """Stops when a figure has not improved for a while, and puts the best weights back, whatever ended the training.
 
+    Where training is resumed, the weights of an epoch before that are not at hand, and cannot be put back: let a
+    :class:`ModelCheckpoint` with ``save_best_only`` keep them.
+
     Parameters
     ----------
     monitor : str
@@ -238,15 +241,19 @@ class EarlyStopping(_Waiting):
         self.restore_best_weights = restore_best_weights
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Begin to wait, without any weights yet."""
+        """Begin to wait, without any weights yet; if it has been too long by now, no epoch is trained."""
         super().on_train_begin(logs)
         self._weights: dict[str, Array] = {}
+        self._stop_if_due()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep a copy of the weights if they are the best; stop if it has been too long."""
         if self.improved(epoch, logs):
             self._weights = {name: np.array(value(item)) for name, item in self._state().items()}
-        elif self.wait > self.patience:
+        self._stop_if_due()
+
+    def _stop_if_due(self) -> None:
+        if self.wait > self.patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs) -> None:

@@ -90,6 +90,18 @@ def test_early_stopping_restores_the_best_weights_whatever_ended_it(ended_by) ->
         assert (now != last).any()
 
 
+def test_training_that_was_stopped_early_is_not_resumed_beyond_that(tmp_path) -> None:
+    def stopping() -> list[Callback]:
+        return [EarlyStopping(patience=1, min_delta=100), ModelCheckpoint(tmp_path / "net.tgrad")]
+
+    history = small().train(X, Y, 9, verbose=0, callbacks=stopping())
+    assert len(history) == 3
+    again = load_model(tmp_path / "net.tgrad")
+    before = again.get_weights()
+    assert len(again.resume(X, Y, 9, verbose=0, callbacks=stopping())) == 3
+    assert all((a == b).all() for a, b in zip(before, again.get_weights(), strict=True))
+
+
 def normed(**compiled) -> CNN:
     model = CNN(seed=0)
     model.add(FFL(input_shape=2, neurons=4))
