@@ -327,6 +327,8 @@ class ReduceLROnPlateau(_Waiting):
 class ModelCheckpoint(_Waiting):
     """Saves the model after epochs, so that training can go on from there (see :meth:`tensorgrad.CNN.resume`).
 
+    Its turn comes after all other callbacks, wherever it stands among them, so that their effects are in the file.
+
     Parameters
     ----------
     path : str

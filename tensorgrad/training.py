@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorgrad.callbacks import Callback
+from tensorgrad.callbacks import Callback, ModelCheckpoint
 from tensorgrad.data.batches import Augmentation, batches
 from tensorgrad.engine import no_grad
 from tensorgrad.history import History
@@ -52,6 +52,8 @@ def run(
 ) -> None:
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
     per_epoch = batches(*samples, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
+    # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
+    callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, ModelCheckpoint))
     model.stop_training = False
     figures_of_an_epoch = _figure_names(model, validation is not None)
     for callback in callbacks:

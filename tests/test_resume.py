@@ -18,7 +18,7 @@ from hypothesis import settings
 
 import tensorgrad
 from tensorgrad import CNN
-from tensorgrad.callbacks import ModelCheckpoint
+from tensorgrad.callbacks import Callback, ModelCheckpoint, ReduceLROnPlateau
 from tensorgrad.data import Augment
 from tensorgrad.history import History
 from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, LayerNorm, Pool2d
@@ -148,6 +148,22 @@ def test_a_checkpoint_of_a_run_that_went_on(tmp_path: Path, name: str) -> None:
         assert len(model.history) == epoch + 1
         train(model, name, 4)
         assert different(state(model), state(straight)) == []
+
+
+def test_checkpoints_hold_what_other_callbacks_did(tmp_path: Path) -> None:
+    def callbacks(folder: Path) -> list[Callback]:
+        return [ModelCheckpoint(folder / "{epoch}.tgrad"), ReduceLROnPlateau(factor=0.5, patience=1, min_delta=100)]
+
+    def go_on(model: CNN, folder: Path) -> CNN:
+        model.resume(*data(), epochs=7, batch_size=8, val_split=0.2, verbose=0, callbacks=callbacks(folder))
+        return model
+
+    straight = go_on(build("adam"), tmp_path)
+    assert straight.optimizer.lr == 0.02 * 0.5**3
+    (tmp_path / "resumed").mkdir()
+    for epoch in range(6):
+        model = tensorgrad.load_model(tmp_path / f"{epoch}.tgrad")
+        assert different(state(go_on(model, tmp_path / "resumed")), state(straight)) == []
 
 
 def test_figures_that_only_some_epochs_have(tmp_path: Path) -> None:
