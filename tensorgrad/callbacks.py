@@ -10,6 +10,7 @@ import csv
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -376,6 +377,15 @@ class ModelCheckpoint(_Waiting):
             raise ValueError(
                 f"ModelCheckpoint: {self.path!r} cannot be filled in ({error}); it may name epoch, {', '.join(figures)}"
             ) from None
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Begin to wait; where training is resumed, with the files that it saved before."""
+        super().on_train_begin(logs)
+        history, before = self.model.history, []
+        for i, epoch in enumerate(history.epoch):
+            with suppress(KeyError):  # of a figure that the epochs before did not have
+                before.append(self._filled(epoch, {name: column[i] for name, column in history.history.items()}))
+        self.saved = [path for path in dict.fromkeys(before) if path.exists()]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save, if it is time to; then drop the oldest files beyond `keep`."""

@@ -373,6 +373,16 @@ def test_checkpoints_every_few_epochs_keep_the_newest(tmp_path) -> None:
     assert len(load_model(expected[1]).history) == 6
 
 
+def test_a_resumed_run_drops_the_old_checkpoints_too(tmp_path) -> None:
+    name = tmp_path / "net-{epoch}-{val_loss:.6f}.tgrad"
+    model = small()
+    model.train(X, Y, 1, val_split=0, verbose=0)  # this epoch has no val_loss
+    model.resume(X, Y, 3, verbose=0, callbacks=[ModelCheckpoint(name, keep=2)])
+    model = load_model(max(tmp_path.iterdir()))
+    model.resume(X, Y, 4, verbose=0, callbacks=[ModelCheckpoint(name, keep=2)])
+    assert sorted(path.name.split("-")[1] for path in tmp_path.iterdir()) == ["2", "3"]
+
+
 def test_the_best_checkpoint_is_the_best_epoch(tmp_path) -> None:
     model = small()
     weights = []
