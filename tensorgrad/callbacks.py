@@ -7,6 +7,7 @@ resumed, the callbacks that wait for a figure to improve are shown the epochs th
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from tensorgrad.atomic import replacing
 from tensorgrad.checks import one_of
 from tensorgrad.engine import value
 from tensorgrad.progress import Progress
@@ -114,7 +116,8 @@ class CSVLogger(Callback):
     ----------
     path : path
     append : bool
-        Go on with a file that is there, instead of replacing it.
+        Go on with a file that is there, instead of replacing it. Where training is resumed, the rows of epochs that
+        are done again are dropped.
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
@@ -123,19 +126,46 @@ class CSVLogger(Callback):
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"CSVLogger: there is no folder {str(self.path.parent)!r}; make it first")
 
+    def check_run(self, figures: Sequence[str]) -> None:
+        """A file to go on with must have the columns."""
+        rows = self._rows()
+        unknown = [name for name in ("epoch", *figures) if rows and name not in rows[0]]
+        if unknown:
+            raise ValueError(
+                f"CSVLogger: {self.path.name} has the columns {', '.join(rows[0])}, but an epoch has {unknown} too; "
+                "give another path, or leave append out"
+            )
+
     def on_train_begin(self, logs: Logs) -> None:
-        """Empty the file, unless told to append."""
-        if not self.append:
-            self.path.write_text("")
+        """Begin the file, or drop the last rows if they will be written again."""
+        rows = self._rows()
+        self._columns = rows[0] if rows else []
+        while len(rows) > 1 and logs["first_epoch"] and not self._is_before(int(logs["first_epoch"]), rows[-1]):
+            rows.pop()
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        with replacing(self.path) as file:
+            file.write(text.getvalue().encode())
+
+    def _is_before(self, epoch: int, row: list[str]) -> bool:
+        """Whether a row is whole, and of an earlier epoch."""
+        number = dict(zip(self._columns, row, strict=False)).get("epoch", "")
+        return len(row) == len(self._columns) and number.isdecimal() and int(number) < epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Add a row."""
-        fresh = not self.path.exists() or not self.path.stat().st_size
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["epoch", *logs])
-            writer.writerow([epoch, *logs.values()])
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            if not self._columns:
+                self._columns = ["epoch", *logs]
+                csv.writer(file).writerow(self._columns)
+            csv.DictWriter(file, self._columns).writerow({"epoch": epoch, **logs})
+
+    def _rows(self) -> list[list[str]]:
+        """The rows of a file to go on with, the header first."""
+        if not self.append or not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return list(csv.reader(file))
 
 
 class LearningRateScheduler(Callback):

@@ -159,6 +159,29 @@ def test_csv_log_is_written_as_it_goes(tmp_path) -> None:
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
 
 
+def test_a_csv_log_of_a_resumed_run_is_that_of_the_whole_run(tmp_path) -> None:
+    def run(model: CNN, epochs: int, path, **options) -> None:
+        callbacks = [CSVLogger(path, append=True), ModelCheckpoint(tmp_path / "net.tgrad", every=2)]
+        model.resume(X, Y, epochs, verbose=0, callbacks=callbacks, **options)
+
+    whole, parts = tmp_path / "whole.csv", tmp_path / "parts.csv"
+    parts.write_text("epoch,loss,accuracy,val_loss,val_accuracy,val_mse,time\n9,1,1,1,1,1,1\n")  # of another run
+    run(small(), 5, whole)
+    run(small(), 3, parts)
+    with parts.open("a") as file:
+        file.write("3,0.1")  # killed while it was writing
+    model = load_model(tmp_path / "net.tgrad")  # two epochs
+    run(model, 5, parts)
+    rows = [[line.split(",")[:-1] for line in path.read_text().splitlines()] for path in (whole, parts)]
+    assert rows[1] == [rows[0][0], ["9", *["1"] * 5], *rows[0][1:]]
+    run(model, 6, parts, val_split=0)  # leaves blank what it has not
+    assert parts.read_text().splitlines()[-1].split(",")[3:6] == [""] * 3
+    text = parts.read_text()
+    with pytest.raises(ValueError, match=r"parts.csv has the columns epoch, .* but an epoch has \['val_f1'\] too"):
+        small(metrics=["f1"]).train(X, Y, 1, verbose=0, callbacks=[CSVLogger(parts, append=True)])
+    assert parts.read_text() == text
+
+
 def test_ctrl_c_ends_after_the_batch_with_a_consistent_model() -> None:
     model = small()
     steps = []
