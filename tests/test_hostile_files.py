@@ -607,6 +607,12 @@ def test_a_pickle_in_a_file_is_not_run(folder: Path) -> None:
     assert not Path("harm").exists()
 
 
+def test_every_epoch_has_every_figure(folder: Path) -> None:
+    for figures in ([], [1.0], [1.0] * 3):
+        history = {"epoch": [0, 1], "figures": {"loss": figures}}
+        assert attempt(folder, "m.tgrad", with_header(HEADER | {"history": history})) == "refused"
+
+
 @pytest.mark.parametrize("name", MEMBERS)
 def test_every_member_is_needed(folder: Path, name: str) -> None:
     less = {key: value for key, value in MEMBERS.items() if key != name}

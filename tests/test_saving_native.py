@@ -398,6 +398,12 @@ def test_one_category_does_not_stand_for_another(tmp_path: Path) -> None:
 # -- what cannot be kept -------------------------------------------------------------------------------------------
 
 
+def uneven() -> CNN:
+    model = trained()
+    model.history.history["mine"] = [1.0]
+    return model
+
+
 @register
 class Forgetful(Layer):
     def __init__(self, size: int = 3) -> None:
@@ -424,6 +430,7 @@ UNKEPT: list[tuple[Callable[[], CNN], str]] = [
     (lambda: with_layer(Holds({1: 2})), "type dict, which a file cannot hold"),
     (lambda: with_layer(Holds(2**70)), "which a file cannot hold"),
     (lambda: with_layer(Upsample(10**9)), "turns one sample"),
+    (uneven, "the history has 2 epochs but 1 figures of 'mine'"),
     (lambda: trained(lr=lambda n: 0.1), "learning-rate schedule is .*, which a file cannot hold"),
 ]
 

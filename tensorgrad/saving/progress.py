@@ -110,6 +110,12 @@ def _tensors(model: CNN) -> list[tuple[str, Tensor]]:
 
 def encode_history(history: History) -> dict[str, Any]:
     """The epochs and their figures."""
+    for name, figures in history.history.items():
+        if len(figures) != len(history.epoch):
+            raise ValueError(
+                f"save: the history has {len(history)} epochs but {len(figures)} figures of {name!r}; add a figure to "
+                "every epoch, or none"
+            )
     return {
         "epoch": list(history.epoch),
         "figures": {name: [_encoded(figure) for figure in figures] for name, figures in history.history.items()},
@@ -132,8 +138,8 @@ def restore_history(model: CNN, history: Any, shown: Any) -> None:
     for name, figures in checks.mapping(found["figures"], "history").items():
         label = f"history, {checks.text(name, 'history')}"
         model.history.history[name] = [_decoded(x, label) for x in checks.items(figures, label)]
-        if len(model.history.history[name]) > len(epochs):
-            checks.wrong(label, f"at most {len(epochs)} figures", figures)
+        if len(model.history.history[name]) != len(epochs):
+            checks.wrong(label, f"{len(epochs)} figures, one per epoch", figures)
     for name, pairs in checks.keys(shown, "shown", SHOWN).items():
         for pair in checks.items(pairs, name):
             if len(checks.items(pair, name)) != 2:
