@@ -602,6 +602,18 @@ def test_a_file_of_a_newer_version(tmp_path: Path) -> None:
         ModelFileError, match=r"version 2 of the format, written by tensorgrad 9\..*reads up to version 1"
     ):
         tensorgrad.load_model(path)
+    model = every_layer()
+    before = contents(model)
+    with pytest.raises(ModelFileError, match="version 2 of the format"):
+        model.load_weights(path)
+    model.save_weights(tmp_path / "model.tgrad")
+    for old, new, says in (
+        ('"version": 1', '"version": 2', "version 2 of the format, written by tensorgrad"),
+        ("tensorgrad weights", "other", "expected 'tensorgrad model' or 'tensorgrad weights', received 'other'"),
+    ):
+        with pytest.raises(ModelFileError, match=says):
+            model.load_weights(rewritten(tmp_path, old, new))
+    assert same(contents(model), before)
 
 
 OTHERS = [

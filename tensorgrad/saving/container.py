@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.atomic import replacing
+from tensorgrad.saving import checks
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array
 
 HEADER = "header.json"
+MODEL, WEIGHTS = "tensorgrad model", "tensorgrad weights"  # what the header says that the file is
+VERSION = 1  # of the format: to be raised when an older tensorgrad could no longer read what is written
 MAX_BYTES = 2**31 - 1  # of a file: a zip of more would need the ZIP64 extensions
 MAX_HEADER = 2**24  # bytes of JSON
 MAX_LISTS, MAX_COMMAS = 2**21, 2**22  # in JSON: a file can make Python objects of 20 times its length
@@ -87,6 +90,18 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
     if not isinstance(header, dict):
         raise ModelFileError(f"{HEADER}: expected an object")
     return header, {name.removesuffix(".npy"): _array(name, member) for name, member in members.items()}
+
+
+def check_origin(header: dict[str, Any], *formats: str) -> None:
+    """Refuse a file that is something else, or of a version that nobody knew here."""
+    if header.get("format") not in formats:
+        checks.wrong("format", " or ".join(map(repr, formats)), header.get("format"))
+    version = checks.whole(header.get("version"), "version", low=1)
+    if version > VERSION:
+        raise ModelFileError(
+            f"it is of version {version} of the format, written by tensorgrad {str(header.get('tensorgrad'))[:20]}; "
+            f"this tensorgrad reads up to version {VERSION}: install a newer one"
+        )
 
 
 def _checked(infos: list[Any], length: int) -> list[Any]:

@@ -17,8 +17,6 @@ from tensorgrad.tensor import Array, Tensor
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
 
-FORMAT = "tensorgrad model"
-VERSION = 1  # of the format: to be raised when an older tensorgrad could no longer read what is written
 MAX_LAYERS = 1000  # with those that are part of others
 MAX_SAMPLE = 2**25  # numbers that one sample may have on its way through a layer
 REQUIRED = ("format", "version", "tensorgrad", "layers", "frozen", "seed", "random", "history", "shown", "training")
@@ -42,8 +40,8 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
         training, slots = progress.encode_training(model, state)
         arrays |= slots
     header = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": container.MODEL,
+        "version": container.VERSION,
         "tensorgrad": tensorgrad.__version__,
         "layers": layers,
         "frozen": [name for name, item in state.items() if isinstance(item, Tensor) and not item.requires_grad],
@@ -60,7 +58,9 @@ def load(path: str | os.PathLike[str]) -> CNN:
     """Read a model from a native file."""
     with reading(path):
         header, arrays = container.read(path)
-        _check_origin(header)
+        if header.get("format") == container.WEIGHTS:
+            raise ModelFileError("it holds weights alone; make the model, then call its load_weights(path)")
+        container.check_origin(header, container.MODEL)
         checks.keys(header, container.HEADER, REQUIRED)
         state = {name.removeprefix(weights.STATE): a for name, a in arrays.items() if name.startswith(weights.STATE)}
         rest = {name: a for name, a in arrays.items() if not name.startswith(weights.STATE)}
@@ -76,19 +76,6 @@ def load(path: str | os.PathLike[str]) -> CNN:
         random_state.restore(model, header["random"], "random")
         progress.restore_history(model, header["history"], header["shown"])
         return model
-
-
-def _check_origin(header: dict[str, Any]) -> None:
-    if header.get("format") == weights.FORMAT:
-        raise ModelFileError("it holds weights alone; make the model, then call its load_weights(path)")
-    if header.get("format") != FORMAT:
-        checks.wrong("format", repr(FORMAT), header.get("format"))
-    version = checks.whole(header.get("version"), "version", low=1)
-    if version > VERSION:
-        raise ModelFileError(
-            f"it is of version {version} of the format, written by tensorgrad {str(header.get('tensorgrad'))[:20]}; "
-            f"this tensorgrad reads up to version {VERSION}: install a newer one"
-        )
 
 
 def _encode(layer: Layer) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from tensorgrad.tensor import Array, Tensor
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
 
-FORMAT = "tensorgrad weights"
 STATE = "state/"  # what the names of these arrays begin with in a native file
 
 
@@ -85,15 +84,17 @@ def write_back(model: CNN, values: Mapping[str, Array]) -> None:
 
 def save_weights(model: CNN, path: str | os.PathLike[str]) -> None:
     """Save parameters and buffers alone: as ``.safetensors``, or as a native file of nothing else."""
+    import tensorgrad
+
     _check_has_layers(model)
     if _is_safetensors(path):
         from_extra = _safetensors()
         copies = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays(model).items()}
-        data = from_extra.save(copies, metadata={"format": FORMAT})  # it corrupts arrays that are not contiguous
+        data = from_extra.save(copies, metadata={"format": container.WEIGHTS})  # corrupts what is not contiguous
         with replacing(path) as file:
             file.write(data)
     else:
-        header = {"format": FORMAT, "version": 1}
+        header = {"format": container.WEIGHTS, "version": container.VERSION, "tensorgrad": tensorgrad.__version__}
         container.write(path, header, {STATE + name: array for name, array in arrays(model).items()})
 
 
@@ -114,7 +115,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
         from tensorgrad.saving import text_reader
 
         return arrays(text_reader.load(path))
-    _, found = container.read(path)
+    header, found = container.read(path)
+    container.check_origin(header, container.MODEL, container.WEIGHTS)
     return {name.removeprefix(STATE): array for name, array in found.items() if name.startswith(STATE)}
 
 
