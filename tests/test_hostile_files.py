@@ -607,6 +607,14 @@ def test_a_pickle_in_a_file_is_not_run(folder: Path) -> None:
     assert not Path("harm").exists()
 
 
+def test_names_can_be_printed(folder: Path) -> None:
+    layers = [HEADER["layers"][0] | {"name": "\ud800"}, *HEADER["layers"][1:]]
+    assert attempt(folder, "m.tgrad", with_header(HEADER | {"layers": layers})) == "refused"
+    history = {"epoch": [0], "figures": {"\ud800": [1.0]}}
+    assert attempt(folder, "m.tgrad", with_header(HEADER | {"history": history})) == "refused"
+    assert attempt(folder, "m.json", TEXT.replace(b'"Flatten5": {', b'"\\ud800": {')) == "refused"
+
+
 def test_every_epoch_has_every_figure(folder: Path) -> None:
     for figures in ([], [1.0], [1.0] * 3):
         history = {"epoch": [0, 1], "figures": {"loss": figures}}

@@ -398,6 +398,17 @@ def test_one_category_does_not_stand_for_another(tmp_path: Path) -> None:
 # -- what cannot be kept -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("suffix", ["tgrad", "json"])
+@pytest.mark.parametrize("name", ["x" * 1001, "half of a pair: \ud83d"])
+def test_names_that_would_not_be_read(tmp_path: Path, suffix: str, name: str) -> None:
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=3, neurons=2))
+    model.layers[0].name = name
+    with pytest.raises(ValueError, match="save: the name of FFL: expected a short string of Unicode"):
+        model.save_model(tmp_path / f"model.{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
 def uneven() -> CNN:
     model = trained()
     model.history.history["mine"] = [1.0]

@@ -28,8 +28,10 @@ def items(value: Any, where: str) -> list[Any]:
 
 
 def text(value: Any, where: str) -> str:
-    """A string of reasonable length."""
-    return value if isinstance(value, str) and len(value) <= 1000 else wrong(where, "a short string", value)
+    """A string of reasonable length that can be printed: without half of a surrogate pair."""
+    if not isinstance(value, str) or len(value) > 1000 or any("\ud800" <= c <= "\udfff" for c in value):
+        wrong(where, "a short string of Unicode", value)
+    return value
 
 
 def flag(value: Any, where: str) -> bool:

@@ -81,7 +81,7 @@ def load(path: str | os.PathLike[str]) -> CNN:
 def _encode(layer: Layer) -> dict[str, Any]:
     shape = layer.input_shape
     return architecture.encode_layer(layer, layer.title) | {
-        "name": layer.name,
+        "name": checks.text(layer.name, f"save: the name of {type(layer).__name__}"),
         "input_shape": shape if isinstance(shape, int) else list(as_tuple(shape or ())),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 from tensorgrad.atomic import replacing
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
 from tensorgrad.layers.weighted import Weighted
-from tensorgrad.saving import native
+from tensorgrad.saving import checks, native
 from tensorgrad.saving.container import too_long
 from tensorgrad.saving.text_reader import MAX_BYTES
 
@@ -32,6 +32,7 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
     entries: dict[str, Any] = {"model": "CNN"}
     for layer in model.layers:
         native.check_size(layer)
+        checks.text(layer.name, f"save: the name of {type(layer).__name__}")
         if layer.name in entries:
             raise ValueError(f"save: two layers are called {layer.name!r}; in JSON each needs a name of its own")
         entries[layer.name] = _entry(layer)
