@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     What is written goes to a temporary file in the same folder, which is forced to the disk and renamed. If the
     block raises, the temporary file is removed and what was at `path` before is still there. What a process that was
-    killed has left behind is removed by the next one that writes to the same path.
+    killed has left behind is removed by the next one that writes to the same path. The new file has the permissions
+    of the one before.
 
     Raises
     ------
@@ -35,6 +37,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     remove_leftovers(path)
     temporary, file = _temporary(path)
     try:
+        with suppress(OSError):  # there is none yet, or the file system has no permissions
+            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
         with file:
             yield file
             file.flush()

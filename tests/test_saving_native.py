@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -537,6 +538,16 @@ def test_a_link_keeps_pointing_to_the_file(tmp_path: Path) -> None:
     model.save_model(tmp_path / "latest.tgrad")
     assert (tmp_path / "latest.tgrad").is_symlink()
     assert np.array_equal(tensorgrad.load_model(tmp_path / "model.tgrad").predict(X), model.predict(X))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions for owner, group and others")
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    path, model = tmp_path / "model.tgrad", every_layer()
+    model.save_model(path)
+    for mode in (0o600, 0o664):
+        path.chmod(mode)
+        model.save_model(path)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
