@@ -26,14 +26,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        If the folder does not exist, or `path` is a folder. The block is not entered then.
+    FileNotFoundError, IsADirectoryError, OSError
+        If the folder does not exist, or `path` is a folder, a device or a pipe. The block is not entered then.
     """
     path = Path(os.path.realpath(path))  # through a symbolic link, to the file that it names
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path.name!r}: there is no folder {str(path.parent)!r}; make it first")
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise OSError(f"cannot write {str(path)!r}: it is a device or a pipe, which no file can take the place of")
     remove_leftovers(path)
     temporary, file = _temporary(path)
     try:
@@ -68,9 +70,14 @@ def _temporary(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
         file = open(temporary, "xb")  # noqa: SIM115 - the caller closes it
-        with suppress(OSError):  # a file system without locks, or somebody who takes it for a leftover
+        try:
             _lock(file)
-        if temporary.exists():
+        except BlockingIOError:  # somebody takes it for a leftover, and is about to remove it
+            file.close()
+            continue
+        except OSError:  # a file system without locks
+            return temporary, file
+        if temporary.exists():  # nobody took it for a leftover before it was locked
             return temporary, file
         file.close()
 

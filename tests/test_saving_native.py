@@ -565,6 +565,34 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     assert sorted(p.name for p in tmp_path.iterdir()) == [".other.tgrad.0123abcd.part", path.name]
 
 
+def test_a_temporary_file_that_somebody_takes_for_a_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lock = tmp_path / "model.tgrad", atomic._lock
+    others: list[Any] = []
+
+    def too_late(file: Any) -> None:
+        if not others:
+            others.append(open(file.name, "rb"))  # noqa: SIM115 - it is closed below
+            lock(others[0])
+        lock(file)
+
+    monkeypatch.setattr(atomic, "_lock", too_late)
+    with atomic.replacing(path) as file:
+        Path(others[0].name).unlink()
+        others[0].close()
+        file.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tgrad")
+    with pytest.raises(OSError, match="it is a device or a pipe"):
+        every_layer().save_model(tmp_path / "pipe.tgrad")
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe.tgrad").st_mode)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_where_files_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic, "fcntl", None)
     path = tmp_path / "model.tgrad"
