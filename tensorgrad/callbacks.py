@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from tensorgrad.atomic import replacing
+from tensorgrad.atomic import remove_leftovers, replacing
 from tensorgrad.checks import one_of
 from tensorgrad.engine import value
 from tensorgrad.progress import Progress
@@ -416,6 +416,8 @@ class ModelCheckpoint(_Waiting):
             with suppress(KeyError):  # of a figure that the epochs before did not have
                 before.append(self._filled(epoch, {name: column[i] for name, column in history.history.items()}))
         self.saved = [path for path in dict.fromkeys(before) if path.exists()]
+        if before:  # of a kill after another checkpoint had this epoch, so that nobody writes to that path again
+            remove_leftovers(Path(os.path.realpath(before[-1])))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save, if it is time to; then drop the oldest files beyond `keep`."""

@@ -406,6 +406,17 @@ def test_a_resumed_run_drops_the_old_checkpoints_too(tmp_path) -> None:
     assert sorted(path.name.split("-")[1] for path in tmp_path.iterdir()) == ["2", "3"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs locks, to know whose file it is")
+def test_what_a_killed_checkpoint_left_is_removed_when_training_is_resumed(tmp_path) -> None:
+    def checkpoints() -> list[Callback]:
+        return [ModelCheckpoint(tmp_path / "last.tgrad"), ModelCheckpoint(tmp_path / "{epoch}.tgrad")]
+
+    small().train(X, Y, 2, verbose=0, callbacks=checkpoints())
+    (tmp_path / "1.tgrad").rename(tmp_path / ".1.tgrad.0123abcd.part")  # killed while it was written
+    load_model(tmp_path / "last.tgrad").resume(X, Y, 3, verbose=0, callbacks=checkpoints())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.tgrad", "2.tgrad", "last.tgrad"]
+
+
 def test_the_best_checkpoint_is_the_best_epoch(tmp_path) -> None:
     model = small()
     weights = []
