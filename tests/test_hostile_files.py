@@ -615,6 +615,14 @@ def test_names_can_be_printed(folder: Path) -> None:
     assert attempt(folder, "m.json", TEXT.replace(b'"Flatten5": {', b'"\\ud800": {')) == "refused"
 
 
+@pytest.mark.parametrize("then", ["Sequential", "FFL", "Flatten"])
+def test_a_schedule_gives_numbers(folder: Path, then: str) -> None:
+    inner = {"layer": then, "config": {"layers": []} if then == "Sequential" else {}}
+    schedule = {"schedule": "WarmUp", "config": {"steps": 99, "then": inner}}
+    training = HEADER["training"] | {"schedule": schedule}
+    assert attempt(folder, "m.tgrad", with_header(HEADER | {"training": training})) == "refused"
+
+
 def test_every_epoch_has_every_figure(folder: Path) -> None:
     for figures in ([], [1.0], [1.0] * 3):
         history = {"epoch": [0, 1], "figures": {"loss": figures}}

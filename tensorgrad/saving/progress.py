@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tensorgrad.history import History
+from tensorgrad.optim.arguments import number
 from tensorgrad.saving import architecture, checks
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.registry import kind_of, name_of
@@ -96,6 +97,7 @@ def _compile(model: CNN, optimizer: Any, found: Mapping[str, Any]) -> None:
     )
     if found["schedule"] is not None:
         model.schedule = architecture.make(found["schedule"], "schedule", "schedule")
+        number(model.schedule(optimizer.steps), "schedule", "the learning rate")
 
 
 def _limit(value: Any, where: str) -> float | None:
