@@ -13,7 +13,8 @@ from tensorgrad.metrics import Evaluation
 from tensorgrad.tensor import Array, Tensor
 
 LOSSES = ("mse", "cse", "mae", "huber", "bce")
-METRICS = ("mse", "accuracy", "cse", "precision", "recall", "f1")  # and top1, top2, ...
+PER_CLASS = ("precision", "recall", "f1")
+METRICS = ("mse", "accuracy", "cse", *PER_CLASS)  # and top1, top2, ...
 
 _PLAIN = {"mse": losses.mse, "mae": losses.mae, "huber": losses.huber}
 
@@ -101,13 +102,13 @@ class Objective:
     def evaluation(self, names: Sequence[str], outputs: Array, target: Array) -> Evaluation:
         """Metrics of the model's outputs for all samples; for a classifier with the confusion matrix."""
         found = Evaluation()
-        classes = target.shape[-1]
-        if self.activation == "softmax" and outputs.ndim == 2:
-            labels = target.argmax(-1)
-            found.confusion = metrics.confusion_matrix(labels, outputs.argmax(-1), classes)
+        rows, right = (
+            values.reshape(-1, target.shape[-1]) for values in (outputs, target)
+        )  # one for each pixel of maps
+        if self.activation == "softmax":
+            found.confusion = metrics.confusion_matrix(right.argmax(-1), rows.argmax(-1), target.shape[-1])
         elif self.activation == "sigmoid" and outputs.shape[1:] == (1,):
-            labels = (target[:, 0] > 0.5).astype(int)
-            found.confusion = metrics.confusion_matrix(labels, outputs[:, 0] > 0.5, 2)
+            found.confusion = metrics.confusion_matrix(right[:, 0] > 0.5, rows[:, 0] > 0.5, 2)
         for name in names:
             k = metrics.k_of(name)
             if name == "mse":
@@ -117,13 +118,17 @@ class Objective:
                 loss = Objective("cse", activation).of_outputs(Tensor.wrap(outputs), Tensor.wrap(target))
                 found[name] = float(loss.array)
             elif k is not None and self.activation == "softmax":
-                found[name] = metrics.top_k(outputs, target.argmax(-1), k)
-            elif name != "accuracy" and found.confusion is not None:
-                per_class = metrics.precision_recall_f1(found.confusion)[
-                    METRICS.index(name) - METRICS.index("precision")
-                ]
-                found[name] = float(per_class.mean() if classes > 1 else per_class[1])
+                found[name] = metrics.top_k(rows, right.argmax(-1), k)
+            elif name in PER_CLASS:
+                found[name] = float(self._per_class(found.confusion, rows, right)[PER_CLASS.index(name)].mean())
         return found
+
+    def _per_class(self, confusion: Array | None, rows: Array, right: Array) -> Array:
+        """Precision, recall and F1 of each class, or of the yes of each yes-or-no output: ``(3, classes)``."""
+        if self.activation == "softmax" and confusion is not None:
+            return np.array(metrics.precision_recall_f1(confusion))
+        each = (metrics.confusion_matrix(right[:, i] > 0.5, rows[:, i] > 0.5, 2) for i in range(rows.shape[1]))
+        return np.stack([np.array(metrics.precision_recall_f1(counts))[:, 1] for counts in each], axis=1)
 
     def check_metric(self, name: str) -> None:
         """Raise unless the metric is known and goes with the model's outputs."""

@@ -24,7 +24,7 @@ from tensorgrad.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
-from tensorgrad.layers import FFL, BatchNorm
+from tensorgrad.layers import FFL, BatchNorm, Conv2d
 from tensorgrad.optim import Cosine, StepDecay
 from tensorgrad.training import NonFiniteLossError
 
@@ -306,6 +306,31 @@ def test_metrics_of_an_evaluation() -> None:
     assert np.trace(found.confusion) / 60 == pytest.approx(found["accuracy"])
     assert len(str(found).splitlines()) == 5
     assert metrics.top_k(np.array([[0.5, 0.5]]), np.array([0]), 1) == 0  # a tie counts against it
+
+
+def test_metrics_of_several_yes_or_no_outputs_are_means_over_them() -> None:
+    model, rng = CNN(seed=0), np.random.default_rng(0)
+    model.add(FFL(input_shape=4, neurons=3, activation="sigmoid"))
+    model.compile_model(loss="bce", metrics=["precision", "recall", "f1"])
+    x, y = rng.standard_normal((50, 4)), rng.integers(0, 2, (50, 3))
+    found, said = model.evaluate(x, y), model.predict(x) > 0.5
+    hits, named, there = (said & (y == 1)).sum(0), said.sum(0), (y == 1).sum(0)
+    assert found["precision"] == pytest.approx((hits / named).mean())
+    assert found["recall"] == pytest.approx((hits / there).mean())
+    assert found["f1"] == pytest.approx((2 * hits / (named + there)).mean())
+
+
+def test_metrics_of_a_class_for_each_pixel() -> None:
+    model, rng = CNN(seed=0), np.random.default_rng(0)
+    model.add(Conv2d((4, 4, 1), filters=3, activation="softmax"))
+    model.compile_model(loss="cse", metrics=["recall", "top1", "top2"])
+    x, labels = rng.standard_normal((9, 4, 4, 1)), rng.integers(0, 3, (9, 4, 4))
+    found, said = model.evaluate(x, np.eye(3)[labels]), model.predict(x).argmax(-1)
+    assert found["accuracy"] == pytest.approx(found["top1"]) == pytest.approx((said == labels).mean())
+    assert found["top2"] > found["top1"]
+    assert found["recall"] == pytest.approx(np.mean([(said[labels == c] == c).mean() for c in range(3)]))
+    assert found.confusion is not None
+    assert found.confusion.sum() == 9 * 4 * 4
 
 
 BAD = [
