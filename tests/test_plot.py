@@ -153,6 +153,16 @@ def test_mistakes_are_shown_with_what_was_said(channels: int) -> None:
     size(figure)
 
 
+def test_long_names_of_classes_do_not_overlap() -> None:
+    model, x = nested(1), images(40, 1)
+    labels = (model.predict(x).argmax(1) + 1) % 4
+    figure = plot.mistakes(model, x, labels, ["aeroplane", "automobile", "hippopotamus", "horse"], most=16)
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_no_mistakes_are_a_picture_too() -> None:
     model, x = nested(), images(5)
     figure = plot.mistakes(model, x, model.predict(x).argmax(1))

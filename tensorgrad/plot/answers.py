@@ -94,12 +94,13 @@ def mistakes(
     which = f"the {shown} of which the model is surest" if shown < total else "those of which it is surest come first"
     text = f"{total} of {len(images)} images are wrong" + (f"; {which}" if total else "")
     figure.text(0.01, 1 - 0.22 / (0.4 + 1.4 * down), text, fontsize=9, weight="bold", color=INK)
-    for place in range(shown):
+    answers = [(names[found.labels[place]], names[found.said[place]]) for place in range(shown)]
+    between = ",\n" if any(len(label + said) > 10 for label, said in answers) else ", "
+    for place, (label, said) in enumerate(answers):
         row, column = divmod(place, 8)
         axes = _cell(figure, down, row, column)
         show(axes, natural(images[found.indices[place]].astype(np.float64)))
-        label, said = names[found.labels[place]], names[found.said[place]]
-        axes.set_title(f"{label}, says {said}", fontsize=8, color=INK, pad=12)
+        axes.set_title(f"{label}{between}says {said}", fontsize=8, color=INK, pad=12)
         axes.text(0.5, 1.03, f"{found.confidence[place]:.0%} sure", fontsize=7, color=FAINT, ha="center",
                   transform=axes.transAxes)  # fmt: skip
     return figure  # type: ignore[no-any-return]
