@@ -1,8 +1,9 @@
 """Threads over slices of a batch. NumPy releases the GIL in copies, ufuncs and products, so plain threads suffice.
 
 The batch is cut into pieces, always at the same places for the same number of threads, and sums add them up in order:
-results are equal to the bit from run to run, whichever thread took which piece. While our threads run, OpenBLAS is held at one thread of its own.
-No thread is started before the first call that has work for it; where none can be started, all runs in the caller's.
+results are equal to the bit from run to run, whichever thread took which piece. While our threads run, OpenBLAS is
+held at one thread of its own. No thread is started before the first call that has work for it; where none can be
+started, all runs in the caller's.
 """
 
 from __future__ import annotations
