@@ -56,6 +56,18 @@ def one_of_rank(least: int, most: int) -> Cases:
     return lambda side: draw.arrays(shapes).map(lambda x: ((x,), {}))
 
 
+def per_channel(_: int) -> st.SearchStrategy[Case]:
+    """An array of one axis or more, and a number for each channel, few of them or many."""
+    shapes = st.tuples(st.lists(st.integers(1, 3), max_size=3), st.sampled_from([1, 2, 5, 70]))
+    pairs = shapes.map(lambda s: ((*s[0], s[1]), (s[1],)))
+    return pairs.flatmap(lambda p: st.tuples(*(draw.arrays(st.just(shape)) for shape in p))).map(lambda a: (a, {}))
+
+
+def per_channel_shape(side: int) -> st.SearchStrategy[Case]:
+    """A number for each channel, and the shape of an array with these channels."""
+    return per_channel(side).map(lambda case: ((case[0][1],), {"shape": case[0][0].shape}))
+
+
 def two(low: float = -2.0, high: float = 2.0, make: Any = draw.arrays) -> Cases:
     """Two arrays whose shapes broadcast."""
     limits = {} if make is draw.distinct else {"low": low, "high": high}
@@ -470,6 +482,9 @@ ROWS = [
     Row(ops.conv2d, convolved, conv2d, order=3),
     Row(ops.conv2d_bias, biased, conv2d_bias, order=3),
     Row(ops.channel_sums, one_of_rank(1, 4), lambda x: x.sum(tuple(range(x.ndim - 1)))),
+    Row(ops.spread_channels, per_channel_shape, np.broadcast_to),
+    Row(ops.scale_channels, per_channel, np.multiply),
+    Row(ops.shift_channels, per_channel, np.add),
     Row(ops.conv2d_input, convolved_input, None, order=3),
     Row(ops.conv2d_weight, convolved_weight, None, order=3),
     Row(ops.max_pool2d, pooled, pool(np.max, -np.inf), order=3),

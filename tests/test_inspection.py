@@ -108,7 +108,7 @@ def test_feature_maps_are_a_forward_pass_by_hand() -> None:
         with no_grad():
             t = layer.forward(t, training=False)
         assert (out == t.numpy()[0]).all()
-    np.testing.assert_allclose(maps["Out Layer(FFL)"][1], model.predict(x)[0], rtol=1e-6)
+    np.testing.assert_allclose(maps["Out Layer(FFL)"][1], model.predict(x[None])[0], rtol=1e-6)
     assert list(maps)[:6] == [
         "Input Layer", "Add1.branches.0.layers.0", "Add1.branches.0.layers.1", "Add1.branches.0.layers.2",
         "Add1.branches.0", "Add1.branches.1",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad import ops
 from tensorgrad.checks import Axis, axes
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
@@ -51,9 +52,8 @@ def layer_norm(
     """
     t = as_tensor(x).floating()
     over = axes(axis, t.ndim, "layer_norm")
-    return _scaled(
-        _standardized(t, t.mean(over, keepdims=True), t.var(over, keepdims=True), eps), weight, bias, "layer_norm"
-    )
+    standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
+    return _scaled(standardized, weight, bias, "layer_norm")
 
 
 def batch_norm(
@@ -97,25 +97,23 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
-        return _scaled(_standardized(t, mean, var, eps), weight, bias, "batch_norm")
+        standardized = ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5)
+        return _scaled(standardized, weight, bias, "batch_norm")
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are learned together; pass both, or neither")
-    over = tuple(range(t.ndim - 1))
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
     if count < 2:
         raise ValueError(
             f"batch_norm: training needs at least two values per channel, received shape {t.shape}; use a larger batch"
         )
-    mean, var = t.mean(over, keepdims=True), t.var(over, keepdims=True)
+    mean = ops.channel_sums(t) / count
+    centered = ops.shift_channels(t, -mean)
+    var = ops.channel_sums(centered.square()) / count
     if running_mean is not None and running_var is not None:
         for running, new in ((running_mean, mean.array), (running_var, var.array * (count / (count - 1)))):
             running *= 1 - momentum
-            running += momentum * new.reshape(-1)
-    return _scaled(_standardized(t, mean, var, eps), weight, bias, "batch_norm")
-
-
-def _standardized(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
-    return (x - mean) / (var + eps).sqrt()
+            running += momentum * new
+    return _scaled(ops.scale_channels(centered, (var + eps) ** -0.5), weight, bias, "batch_norm")
 
 
 def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> Tensor:
@@ -124,5 +122,13 @@ def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name:
         if len(shape) > x.ndim or any(n not in (1, m) for n, m in zip(shape[::-1], x.shape[::-1], strict=False)):
             raise ValueError(f"{name}: a {title} of shape {shape} does not go with an input of shape {x.shape}")
     if weight is not None:
-        x = x * as_tensor(weight)
-    return x if bias is None else x + as_tensor(bias)
+        w = as_tensor(weight)
+        x = ops.scale_channels(x, w) if _per_channel(x, w) else x * w
+    if bias is not None:
+        b = as_tensor(bias)
+        x = ops.shift_channels(x, b) if _per_channel(x, b) else x + b
+    return x
+
+
+def _per_channel(x: Tensor, a: Tensor) -> bool:
+    return x.ndim > 0 and a.shape == x.shape[-1:] and a.dtype == x.dtype

@@ -99,6 +99,8 @@ def _convolution(
     geometry = _geometry(name, stride=stride, padding=padding, dilation=dilation)
     if kernels.ndim != 4:
         raise ValueError(f"{name}: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
+    if not kernels.size:
+        raise ValueError(f"{name}: expected at least one tap, channel and filter; received kernels {kernels.shape}")
     _check_images(images, name)
     kh, kw, channels, filters = kernels.shape
     _check_groups(groups, filters, name)

@@ -1,4 +1,4 @@
-"""Bias and ReLU beside a convolution, where each pass over the images counts.
+"""Numbers for each channel, and ReLU: passes over images, where each pass counts.
 
 NumPy's inner loop runs over the last axis if another operand is stretched along the others, and a handful of channels
 is too short for it. So a bias is first repeated to the length of a row of pixels: 0.04 against 0.11 ms for 32 images of
@@ -16,6 +16,7 @@ import numpy as np
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import PASS, over_batch
 
+LONG = 64  # channels that make an inner loop of their own
 TILE = 1 << 20  # bytes of an operand for one tile
 
 
@@ -32,7 +33,7 @@ def add_bias_relu_(y: Array, b: Array | None, relu: bool) -> None:
 def relu(x: Array) -> Array:
     """The larger of ``x`` and 0, NaN for NaN. NumPy has a fast loop for clip, but not for maximum by a number."""
     if x.dtype.kind != "f":
-        return np.maximum(x, 0)  # type: ignore[no-any-return]
+        return np.asarray(np.maximum(x, 0))
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -61,6 +62,33 @@ def over_first_axis(tile: Callable[[Any], None], x: Array) -> None:
         over_batch(tile, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
     else:
         tile(...)
+
+
+def scale_channels(x: Array, a: Array) -> Array:
+    """``x`` of shape ``(..., C)`` times a number for each channel, ``(C,)``."""
+    rows, factors = _rows(x, a)
+    return np.multiply(rows, factors, out=empty(rows.shape, np.result_type(x, a))).reshape(x.shape)
+
+
+def shift_channels(x: Array, b: Array) -> Array:
+    """``x`` of shape ``(..., C)`` plus a number for each channel, ``(C,)``."""
+    rows, summands = _rows(x, b)
+    return np.add(rows, summands, out=empty(rows.shape, np.result_type(x, b))).reshape(x.shape)
+
+
+def spread_channels(b: Array, shape: tuple[int, ...]) -> Array:
+    """A number for each channel, ``(C,)``, written out to an array of a shape ``(..., C)``."""
+    out = empty(shape, b.dtype)
+    rows, numbers = _rows(out, b)
+    rows[...] = numbers
+    return out
+
+
+def _rows(x: Array, channels: Array) -> tuple[Array, Array]:
+    """``x`` as rows of pixels, ``(M, W C)``, and what is there for each channel repeated to such a row."""
+    pixels, c = prod(x.shape[:-1]), x.shape[-1]
+    w = x.shape[-2] if x.ndim > 1 and 0 < c < LONG else 1
+    return x.reshape(pixels // max(w, 1), w * c), np.tile(channels, w)
 
 
 def channel_sums(g: Array) -> Array:

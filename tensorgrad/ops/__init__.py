@@ -18,6 +18,10 @@ from tensorgrad.ops.arithmetic import neg as neg
 from tensorgrad.ops.arithmetic import power as power
 from tensorgrad.ops.arithmetic import sub as sub
 from tensorgrad.ops.arithmetic import where as where
+from tensorgrad.ops.channels import channel_sums as channel_sums
+from tensorgrad.ops.channels import scale_channels as scale_channels
+from tensorgrad.ops.channels import shift_channels as shift_channels
+from tensorgrad.ops.channels import spread_channels as spread_channels
 from tensorgrad.ops.elementwise import absolute as absolute
 from tensorgrad.ops.elementwise import arccos as arccos
 from tensorgrad.ops.elementwise import arcsin as arcsin
@@ -61,7 +65,6 @@ from tensorgrad.ops.shaping import take as take
 from tensorgrad.ops.shaping import take_adjoint as take_adjoint
 from tensorgrad.ops.shaping import transpose as transpose
 from tensorgrad.ops.windows import avg_pool2d as avg_pool2d
-from tensorgrad.ops.windows import channel_sums as channel_sums
 from tensorgrad.ops.windows import col2im as col2im
 from tensorgrad.ops.windows import conv2d as conv2d
 from tensorgrad.ops.windows import conv2d_bias as conv2d_bias

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from tensorgrad.engine import primitive
-from tensorgrad.kernels import convolution, elementwise, lowering, pooling
+from tensorgrad.kernels import convolution, lowering, pooling
 from tensorgrad.ops.activation import where_positive
-from tensorgrad.ops.shaping import broadcast_to
+from tensorgrad.ops.channels import channel_sums
 
 
 @primitive
@@ -61,15 +61,6 @@ conv2d_weight.rules(
     lambda h, _w, _x, g, *, size, **geometry: conv2d_input(g, h, shape=_x.shape, **geometry),
     lambda h, _w, x, _g, *, size, **geometry: conv2d(x, h, **geometry),
 )
-
-
-@primitive
-def channel_sums(x: Any) -> Any:
-    """the sum of x over all axes but the last"""
-    return elementwise.channel_sums(x)
-
-
-channel_sums.rules(lambda g, _y, _x: broadcast_to(g, shape=_x.shape))
 
 
 @primitive
