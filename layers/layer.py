@@ -167,12 +167,11 @@ class Layer:
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The tensors that are trained, with their names, in the order in which they were made."""
         for name, value in vars(self).items():
-            label = name.lstrip("_")
             if isinstance(value, Tensor):
                 if value.requires_grad:
-                    yield label, value
-            else:
-                for part, layer in _layers_in(label, value):
+                    yield name.lstrip("_"), value
+            elif isinstance(value, HOLDERS):
+                for part, layer in _layers_in(name.lstrip("_"), value):
                     for inner, parameter in layer.named_parameters():
                         yield f"{part}.{inner}", parameter
 
@@ -235,12 +234,16 @@ class Layer:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
+HOLDERS = (Layer, list, tuple)  # what may hold layers: asked first, as most attributes do not, and it is asked often
+
+
 def _layers_in(label: str, value: Any) -> Iterator[tuple[str, Layer]]:
     if isinstance(value, Layer):
         yield label, value
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
-            yield from _layers_in(f"{label}.{i}", item)
+            if isinstance(item, HOLDERS):
+                yield from _layers_in(f"{label}.{i}", item)
 
 
 def as_tuple(shape: Shape) -> tuple[int, ...]:

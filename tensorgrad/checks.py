@@ -34,6 +34,10 @@ def one_axis(axis: int, ndim: int, name: str) -> int:
 
 def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
     """An int, or a pair of ints, as a pair (rows, columns)."""
+    if type(value) is tuple and len(value) == 2:  # layers come here for every batch, with pairs that are right
+        rows, columns = value
+        if type(rows) is type(columns) is int and rows >= minimum and columns >= minimum:
+            return rows, columns
     items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
     if len(items) != 2 or not all(
         isinstance(i, int | np.integer) and not isinstance(i, bool) and i >= minimum for i in items
