@@ -49,6 +49,24 @@ def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
     return int(items[0]), int(items[1])
 
 
+def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
+    """Samples or labels as an array of numbers."""
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{name}: {argument} is not rectangular, its samples must have one shape: {error}") from None
+    if array.dtype.kind in "fiub":
+        return array
+    if array.dtype.kind == "O" and not array.ndim:
+        remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
+        raise TypeError(f"{name}: {argument} must be an array of numbers, received {type(data).__name__}{remedy}")
+    remedy = "map class names to integers first, or " if argument == "Y" else ""
+    raise TypeError(
+        f"{name}: {argument} must be numbers, received dtype {array.dtype}; {remedy}convert it with "
+        f"np.array({argument}, dtype=float)"
+    )
+
+
 def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tensorgrad import saving, training
 from tensorgrad.callbacks import Callback, ProgressLogger
-from tensorgrad.checks import one_of
+from tensorgrad.checks import numbers, one_of
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.engine import no_grad, set_recording, value
 from tensorgrad.history import History
@@ -247,26 +247,26 @@ class CNN:
         """Samples and targets as arrays, or the error of :meth:`check_trainnable` in the name of `owner`."""
         if not self.iscompiled:
             raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
-        x = self.checked_samples(X, owner)
-        if len(x) != len(Y):
-            raise ValueError(f"{owner}: X has {len(x)} samples but Y has {len(Y)}; each sample needs one label")
+        x, y = self.checked_samples(X, owner), numbers(Y, owner, "Y")
+        if y.shape[:1] != x.shape[:1]:
+            received = len(y) if y.ndim else "only one number"
+            raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
         check_finite(x, owner)
-        return x, targets(Y, as_tuple(self.layers[-1].output_shape or ()), self.objective, owner)
+        return x, targets(y, as_tuple(self.layers[-1].output_shape or ()), self.objective, owner)
 
     def checked_samples(self, X: Any, owner: str) -> Array:
         """Samples as an array of the shape that the first layer takes, or an error in the name of `owner`."""
         if not self.layers:
             raise ValueError(f"{owner}: the model has no layers yet; add them first")
-        x = np.asarray(X)
+        x = numbers(X, owner, "X")
         shape = as_tuple(self.layers[0].input_shape or ())
-        if x.dtype.kind not in "fiub":
-            raise TypeError(f"{owner}: X must be numbers, received dtype {x.dtype}")
         if not x.size:
             raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
         if x.shape[1:] != shape:
+            one = x.shape == shape
             raise ValueError(
                 f"{owner}: {self.layers[0].title} expects samples of shape {shape}, but X has shape {x.shape}"
-                + channels_hint(x.shape, shape)
+                + ("; it is one sample: use X[np.newaxis]" if one else channels_hint(x.shape, shape))
             )
         return x
 
@@ -472,7 +472,7 @@ class CNN:
         outputs = as_tensor(out).floating()
         shape = as_tuple(self.layers[-1].output_shape or ())
         single = outputs.shape == shape
-        label = np.asarray(value(y))
+        label = numbers(value(y), "apply_loss", "Y")
         target = targets(label[None] if single else label, shape, self.objective, "apply_loss")
         batch = outputs.reshape((1, *shape)) if single else outputs
         if len(batch) != len(target):
@@ -517,7 +517,7 @@ class CNN:
             N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the text. Computed without
             a graph, in bounded memory.
         """
-        x = np.asarray(X)
+        x = numbers(X, "predict", "X")
         single = bool(self.layers) and x.shape == as_tuple(self.layers[0].input_shape or ())
         if single:
             x = x[None]

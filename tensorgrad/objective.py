@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from math import prod
 
 import numpy as np
 
@@ -144,18 +144,11 @@ def _is_one_hot(target: Array) -> bool:
     return bool(((target == 0) | (target == 1)).all() and (target.sum(-1) == 1).all())
 
 
-def targets(y: Any, output_shape: tuple[int, ...], objective: Objective, owner: str) -> Array:
+def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, owner: str) -> Array:
     """Labels or values as the loss wants them: float32, one row per sample; integer labels become one-hot."""
-    given = np.asarray(y)
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"{owner}: Y must be numbers, received dtype {given.dtype}; map class names to integers first")
     classes = output_shape[-1]
-    if (
-        given.ndim == len(output_shape)
-        and given.dtype.kind in "iu"
-        and classes > 1
-        and objective.activation != "sigmoid"
-    ):
+    by_class = classes > 1 and objective.activation != "sigmoid"
+    if by_class and given.ndim == len(output_shape) and given.dtype.kind in "iu":
         try:
             return losses.one_hot(given, classes)
         except ValueError as error:
@@ -165,7 +158,7 @@ def targets(y: Any, output_shape: tuple[int, ...], objective: Objective, owner: 
     if given.shape[1:] != output_shape:
         raise ValueError(
             f"{owner}: the last layer gives samples of shape {output_shape}, but Y has shape {given.shape}; expected "
-            f"{(len(given), *output_shape)}" + (", or integer labels" if classes > 1 else "")
+            f"{(len(given), *output_shape)}" + (_labels_hint(given, output_shape) if by_class else "")
         )
     result = given.astype(np.float64 if given.dtype == np.float64 else np.float32)
     if not np.isfinite(result).all():
@@ -184,6 +177,16 @@ def targets(y: Any, output_shape: tuple[int, ...], objective: Objective, owner: 
                 f"{result.sum(-1)[np.abs(result.sum(-1) - 1).argmax()]:g}; use one-hot or integer labels"
             )
     return result
+
+
+def _labels_hint(given: Array, output_shape: tuple[int, ...]) -> str:
+    """That labels may be integers, and how to make them so where they nearly are."""
+    shape = given.shape[:1] + output_shape[:-1]
+    whole = given.dtype.kind in "iub" or bool((given % 1 == 0).all())
+    steps = "" if given.shape == shape else f".reshape({', '.join(map(str, shape))})"
+    steps += "" if given.dtype.kind in "iu" else ".astype(int)"
+    nearly = whole and given.size == prod(shape)
+    return f", or integer labels of shape {shape}" + (f": use Y{steps}" if nearly else "")
 
 
 def _first_bad(values: Array) -> int:
