@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tensorgrad import functional
-from tensorgrad.checks import pair
+from tensorgrad.checks import pair, whole
 from tensorgrad.kernels.lowering import output_size
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, image_shape
 from tensorgrad.layers.weighted import Weighted
@@ -67,12 +67,10 @@ class Conv2d(Weighted):
         groups: int = 1,
     ) -> None:
         super().__init__(activation, isbias, kernel, bias)
-        if isinstance(filters, bool) or int(filters) != filters or filters < 1:
-            raise ValueError(f"Conv2d: filters must be an int of at least 1, received {filters!r}")
-        if isinstance(groups, bool) or int(groups) != groups or groups < 1 or filters % groups:
+        self.filters = whole(filters, "Conv2d", "filters")
+        self.groups = whole(groups, "Conv2d", "groups")
+        if self.filters % self.groups:
             raise ValueError(f"Conv2d: groups must divide the {filters} filters, received {groups!r}")
-        self.filters = int(filters)
-        self.groups = int(groups)
         self.kernel_size = pair(kernel_size, "Conv2d", "kernel_size", 1)
         self.stride = pair(stride, "Conv2d", "stride", 1)
         self.dilation = pair(dilation, "Conv2d", "dilation", 1)

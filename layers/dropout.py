@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tensorgrad import functional
+from tensorgrad.checks import is_number
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.tensor import Tensor
 
@@ -17,7 +18,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, prob: float = 0.5) -> None:
-        if isinstance(prob, bool) or not 0 <= prob < 1:
+        if not is_number(prob) or not 0 <= prob < 1:
             raise ValueError(f"Dropout: prob is the share that is dropped, 0 <= prob < 1; received {prob!r}")
         self.prob = float(prob)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tensorgrad.checks import whole
 from tensorgrad.functional import matmul
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape
 from tensorgrad.layers.weighted import Weighted
@@ -44,9 +45,7 @@ class FFL(Weighted):
         is_bias: bool = True,
     ) -> None:
         super().__init__(activation, is_bias, weights, bias)
-        if isinstance(neurons, bool) or int(neurons) != neurons or neurons < 1:
-            raise ValueError(f"FFL: neurons must be an int of at least 1, received {neurons!r}")
-        self.neurons = int(neurons)
+        self.neurons = whole(neurons, "FFL", "neurons")
         if input_shape is not None:
             self.input_shape = check_shape(input_shape, "FFL")
             self.output_shape = self.infer_shape(self.input_shape)

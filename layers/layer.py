@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from typing import Any, ClassVar
 
@@ -253,7 +253,7 @@ def as_tuple(shape: Shape) -> tuple[int, ...]:
 
 def check_shape(shape: Any, owner: str) -> Shape:
     """A sample's shape as given by a user: an int, or a sequence of positive ints."""
-    items = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    items = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if not items or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in items):
         raise ValueError(f"{owner}: input_shape must be an int or a tuple of positive ints, received {shape!r}")
     return int(items[0]) if isinstance(shape, int | np.integer) else tuple(int(n) for n in items)

@@ -67,6 +67,18 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
     )
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number, which True and False are not."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def whole(value: Any, name: str, argument: str) -> int:
+    """A count of at least 1, which may be a float such as 3.0."""
+    if not is_number(value) or not (value >= 1 and value % 1 == 0):
+        raise ValueError(f"{name}: {argument} must be an int of at least 1, received {value!r}")
+    return int(value)
+
+
 def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)
