@@ -93,7 +93,8 @@ class Conv2d(Weighted):
             output_size(*axis)
             for axis in zip((height, width), self.kernel_size, self.stride, self._frame, self.dilation, strict=True)
         )
-        check_fit(self.title, self.kernel_size, (height, width), (rows, columns))
+        tall, wide = (d * (size - 1) + 1 for size, d in zip(self.kernel_size, self.dilation, strict=True))
+        check_fit(self.title, (tall, wide), (height, width), (rows, columns))
         return rows, columns, self.filters
 
     def linear(self, x: Tensor) -> Tensor:

@@ -328,6 +328,7 @@ BAD = [
     (lambda: Conv2d(padding="full"), "Conv2d: unknown padding 'full'; known are 'zero', 'same', None"),
     (lambda: Conv2d(padding=-1), "Conv2d: padding must be an int of at least 0"),
     (lambda: Conv2d((2, 2, 1), kernel_size=5), "a 5x5 window does not fit the 2x2 input that it receives"),
+    (lambda: Conv2d((8, 8, 1), dilation=(5, 4)), "11x9 window does not fit the 8x8 input that it receives"),
     (lambda: Conv2d((28, 28)), "Conv2d: expected images (height, width, channels), received samples of shape (28, 28)"),
     (lambda: Conv2d((8, 8, 3))(np.ones((2, 3, 8, 8))), "the channels come last here: use x.transpose(0, 2, 3, 1)"),
     (lambda: Conv2d((8, 8, 1))(np.ones((2, 8, 8))), "the channel is missing: use x.reshape(-1, 8, 8, 1)"),
