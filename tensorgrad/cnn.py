@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tensorgrad import saving, training
 from tensorgrad.callbacks import Callback, ProgressLogger
-from tensorgrad.checks import numbers, one_of
+from tensorgrad.checks import is_number, numbers, one_of
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.engine import no_grad, set_recording, value
 from tensorgrad.history import History
@@ -214,13 +214,20 @@ class CNN:
         if not self.layers:
             raise ValueError("compile_model: the model has no layers yet; add them first")
         one_of(loss, LOSSES, "compile_model", "loss")
+        if isinstance(opt, type):
+            raise TypeError(
+                f"compile_model: opt must be a name or an optimizer, received the class {opt.__name__}; make one with "
+                f"{opt.__name__}(model.parameters())"
+            )
+        if not isinstance(metrics, Iterable):
+            raise TypeError(f"compile_model: metrics must be a sequence of names, received {metrics!r}")
         last = self.layers[-1]
         objective = Objective(loss, last.activation if hasattr(last, "linear") else None, label_smoothing)
         names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
         for name in names:
             objective.check_metric(name)
         for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if limit is not None and not limit > 0:
+            if limit is not None and not (is_number(limit) and limit > 0):
                 raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
         schedule = lr if callable(lr) else None
         parameters = self.parameters()
@@ -338,7 +345,7 @@ class CNN:
         for name, count in (("epochs", epochs), ("batch_size", batch_size), ("show_every", show_every)):
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"train: {name} must be an int of at least 1, received {count!r}")
-        if not 0 <= val_split < 1:
+        if not is_number(val_split) or not 0 <= val_split < 1:
             raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
         if (val_x is None) != (val_y is None):
             raise ValueError("train: val_x and val_y go together; received only one of them")
@@ -482,6 +489,11 @@ class CNN:
 
     def backpropagate(self, loss: Tensor, update: bool = True) -> None:
         """Add the gradients of a loss to the parameters'; with `update`, let the optimizer step and forget them."""
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"backpropagate: expected the loss as a tensor, the first of the two that apply_loss gives; received "
+                f"{type(loss).__name__}"
+            )
         loss.backward()
         if update:
             self.apply_gradients()

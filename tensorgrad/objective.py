@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from tensorgrad import losses, metrics
+from tensorgrad.checks import is_number
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.metrics import Evaluation
 from tensorgrad.tensor import Array, Tensor
@@ -49,7 +50,8 @@ class Objective:
         self.loss = loss
         self.activation = activation
         self.from_logits = loss in ("cse", "bce")
-        if not 0 <= label_smoothing <= 1 or (label_smoothing and not self.from_logits):
+        in_range = is_number(label_smoothing) and 0 <= label_smoothing <= 1
+        if not in_range or (label_smoothing and not self.from_logits):
             raise ValueError(
                 f"compile_model: label_smoothing must lie in 0 to 1, and needs the loss 'cse' or 'bce'; received "
                 f"{label_smoothing!r} with {loss!r}"
@@ -132,7 +134,7 @@ class Objective:
 
     def check_metric(self, name: str) -> None:
         """Raise unless the metric is known and goes with the model's outputs."""
-        if name not in METRICS and metrics.k_of(name) is None:
+        if not isinstance(name, str) or (name not in METRICS and metrics.k_of(name) is None):
             known = ", ".join(map(repr, METRICS))
             raise ValueError(f"compile_model: unknown metric {name!r}; known are {known}, and 'top3' or any other k")
         needs = "softmax" if metrics.k_of(name) is not None else "softmax or sigmoid"
