@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
-from tensorgrad.checks import one_of
+from tensorgrad.checks import one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
@@ -127,14 +127,15 @@ def cross_entropy(
 
 def one_hot(labels: TensorLike, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
     """A row of zeros with a single 1 for each integer label: ``(..., classes)``."""
-    return _one_hot(np.asarray(value(labels)), classes, dtype, "one_hot")
+    return _one_hot(np.asarray(value(labels)), whole(classes, "one_hot", "classes"), dtype, "one_hot")
 
 
 def _one_hot(given: Any, classes: int, dtype: npt.DTypeLike, name: str) -> Array:
     if given.dtype.kind == "b":
         given = given.astype(np.uint8)
     if given.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integer labels, received {given.dtype}")
+        remedy = "; use astype(int) if they are whole numbers" if given.dtype.kind == "f" else ""
+        raise TypeError(f"{name}: expected integer labels, received {given.dtype}{remedy}")
     if given.size and (given.min() < 0 or given.max() >= classes):
         wrong = given.min() if given.min() < 0 else given.max()
         raise ValueError(f"{name}: label {wrong} is out of range; with {classes} classes, expected 0 to {classes - 1}")

@@ -317,6 +317,12 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.cross_entropy(t, [0, 1, 2]), ValueError,
      "cross_entropy: labels of shape (3,) do not go with logits of shape (2, 3); expected integers of "
      "shape (2,) or a distribution of shape (2, 3)"),
+    (lambda: tg.one_hot([0.0, 1.0], 2), TypeError,
+     "one_hot: expected integer labels, received float64; use astype(int) if they are whole numbers"),
+    (lambda: tg.one_hot([0], "2"), ValueError,
+     "one_hot: classes must be an int of at least 1, received '2'"),
+    (lambda: tg.one_hot([0], -1), ValueError,
+     "one_hot: classes must be an int of at least 1, received -1"),
     (lambda: tg.cross_entropy(t, [0.5, 1.0]), ValueError,
      "cross_entropy: labels of shape (2,) do not go with logits of shape (2, 3); expected integers of "
      "shape (2,) or a distribution of shape (2, 3)"),
