@@ -7,6 +7,7 @@ import math
 import os
 import re
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -182,6 +183,15 @@ def test_a_csv_log_of_a_resumed_run_is_that_of_the_whole_run(tmp_path) -> None:
     assert parts.read_text() == text
 
 
+@pytest.fixture
+def _ctrl_c_as_usual() -> Iterator[None]:
+    """Python's own handler: a shell starts what it runs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_as_usual")
 def test_ctrl_c_ends_after_the_batch_with_a_consistent_model() -> None:
     model = small()
     steps = []
@@ -201,6 +211,7 @@ def test_ctrl_c_ends_after_the_batch_with_a_consistent_model() -> None:
     model.train(X, Y, 1, verbose=0)
 
 
+@pytest.mark.usefixtures("_ctrl_c_as_usual")
 def test_ctrl_c_between_two_epochs_begins_no_other() -> None:
     model = small()
     press = LambdaCallback(on_epoch_end=lambda epoch, logs: os.kill(os.getpid(), signal.SIGINT))
