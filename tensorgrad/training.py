@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +86,9 @@ def run(
                     model.remember(epoch, figures)
                 tell("on_epoch_end", epoch, figures)
     finally:
-        tell("on_train_end", {})
+        with ExitStack() as ends:  # each is told, also if another one raises
+            for callback in reversed(callbacks):
+                ends.callback(callback.on_train_end, {})
 
 
 def _figure_names(model: CNN, validated: bool) -> list[str]:

@@ -470,3 +470,16 @@ def test_a_checkpoint_s_name_must_be_possible(tmp_path) -> None:
         small().train(X, Y, 1, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "{lose}.tgrad")])
     with pytest.raises(ValueError, match="every and keep must be at least 1"):
         ModelCheckpoint(tmp_path / "net.tgrad", every=0)
+
+
+def test_the_end_of_the_training_is_told_to_all_though_one_raises() -> None:
+    told: list[str] = []
+
+    def fail(logs: object) -> None:
+        told.append("first")
+        raise OSError("the disk is full")
+
+    callbacks = [LambdaCallback(on_train_end=fail), LambdaCallback(on_train_end=lambda logs: told.append("second"))]
+    with pytest.raises(OSError, match="the disk is full"):
+        small().train(X, Y, epochs=1, val_split=0, verbose=0, callbacks=callbacks)
+    assert told == ["first", "second"]
