@@ -258,7 +258,7 @@ class CNN:
         if y.shape[:1] != x.shape[:1]:
             received = len(y) if y.ndim else "only one number"
             raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
-        check_finite(x, owner)
+        check_finite(x, owner, self.dtype)
         return x, targets(y, as_tuple(self.layers[-1].output_shape or ()), self.objective, owner)
 
     def checked_samples(self, X: Any, owner: str) -> Array:

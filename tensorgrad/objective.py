@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -195,11 +196,13 @@ def _first_bad(values: Array) -> int:
     return int(np.nonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0][0])
 
 
-def check_finite(x: Array, owner: str) -> None:
-    """Raise if inputs hold NaN or infinity, in blocks so that no second copy of the data is made."""
+def check_finite(x: Array, owner: str, dtype: np.dtype[Any]) -> None:
+    """Raise if inputs hold NaN, infinity, or what is infinite as `dtype`; in blocks, so that no second copy is made."""
     for start in range(0, len(x), 4096):
-        block = x[start : start + 4096]
-        if block.dtype.kind == "f" and not np.isfinite(block).all():
+        with np.errstate(over="ignore"):
+            block = x[start : start + 4096].astype(dtype, copy=False)
+        if not np.isfinite(block).all():
             raise ValueError(
-                f"{owner}: X holds NaN or infinity, first at sample {start + _first_bad(block)}; clean the data first"
+                f"{owner}: X holds NaN or infinity (as {dtype}), first at sample {start + _first_bad(block)}; "
+                "clean or scale the data first"
             )

@@ -68,7 +68,8 @@ def run(
 
     tell("on_train_begin", {"epochs": epochs, "first_epoch": first_epoch, "batches": len(per_epoch)})
     try:
-        with blas_at_one_thread(), _interruptible() as interrupted:
+        # a loss that is not finite has an error of its own, which is not to be preceded by NumPy's warnings
+        with blas_at_one_thread(), np.errstate(over="ignore", invalid="ignore"), _interruptible() as interrupted:
             for epoch in range(first_epoch, epochs):
                 if model.stop_training or interrupted():
                     break

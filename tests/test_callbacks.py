@@ -413,7 +413,7 @@ def test_callbacks_must_be_callbacks_and_folders_must_exist(tmp_path) -> None:
 def test_on_train_end_runs_after_a_bad_loss() -> None:
     ended = []
     model = line(lr=1e30)
-    with np.errstate(all="ignore"), pytest.raises(NonFiniteLossError):
+    with pytest.raises(NonFiniteLossError):
         model.train(DOTS * 1e6, SIDES, 3, batch_size=10, val_split=0, verbose=0,
                     callbacks=[LambdaCallback(on_train_end=lambda logs: ended.append(True))])  # fmt: skip
     assert ended == [True]

@@ -120,7 +120,7 @@ def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:
             f"{owner}: {model.layers[0].title} expects one sample of shape {shape}, received shape {x.shape}"
             + _hint(x.shape, shape)
         )
-    check_finite(x[None], owner)
+    check_finite(x[None], owner, model.dtype)
     return x[None].astype(model.dtype)
 
 
