@@ -182,3 +182,9 @@ def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(ROWS) >= 70
     assert len(test_functional.ROWS) >= 120
     assert properties >= 60
+
+
+def test_a_zero_of_third_order_is_no_false_alarm() -> None:
+    x = np.array([0.0, 0.0, 0.0, 2.0, -1.9, 1.8, 1.9, 2.0, 1.9, -1.8, 2.0, 1.9, 1.8, 2.0, 2.0])
+    for method in ("auto", "difference"):
+        gradcheck(lambda t: t.prod(), x, order=2, method=method)

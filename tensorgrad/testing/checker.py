@@ -154,6 +154,10 @@ class _Check:
         return difference, "central differences"
 
     def central_difference(self, order: int, d: Sequence[Array], h: float = 1e-5) -> float:
+        """Of two steps, so that the error of order h^2 cancels (Richardson 1911)."""
+        return (4 * self.slope(order, d, h / 2) - self.slope(order, d, h)) / 3
+
+    def slope(self, order: int, d: Sequence[Array], h: float) -> float:
         ahead, behind = (
             self.number([x + e * v for x, v in zip(self.at, d, strict=True)], order)[0].item() for e in (h, -h)
         )
