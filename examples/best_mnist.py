@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", help="where the IDX files are")
     parser.add_argument("--download", action="store_true", help="fetch all of MNIST")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--target", type=float, default=0.994, help="fail below this mean accuracy")
     parser.add_argument("--quick", action="store_true", help="one epoch of 4,000 of the samples that come along")
