@@ -25,7 +25,7 @@ import numpy as np
 T = TypeVar("T")
 
 # A thread that sleeps takes 0.05 ms to wake up. So a batch is shared only if it makes three pieces of this much work.
-WORTH_A_PIECE = 12_000_000  # multiply-adds, about 0.04 ms
+WORTH_A_PIECE = 4_000_000  # multiply-adds, about 0.08 ms
 PASS = 8.0  # what one element of a pass over an array costs, in multiply-adds
 PIECES = 4  # for each thread, at most
 
