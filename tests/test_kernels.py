@@ -404,8 +404,7 @@ def test_pieces_do_not_depend_on_which_thread_is_free(monkeypatch: pytest.Monkey
 
 
 def test_a_thread_that_comes_too_late_holds_nothing_and_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    if threads.get_num_threads() < 2:
-        return
+    threads.set_num_threads(2)
     late: SimpleQueue[Any] = SimpleQueue()
     monkeypatch.setattr(threads._pool, "tasks", late)
     image = np.ones(8)
