@@ -125,7 +125,7 @@ def pool_pairs(case: Pool) -> Pairs:
         mean.append(partial(F.avg_pool2d, tx, k, s, p, False, False))
         spread.append(partial(aten.avg_pool2d_backward, ty, tx, k, s, p, False, False, None))
     yield "maximum", lambda: pooling.extreme(x, size, stride, padding, True), largest
-    yield "its gradient", lambda: pooling.place(y, x, size, stride, padding, True), placed
+    yield "its gradient", lambda: pooling.place(y, x, y, size, stride, padding), placed
     yield "average", lambda: pooling.average(x, size, stride, padding), mean
     yield "its gradient", lambda: pooling.spread(y, shape, size, stride, padding), spread
 

@@ -347,17 +347,22 @@ def _waves(shape: tuple[int, ...]) -> Any:
     return np.cos(np.arange(np.prod(shape), dtype=float)).reshape(shape)
 
 
+def _places(p: draw.Pooling, largest: bool) -> Any:
+    """Images and the extremes of their windows, as whole numbers, which are not varied: one belongs to the other."""
+    ranks = p.x.ravel().argsort().argsort().reshape(p.x.shape)
+    extremes = (ops.max_pool2d if largest else ops.min_pool2d)(ranks.astype(float), **_pool(p))
+    return ranks, extremes.astype(int)
+
+
 def selected(side: int) -> st.SearchStrategy[Case]:
     return st.builds(
-        lambda p, largest: ((_waves(p.x.shape), p.x), {"largest": largest, **_pool(p)}), draw.poolings(), st.booleans()
+        lambda p, largest: ((_waves(p.x.shape), *_places(p, largest)), _pool(p)), draw.poolings(), st.booleans()
     )
 
 
 def placed(side: int) -> st.SearchStrategy[Case]:
     return st.builds(
-        lambda p, largest: ((_waves(_pooled_shape(p)), p.x), {"largest": largest, **_pool(p)}),
-        draw.poolings(),
-        st.booleans(),
+        lambda p, largest: ((_waves(_pooled_shape(p)), *_places(p, largest)), _pool(p)), draw.poolings(), st.booleans()
     )
 
 

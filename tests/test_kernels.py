@@ -36,7 +36,7 @@ def _threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Everything holds at any number of threads, and for the smallest slices."""
     before = threads.get_num_threads()
     threads.set_num_threads(request.param)
-    monkeypatch.setattr(threads, "WORTH_A_PIECE", 1 if request.param > 1 else threads.WORTH_A_PIECE)
+    monkeypatch.setattr(threads, "SHARE", 1 if request.param > 1 else threads.SHARE)
     yield
     threads.set_num_threads(before)
 
@@ -261,11 +261,11 @@ def test_the_extreme_of_each_window_and_its_place(case: dict[str, Any], largest:
         b, i, j, f = index
         a, d = divmod(int(first[index]), kw)
         expected[b, i * stride[0] + a, j * stride[1] + d, f] += g[index]
-    placed = pooling.place(g, x, size, stride, padding, largest)
+    placed = pooling.place(g, x, y, size, stride, padding)
     np.testing.assert_allclose(placed, lowering.cropped(expected, padding), rtol=1e-5, atol=1e-5)
 
     v = normal(5, x.shape)
-    selected = pooling.select(v, x, size, stride, padding, largest)
+    selected = pooling.select(v, x, y, size, stride, padding)
     flat = windows_of(v, size, stride, padding, ONE).reshape(n, oh, ow, kh * kw, c)
     np.testing.assert_array_equal(selected, np.take_along_axis(flat, first[:, :, :, None], 3)[:, :, :, 0])
 
@@ -284,8 +284,9 @@ def test_the_average_of_each_window_and_its_transpose(case: dict[str, Any]) -> N
 
 def test_pools_of_complex_numbers_order_by_the_real_part() -> None:
     x = np.array([1 + 5j, 3 + 0j, 3 + 1j, 2 + 9j]).reshape(1, 2, 2, 1)
-    assert pooling.extreme(x, (2, 2), (2, 2), (0, 0), True).item() == 3 + 1j
-    placed = pooling.place(np.full((1, 1, 1, 1), 2j), x, (2, 2), (2, 2), (0, 0), True)
+    y = pooling.extreme(x, (2, 2), (2, 2), (0, 0), True)
+    assert y.item() == 3 + 1j
+    placed = pooling.place(np.full((1, 1, 1, 1), 2j), x, y, (2, 2), (2, 2), (0, 0))
     np.testing.assert_array_equal(placed.ravel(), [0, 0, 2j, 0])
 
 

@@ -59,9 +59,10 @@ def test_the_three_convolutions_are_adjoint(c: Convolution) -> None:
 def test_selecting_and_placing_are_adjoint(p: Pooling, largest: bool) -> None:
     options = {("size" if k == "kernel_size" else k): v for k, v in p.options.items()}
     v = like(p.x)
-    y = ops.pool_select(v, p.x, largest=largest, **options)
+    extremes = (ops.max_pool2d if largest else ops.min_pool2d)(p.x, **options)
+    y = ops.pool_select(v, p.x, extremes, **options)
     g = like(y, 1)
-    close(inner(y, g), inner(v, ops.pool_place(g, p.x, largest=largest, **options)))
+    close(inner(y, g), inner(v, ops.pool_place(g, p.x, extremes, **options)))
     means = ops.avg_pool2d(v, **options)
     close(inner(means, g), inner(v, ops.pool_spread(g, shape=p.x.shape, **options)))
 

@@ -11,7 +11,7 @@ backward for 2 x 2 windows on 32 images of 24 x 24 x 8.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,53 +27,45 @@ FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
 Index = tuple[slice, slice, slice]
 
 
-class _Tap(NamedTuple):
-    """One place of the windows."""
-
-    where: Index  # in the images
-    windows: Index  # those that have a pixel there
-    pixels: Array
-
-
 def extreme(x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) -> Array:
     """The largest, or the smallest, pixel of each window; padding never wins. ``(N, OH, OW, C)``."""
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
     y = empty((n, oh, ow, c), x.dtype)
+    pick, worst = (np.maximum, -np.inf) if largest else (np.minimum, np.inf)
 
     def pool(images: slice) -> None:
-        _extreme(_taps(x[images], (oh, ow), size, stride, padding), y[images], padding, largest)
+        _reduce(pick, worst, x[images], y[images], size, stride, padding)
 
-    _over_images(pool, x)
+    _over_images(pool, x, passes=2)
     return y
 
 
-def select(v: Array, x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) -> Array:
-    """V at the place of each window's extreme in x, the first of equal ones. ``(N, OH, OW, C)``."""
-    n, h, w, c = x.shape
-    oh, ow = output_sizes((h, w), size, stride, padding, ONE)
-    selected = zeros((n, oh, ow, c), v.dtype)
+def select(v: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+    """V at the place of each window's extreme y in x, the first of equal ones. ``(N, OH, OW, C)``."""
+    selected = zeros(y.shape, v.dtype)
 
     def pool(images: slice) -> None:
         values, target = v[images], selected[images]
-        for tap, here in _places(x[images], (oh, ow), size, stride, padding, largest):
-            np.copyto(target[tap.windows], values[tap.where], where=here)
+        for where, windows, here in reversed(list(_places(x[images], y[images], size, stride, padding))):
+            np.copyto(target[windows], values[where], where=here)
 
-    _over_images(pool, x)
+    _over_images(pool, x, passes=6)
     return selected
 
 
-def place(g: Array, x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) -> Array:
-    """The transpose of select: g added to the place of each window's extreme in x. ``(N, H, W, C)``."""
-    oh, ow = g.shape[1:3]
+def place(g: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+    """The transpose of select: g added to the place of each window's extreme y in x. ``(N, H, W, C)``."""
     placed = _result(x.shape, g, size, stride, padding)
 
     def pool(images: slice) -> None:
-        values, target = g[images], placed[images]
-        for tap, here in _places(x[images], (oh, ow), size, stride, padding, largest):
-            _add_pixels(_masked(values[tap.windows], here), target[tap.where], size, stride)
+        left, target = empty(g[images].shape, g.dtype), placed[images]
+        left[...] = g[images]
+        for where, windows, here in _places(x[images], y[images], size, stride, padding):
+            part = left[windows] if here is True else _taken(left[windows], here)
+            _add_pixels(part, target[where], size, stride)
 
-    _over_images(pool, x)
+    _over_images(pool, x, passes=6)
     return placed
 
 
@@ -86,18 +78,10 @@ def average(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
 
     def pool(images: slice) -> None:
         means = y[images]
-        first, *rest = _taps(x[images], (oh, ow), size, stride, padding)
-        if padding == (0, 0):
-            _copy_pixels(first.pixels, means)
-        else:
-            means[...] = 0
-            rest.insert(0, first)
-        for tap in rest:
-            windows = means[tap.windows]
-            windows += tap.pixels
+        _reduce(np.add, 0, x[images], means, size, stride, padding)
         means /= counts
 
-    _over_images(pool, x)
+    _over_images(pool, x, passes=2)
     return y
 
 
@@ -114,12 +98,12 @@ def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: 
         for where, windows in _geometry(target, (oh, ow), size, stride, padding):
             _add_pixels(part[windows], target[where], size, stride)
 
-    _over_images(pool, x)
+    _over_images(pool, x, passes=1)
     return x
 
 
-def _over_images(pool: Callable[[slice], None], x: Array) -> None:
-    over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
+def _over_images(pool: Callable[[slice], None], x: Array, passes: int) -> None:
+    over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS * passes)
 
 
 def _geometry(x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index]]:
@@ -132,13 +116,6 @@ def _geometry(x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair) -> I
             yield (everything, row_where, column_where), (everything, row_windows, column_windows)
 
 
-def _taps(x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair) -> list[_Tap]:
-    """The taps of a window, row-major, with their pixels."""
-    return [
-        _Tap(where, windows, _in_one_piece(x[where])) for where, windows in _geometry(x, out, size, stride, padding)
-    ]
-
-
 def _along(pixels: int, windows: int, i: int, stride: int, padding: int) -> tuple[slice, slice]:
     """Along one axis, the pixels at place ``i`` of the windows, and the windows that have a pixel there."""
     first = max(-((i - padding) // stride), 0)
@@ -147,50 +124,49 @@ def _along(pixels: int, windows: int, i: int, stride: int, padding: int) -> tupl
     return slice(start, start + (stop - first) * stride, stride), slice(first, stop)
 
 
-def _extreme(taps: list[_Tap], y: Array, padding: Pair, largest: bool) -> None:
-    """Write the extreme of each window into ``y``."""
-    pick = np.maximum if largest else np.minimum
-    first, *rest = taps
+def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> None:
+    """Write into ``y`` what ``join`` makes of the pixels of each window, tap by tap."""
+    taps = _geometry(x, (y.shape[1], y.shape[2]), size, stride, padding)
     if padding == (0, 0):
-        y[...] = first.pixels
+        where, _ = next(taps)  # it covers all windows
+        _copy_pixels(x[where], y)
     else:
-        y[...] = -np.inf if largest else np.inf
-        rest.insert(0, first)
-    for tap in rest:
-        windows = y[tap.windows]
-        pick(windows, tap.pixels, out=windows)
+        y[...] = start
+    for where, windows in taps:
+        target = y[windows]
+        join(target, _in_one_piece(x[where]), out=target)
 
 
-def _places(
-    x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair, largest: bool
-) -> Iterator[tuple[_Tap, Array]]:
-    """For each tap, the windows whose extreme is there and not at an earlier tap, as a mask."""
-    taps = _taps(x, out, size, stride, padding)
-    y = empty((len(x), *out, x.shape[3]), x.dtype)
-    _extreme(taps, y, padding, largest)
-    left = empty(y.shape, bool)  # windows whose place is yet to come
-    some_nan = bool(np.isnan(y, out=left).any())  # then the first NaN is the place, though it equals nothing
-    left[...] = True
-    for tap in taps:
-        waiting = left[tap.windows]
-        here = empty(waiting.shape, bool)
-        np.equal(tap.pixels, y[tap.windows], out=here)
+def _places(x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index, Any]]:
+    """For each tap, where it is, its windows, and a mask of those whose extreme y is at it.
+
+    The mask is also true for windows that found their extreme at an earlier tap, and at the last tap, where those that
+    are left must find it, it is just True.
+    """
+    some_nan = bool(np.isnan(y).any())  # then the first NaN is the place, though it equals nothing
+    *taps, last = _geometry(x, (y.shape[1], y.shape[2]), size, stride, padding)
+    for where, windows in taps:
+        pixels = _in_one_piece(x[where])
+        here = empty(pixels.shape, bool)
+        np.equal(pixels, y[windows], out=here)
         if some_nan:
-            here |= np.isnan(tap.pixels)
-        here &= waiting
-        waiting ^= here
-        yield tap, here
+            here |= np.isnan(pixels)
+        yield where, windows, here
+    yield *last, True
 
 
-def _masked(g: Array, mask: Array) -> Array:
-    """``g`` where the mask is true, else zero, also for an infinite g."""
-    part = empty(g.shape, g.dtype)
-    if g.dtype.kind == "f" and g.dtype.itemsize in (4, 8) and g.strides[-1] == g.itemsize:
-        bits = np.dtype(f"i{g.itemsize}")  # as whole numbers, 0 times anything is 0
-        np.multiply(g.view(bits), mask, out=part.view(bits))
+def _taken(left: Array, mask: Array) -> Array:
+    """What is ``left`` where the mask is true, else zero; it is not left any more."""
+    part = empty(left.shape, left.dtype)
+    if left.itemsize in (2, 4, 8):
+        bits = np.dtype(f"i{left.itemsize}")  # as whole numbers, 0 times anything is 0, also an infinity
+        whole, some = left.view(bits), part.view(bits)
+        np.multiply(whole, mask, out=some)
+        whole ^= some
     else:
         part[...] = 0
-        np.copyto(part, g, where=mask)
+        np.copyto(part, left, where=mask)
+        np.copyto(left, 0, where=mask)
     return part
 
 

@@ -90,21 +90,21 @@ def min_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
 
 
 @primitive
-def pool_select(v: Any, x: Any, *, size: Any, stride: Any, padding: Any, largest: bool) -> Any:
-    """v at the place of each window's extreme in x"""
-    return pooling.select(v, x, size, stride, padding, largest)
+def pool_select(v: Any, x: Any, y: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+    """v at the place of each window's extreme y in x"""
+    return pooling.select(v, x, y, size, stride, padding)
 
 
 @primitive
-def pool_place(g: Any, x: Any, *, size: Any, stride: Any, padding: Any, largest: bool) -> Any:
-    """the transpose of pool_select: g added to the place of each window's extreme in x"""
-    return pooling.place(g, x, size, stride, padding, largest)
+def pool_place(g: Any, x: Any, y: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+    """the transpose of pool_select: g added to the place of each window's extreme y in x"""
+    return pooling.place(g, x, y, size, stride, padding)
 
 
-max_pool2d.rules(lambda g, _y, x, **windows: pool_place(g, x, largest=True, **windows))
-min_pool2d.rules(lambda g, _y, x, **windows: pool_place(g, x, largest=False, **windows))
-pool_select.rules(lambda g, _y, _v, x, **windows: pool_place(g, x, **windows), None)
-pool_place.rules(lambda h, _y, _g, x, **windows: pool_select(h, x, **windows), None)
+max_pool2d.rules(lambda g, y, x, **windows: pool_place(g, x, y, **windows))
+min_pool2d.rules(lambda g, y, x, **windows: pool_place(g, x, y, **windows))
+pool_select.rules(lambda g, _selected, _v, x, y, **windows: pool_place(g, x, y, **windows), None, None)
+pool_place.rules(lambda h, _placed, _g, x, y, **windows: pool_select(h, x, y, **windows), None, None)
 
 
 @primitive
