@@ -24,10 +24,10 @@ import numpy as np
 
 T = TypeVar("T")
 
-# A thread that sleeps takes 0.05 ms to wake up. So a batch is shared only if it makes three pieces of this much work.
-WORTH_A_PIECE = 4_000_000  # multiply-adds, about 0.08 ms
+# A thread that sleeps takes 0.02 to 0.05 ms to wake up. So each gets at least this much work, if it gets any.
+SHARE = 6_000_000  # multiply-adds, about 0.12 ms
+PIECES = 2  # for each thread, of no less than two shares: so one that is slow to wake up holds nobody up for long
 PASS = 8.0  # what one element of a pass over an array costs, in multiply-adds
-PIECES = 4  # for each thread, at most
 
 
 class _Failure(NamedTuple):
@@ -121,12 +121,12 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
     What the function returned, piece by piece in the order of the batch.
 
     """
-    pieces = min(count, int(count * work / WORTH_A_PIECE))
-    threads = min(get_num_threads(), pieces - 1) if pieces > 2 else 1
+    shares = int(count * work / SHARE)
+    threads = min(get_num_threads(), count, shares) if shares > 1 else 1
     if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
         return [function(images) for images in cut(0, count, tile)]
-    most = max(-(-count // min(pieces, PIECES * threads)), 1)
-    job = _Job(function, list(cut(0, count, min(tile, most))))
+    pieces = max(threads, min(PIECES * threads, shares // 2))
+    job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
     with blas_at_one_thread():
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
