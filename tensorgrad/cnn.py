@@ -15,7 +15,7 @@ from tensorgrad.checks import is_number, numbers, one_of
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.engine import no_grad, set_recording, value
 from tensorgrad.history import History
-from tensorgrad.kernels.threads import blas_at_one_thread
+from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
 from tensorgrad.metrics import Evaluation
 from tensorgrad.objective import LOSSES, Objective, check_finite, targets
@@ -535,7 +535,7 @@ class CNN:
             x = x[None]
         x = self.checked_samples(x, "predict")
         dtype = self.dtype
-        with no_grad(), blas_at_one_thread():
+        with no_grad(), blas.at_one_thread():
             parts = []
             for start in range(0, len(x), CHUNK):
                 t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
@@ -560,7 +560,7 @@ class CNN:
         loss = hits = 0.0
         outputs = []
         dtype = self.dtype
-        with no_grad(), blas_at_one_thread():
+        with no_grad(), blas.at_one_thread():
             for start in range(0, len(x), CHUNK):
                 target = y[start : start + CHUNK]
                 scores = self.scores(Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False)), training=False)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorgrad.kernels import (
+    blas,
     convolution,
     depthwise,
     elementwise,
@@ -110,19 +111,28 @@ def test_convolution_is_its_definition_and_its_gradients_are_its_transposes(case
     np.testing.assert_allclose((by_weight * w).sum(), (y * g).sum(), atol=1e-9)
 
 
-@given(convolutions(groups=1, dilated=False, least=1))
-def test_strips_and_full_im2col_agree(case: dict[str, Any]) -> None:
+@pytest.fixture(params=[True, False], ids=["small products", "large products"])
+def _products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the BLAS of this machine is good at, what is done for others is right too."""
+    monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_products")
+@given(convolutions(groups=1, dilated=False, least=1), st.sampled_from([10, 1000, strips.SMALL_PRODUCT]))
+def test_strips_and_full_im2col_agree(case: dict[str, Any], small: int) -> None:
     x, w, (stride, padding, dilation, groups) = operands(case)
     frame = lowering.padded(x, padding)
     y = convolution.conv2d(x, w, stride, padding, dilation, groups)
     other = np.empty_like(y)
     full.correlate(frame, w, other, stride, dilation, groups)
-    strips.correlate(frame, w, y, stride)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strips, "SMALL_PRODUCT", small)
+        patch.setattr(strips, "SUMMANDS", small)
+        strips.correlate(frame, w, y, stride)
+        weight = strips.correlate_weight(frame, y, w.shape[:2], stride)
     np.testing.assert_allclose(y, other, atol=1e-12)
     np.testing.assert_allclose(
-        strips.correlate_weight(frame, y, w.shape[:2], stride),
-        full.correlate_weight(frame, y, w.shape[:2], stride, dilation, groups),
-        atol=1e-10,
+        weight, full.correlate_weight(frame, y, w.shape[:2], stride, dilation, groups), atol=1e-10
     )
 
 
@@ -430,13 +440,13 @@ def test_error_state_and_nested_calls_hold_in_threads() -> None:
 
 
 def test_blas_threads_are_restored() -> None:
-    blas = threads._blas_threads()
-    if blas is None and "CI" not in os.environ:
+    library = blas.library()
+    if library is None and "CI" not in os.environ:
         pytest.skip("this NumPy has another BLAS than OpenBLAS")
-    assert blas is not None
-    before = blas.get()
-    inside = threads.over_batch(lambda _: blas.get(), 4, 1, 1e9)
-    assert blas.get() == before
+    assert library is not None
+    before = library.threads()
+    inside = threads.over_batch(lambda _: library.threads(), 4, 1, 1e9)
+    assert library.threads() == before
     if threads.get_num_threads() > 1:
         assert set(inside) == {1}
 
@@ -471,6 +481,7 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(monkeypatch: py
     assert set(threads.over_batch(lambda _: threading.get_ident(), 8, 1, 1e9)) == {here}
 
 
+@pytest.mark.usefixtures("_products")
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("shape", [(3, 9, 9, 1), (2, 8, 8, 4)])
 def test_a_pixel_that_is_not_finite_reaches_its_own_windows_only(bad: float, shape: tuple[int, ...]) -> None:

@@ -7,5 +7,6 @@ written to; loops in Python go over the taps of a kernel and the tiles of a batc
 - ``convolution``: the three maps, and the choice between ``strips``, ``depthwise`` and ``full``, which do the work
 - ``lowering``: from images to matrices, drawn
 - ``pooling``, ``elementwise``: passes over images
-- ``memory``: arrays from memory that is used again; ``threads``: slices of a batch on all cores
+- ``memory``: arrays from memory that is used again; ``threads``: slices of a batch on all cores;
+  ``blas``: the library behind NumPy's matrix products
 """

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.memory import Array, empty
-from tensorgrad.kernels.threads import blas_at_one_thread, over_batch
+from tensorgrad.kernels.threads import over_batch
 
 SMALL = 1 << 18  # multiply-adds that OpenBLAS does on one thread in any case
 
@@ -29,6 +30,6 @@ def matmul(x: Array, y: Array) -> Array:
     def some(part: slice) -> None:
         np.matmul(x[part], y[part] if leading else y, out=out[part])
 
-    with blas_at_one_thread():
+    with blas.at_one_thread():
         over_batch(some, len(out), len(out), out[:1].size * x.shape[-1])
     return out

@@ -1,8 +1,12 @@
-"""Convolution over strips: one copy of the images, KW times their size, and one stack of matrix products.
+"""Convolution over strips: one copy of the images, KW times their size, and stacks of matrix products.
 
-Strips are drawn in :mod:`tensorgrad.kernels.lowering`. Two windows that lie side by side can share a wider strip: this
-*block* of B = 2 windows is one row of a matrix product with B F columns, by a matrix that holds the kernel B times,
-each a pixel further down, among zeros::
+Strips are drawn in :mod:`tensorgrad.kernels.lowering`. They are a matrix of windows for each row of the result, either
+of one image or of all images *together*, without another copy. The first suits a BLAS that multiplies small matrices
+as they are: each product is written to its place in the result. Where they are low or narrow, or where BLAS copies
+what it multiplies, large products are worth that their rows must be copied to their places.
+
+Two windows that lie side by side can share a wider strip: this *block* of B = 2 windows is one row of a matrix product
+with B F columns, by a matrix that holds the kernel B times, each a pixel further down, among zeros::
 
     kernel a b c, block of 2:       a .
                                     b a
@@ -18,15 +22,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.lowering import Pair, runs, strips
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import cut
 
 VECTOR = 64  # bytes of a vector register
-# OpenBLAS takes matrices of up to this many multiply-adds as they are, and others only after copying them. So large
-# products are cut: 16 x 1152 by 1152 x 128 runs at 104 GFLOP/s in pieces of 64 columns, and at 74 in one.
+# Multiply-adds up to which a BLAS may take matrices as they are. So products are cut, if the pieces have enough rows:
+# in pieces of 64 columns 16 x 1152 by 1152 x 128 runs at 104 GFLOP/s, in one at 74; 128 x 2304 by 2304 x 256 at 137
+# in pieces, in one at 203.
 SMALL_PRODUCT = 1_000_000
 PIXELS = 512  # of the result, in one product for a kernel's gradient; the sum over more products costs a few percent
+SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 
 
 def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
@@ -34,7 +41,9 @@ def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
     kh, kw, c, f = w.shape
     n, oh, ow, _ = y.shape
     if kh == kw == 1 and stride == (1, 1) and y.flags.c_contiguous:  # every pixel is a window: nothing to copy
-        _multiply(x.reshape(n, oh * ow, c), np.ascontiguousarray(w[0, 0]), y.reshape(n, oh * ow, f))
+        matrices = n if blas.multiplies_small_matrices_as_they_are() else 1
+        shape = (matrices, n * oh * ow // max(matrices, 1))
+        _multiply(x.reshape(*shape, c), np.ascontiguousarray(w[0, 0]), y.reshape(*shape, f))
         return
     block = _block(kw * c, f, y)
     if block > 1 and not _all_finite(x):
@@ -51,13 +60,16 @@ def _correlate_columns(x: Array, w: Array, y: Array, first: int, block: int, str
     n, oh, ow, _ = y.shape
     sh, sw = stride
     blocks, width = ow // block, (block - 1) * sw + kw
-    lowered = strips(x, width, _starts(first, blocks, block, sw))  # (N, OW/B, H, width C)
-    sn, sj, si, sc = lowered.strides
-    windows: Array = np.ndarray(  # a view of the strips, of matrices that overlap
-        (n, oh, blocks, kh * width * c), x.dtype, lowered, 0, (sn, si * sh, sj, sc)
-    )
-    kernel = _blocked(w, block, sw).reshape(kh * width * c, block * f)
-    _multiply(windows, kernel, y if block == 1 else y.reshape(n, oh, blocks, block * f))
+    k, filters = kh * width * c, block * f
+    lowered = strips(x, width, _starts(first, blocks, block, sw))
+    kernel = _blocked(w, block, sw).reshape(k, filters)
+    if _together(blocks, k, filters * y.itemsize):
+        products = empty((oh, n * blocks, filters), x.dtype)
+        _multiply(_windows_of_all(lowered, oh, kh, sh), kernel, products)
+        y[...] = products.reshape(oh, n, ow, f).transpose(1, 0, 2, 3)
+    else:
+        windows = _windows(lowered, oh, kh, sh)
+        _multiply(windows, kernel, y if block == 1 else y.reshape(n, oh, blocks, filters))
 
 
 def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair) -> Array:
@@ -72,40 +84,80 @@ def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair) -> Array:
 
 
 def _weight_columns(x: Array, g: Array, first: int, block: int, size: Pair, stride: Pair) -> Array:
-    """The part that the columns of the result from ``first`` on have in the gradient by the kernel.
+    """The part that the columns of the result from ``first`` on have in the gradient by the kernel."""
+    (kh, kw), (_, sw) = size, stride
+    c = x.shape[3]
+    n, oh, ow, f = g.shape
+    blocks, width = ow // block, (block - 1) * sw + kw
+    starts = _starts(first, blocks, block, sw)
+    if _together(blocks, kh * width * c, block * f * g.itemsize):
+        total = _weight_of_all(x, g, width, kh, starts, stride[0])
+    else:
+        total = _weight_by_taps(x, g.reshape(n, oh * blocks, block * f), width, kh, starts, stride[0])
+    return _unblocked(total.reshape(kh, width, c, block, f), kw, sw)
+
+
+def _weight_of_all(x: Array, g: Array, width: int, kh: int, starts: range, step: int) -> Array:
+    """One product for each row of the result, of all images together, and their sum: ``(KH width C, B F)``."""
+    n, oh, ow, f = g.shape
+    right = empty((oh, n, ow, f), g.dtype)
+    right[...] = g.transpose(1, 0, 2, 3)
+    right = right.reshape(oh, n * len(starts), -1)
+    left = _windows_of_all(strips(x, width, starts), oh, kh, step).transpose(0, 2, 1)
+    total = np.zeros((left.shape[1], right.shape[2]), x.dtype)
+    for some in cut(0, oh, SUMMANDS // total.size):
+        total += np.matmul(left[some], right[some]).sum(axis=0)
+    return total
+
+
+def _weight_by_taps(x: Array, right: Array, width: int, kh: int, starts: range, step: int) -> Array:
+    """One product for each image and each row of the kernel, and their sum: ``(KH, width C, B F)``.
 
     Here runs of pixels are lowered row by row, so that all windows of an image are one matrix. The kernel's row a
     meets the image's rows i s + a. Those of one remainder r = a mod s are lowered together: for a = r + t s, the
     matrix begins t rows further down.
     """
-    (kh, kw), (sh, sw) = size, stride
-    c = x.shape[3]
-    n, oh, ow, f = g.shape
-    blocks, width = ow // block, (block - 1) * sw + kw
-    right = np.ascontiguousarray(g).reshape(n, oh * blocks, block * f)
-    total = np.zeros((kh, width * c, block * f), x.dtype)
-    for r in range(min(sh, kh)):
-        taps = -(-(kh - r) // sh)
-        rows = range(r, r + sh * (oh + taps - 1), sh)
-        lowered = runs(x, width, rows, _starts(first, blocks, block, sw))  # (N, OH + taps - 1, OW/B, width C)
+    n, pixels, filters = right.shape
+    c, oh = x.shape[3], pixels // len(starts)
+    total = np.zeros((kh, width * c, filters), x.dtype)
+    for r in range(min(step, kh)):
+        taps = -(-(kh - r) // step)
+        rows = range(r, r + step * (oh + taps - 1), step)
+        lowered = runs(x, width, rows, starts)  # (N, OH + taps - 1, OW/B, width C)
         sn, si, sj, sc = lowered.strides
-        left: Array = np.ndarray((taps, n, width * c, oh * blocks), x.dtype, lowered, 0, (si, sn, sc, sj))
-        products = empty((taps, n, width * c, block * f), x.dtype)
-        small = width * c * oh * blocks * block * f <= SMALL_PRODUCT
-        for some in cut(0, oh * blocks, oh * blocks if small else PIXELS):
+        left: Array = np.ndarray((taps, n, width * c, pixels), x.dtype, lowered, 0, (si, sn, sc, sj))
+        products = empty((taps, n, width * c, filters), x.dtype)
+        small = width * c * pixels * filters <= SMALL_PRODUCT
+        for some in cut(0, pixels, pixels if small else PIXELS):
             _multiply(left[..., some], right[:, some], products)
-            total[r::sh] += products.sum(axis=1)
-    return _unblocked(total.reshape(kh, width, c, block, f), kw, sw)
+            total[r::step] += products.sum(axis=1)
+    return total
+
+
+def _windows(lowered: Array, oh: int, kh: int, step: int) -> Array:
+    """A matrix for each row of each image: ``(N, OH, OW/B, KH width C)``, of strips ``(N, OW/B, H, width C)``."""
+    n, blocks, _, run = lowered.shape
+    sn, sj, si, sc = lowered.strides
+    return np.ndarray((n, oh, blocks, kh * run), lowered.dtype, lowered, 0, (sn, si * step, sj, sc))
+
+
+def _windows_of_all(lowered: Array, oh: int, kh: int, step: int) -> Array:
+    """A matrix for each row of all images: ``(OH, N OW/B, KH width C)``, of strips ``(N, OW/B, H, width C)``."""
+    n, blocks, _, run = lowered.shape
+    _, sj, si, sc = lowered.strides
+    return np.ndarray((oh, n * blocks, kh * run), lowered.dtype, lowered, 0, (si * step, sj, sc))
 
 
 def _multiply(a: Array, b: Array, out: Array) -> None:
-    """np.matmul for stacks of matrices, in pieces that are small products."""
+    """np.matmul for stacks of matrices, in pieces that are small products where that is faster."""
     (m, k), n = a.shape[-2:], b.shape[-1]
-    if m * k * n <= SMALL_PRODUCT:
+    low = SMALL_PRODUCT // max(k * min(n, 64), 1)  # rows of a piece
+    small = blas.multiplies_small_matrices_as_they_are()
+    if m * k * n <= SMALL_PRODUCT or not small or low < (8 if m <= 64 else 16):
         np.matmul(a, b, out=out)
         return
     for columns in cut(0, n, 64):
-        for rows in cut(0, m, SMALL_PRODUCT // (k * min(n, 64))):
+        for rows in cut(0, m, low):
             np.matmul(a[..., rows, :], b[..., columns], out=out[..., rows, columns])
 
 
@@ -115,12 +167,24 @@ def _starts(first: int, blocks: int, block: int, stride: int) -> range:
 
 
 def _block(run: int, filters: int, y: Array) -> int:
-    """How many windows to take side by side: two where both sides of the product are short, else one.
+    """How many windows to take side by side: two where filters are few, or both sides of the product short, else one.
 
     With longer runs, 26 x 26 x 16 to 8 filters, two by two are no faster than one by one: 0.92 against 0.88 ms.
     """
     short = max(run, 2 * filters) * y.itemsize <= VECTOR
-    return 2 if short and y.shape[2] > 1 and y.flags.c_contiguous else 1
+    few = filters * y.itemsize < VECTOR // (3 if blas.multiplies_small_matrices_as_they_are() else 2)
+    return 2 if (short or few) and y.shape[2] > 1 and y.flags.c_contiguous else 1
+
+
+def _together(blocks: int, k: int, width: int) -> bool:
+    """Whether to multiply the windows of all images at once; ``width`` is that of a product, in bytes.
+
+    Where BLAS has kernels for small matrices, that pays for those that are low (10 x 10 windows of 5 x 5 x 6, 16
+    filters: 0.10 against 0.15 ms) or narrow (26 x 26 x 8 to 4 filters: 0.12 against 0.19 ms). Otherwise it always
+    does: 16 x 16 x 64 to 64 filters run at 56 GFLOP/s against 45.
+    """
+    low, narrow = blocks < 16 and k >= 64, 2 * width <= VECTOR
+    return low or narrow or not blas.multiplies_small_matrices_as_they_are()
 
 
 def _all_finite(x: Array) -> bool:

@@ -9,18 +9,17 @@ started, all runs in the caller's.
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+
+from tensorgrad.kernels import blas
 
 T = TypeVar("T")
 
@@ -93,9 +92,8 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"set_num_threads: expected a whole number of threads from 1, received {n!r}")
     _count = int(n)
-    blas = _blas_threads()
-    if blas is not None:
-        blas.set(_count)
+    if (threads := blas.library()) is not None:
+        threads.set_threads(_count)
 
 
 def _cores() -> int:
@@ -127,7 +125,7 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
         return [function(images) for images in cut(0, count, tile)]
     pieces = max(threads, min(PIECES * threads, shares // 2))
     job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
-    with blas_at_one_thread():
+    with blas.at_one_thread():
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
         return job.finish()
@@ -178,59 +176,3 @@ def cut(start: int, stop: int, most: int) -> Iterator[slice]:
     tiles = -(-(stop - start) // max(most, 1))
     for i in range(tiles):
         yield slice(start + (stop - start) * i // tiles, start + (stop - start) * (i + 1) // tiles)
-
-
-class _Blas(NamedTuple):
-    get: Callable[[], int]
-    set: Callable[[int], Any]
-
-
-_blas_found: list[_Blas | None] = []
-_holders = 0  # callers that hold BLAS at one thread; the first notes what it was, the last restores it
-_threads_before = 1
-_holders_lock = threading.Lock()
-
-
-def _blas_threads() -> _Blas | None:
-    """How to read and set OpenBLAS's number of threads; None with another BLAS."""
-    if not _blas_found:
-        _blas_found.append(_find_blas())
-    return _blas_found[0]
-
-
-def _find_blas() -> _Blas | None:
-    extension = sys.modules.get("numpy._core._multiarray_umath")
-    try:
-        library = ctypes.CDLL(str(getattr(extension, "__file__", "")))  # knows the libraries that it is linked to, too
-    except OSError:
-        return None
-    for prefix in ("scipy_openblas", "openblas"):
-        for suffix in ("64_", ""):
-            getter = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
-            setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
-            if getter is not None and setter is not None:
-                return _Blas(getter, setter)
-    return None
-
-
-@contextmanager
-def blas_at_one_thread() -> Iterator[None]:
-    """Hold BLAS at one thread inside of the ``with`` block, whichever threads are in such blocks at the time."""
-    global _holders, _threads_before
-    blas = _blas_threads()
-    if blas is None:  # another BLAS keeps its own threads: slower, as correct
-        yield
-        return
-    with _holders_lock:
-        if _holders == 0:
-            _threads_before = blas.get()
-            if _threads_before != 1:
-                blas.set(1)
-        _holders += 1
-    try:
-        yield
-    finally:
-        with _holders_lock:
-            _holders -= 1
-            if _holders == 0 and _threads_before != 1:
-                blas.set(_threads_before)
