@@ -118,7 +118,7 @@ def _products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("_products")
-@given(convolutions(groups=1, dilated=False, least=1), st.sampled_from([10, 1000, strips.SMALL_PRODUCT]))
+@given(convolutions(groups=1, dilated=False, least=1), st.sampled_from([10, 1000, matrix.SMALL_PRODUCT]))
 def test_strips_and_full_im2col_agree(case: dict[str, Any], small: int) -> None:
     x, w, (stride, padding, dilation, groups) = operands(case)
     frame = lowering.padded(x, padding)
@@ -126,7 +126,7 @@ def test_strips_and_full_im2col_agree(case: dict[str, Any], small: int) -> None:
     other = np.empty_like(y)
     full.correlate(frame, w, other, stride, dilation, groups)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strips, "SMALL_PRODUCT", small)
+        patch.setattr(matrix, "SMALL_PRODUCT", small)
         patch.setattr(strips, "SUMMANDS", small)
         strips.correlate(frame, w, y, stride)
         weight = strips.correlate_weight(frame, y, w.shape[:2], stride)
@@ -497,11 +497,13 @@ def test_a_pixel_that_is_not_finite_reaches_its_own_windows_only(bad: float, sha
     np.testing.assert_allclose(y[~reached], clean[~reached], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("_products")
 @pytest.mark.parametrize("threads_", [1, 2, 3])
 @pytest.mark.parametrize(
     ("left", "right"),
     [((4, 3), (3, 5)), ((700, 64), (64, 300)), ((9, 40, 30), (30, 20)), ((3, 1, 4, 5), (2, 5, 6)), ((0, 3), (3, 2)),
-     ((2, 0), (0, 3)), ((0, 2, 3), (3, 1)), ((1, 2, 3), (6, 3, 2))],
+     ((2, 0), (0, 3)), ((0, 2, 3), (3, 1)), ((1, 2, 3), (6, 3, 2)), ((3000, 40), (40, 12)), ((12, 300), (300, 400)),
+     ((900, 10), (10, 300))],
 )  # fmt: skip
 def test_matrix_products_are_numpy_s_on_any_number_of_threads(threads_: int, left: Any, right: Any) -> None:
     rng = np.random.default_rng(0)

@@ -37,7 +37,7 @@ def extreme(x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) ->
     def pool(images: slice) -> None:
         _reduce(pick, worst, x[images], y[images], size, stride, padding)
 
-    _over_images(pool, x, passes=2)
+    _over_images(pool, x)
     return y
 
 
@@ -50,7 +50,7 @@ def select(v: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair
         for where, windows, here in reversed(list(_places(x[images], y[images], size, stride, padding))):
             np.copyto(target[windows], values[where], where=here)
 
-    _over_images(pool, x, passes=6)
+    _over_images(pool, x)
     return selected
 
 
@@ -65,7 +65,7 @@ def place(g: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair)
             part = left[windows] if here is True else _taken(left[windows], here)
             _add_pixels(part, target[where], size, stride)
 
-    _over_images(pool, x, passes=6)
+    _over_images(pool, x)
     return placed
 
 
@@ -81,7 +81,7 @@ def average(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
         _reduce(np.add, 0, x[images], means, size, stride, padding)
         means /= counts
 
-    _over_images(pool, x, passes=2)
+    _over_images(pool, x)
     return y
 
 
@@ -98,12 +98,13 @@ def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: 
         for where, windows in _geometry(target, (oh, ow), size, stride, padding):
             _add_pixels(part[windows], target[where], size, stride)
 
-    _over_images(pool, x, passes=1)
+    _over_images(pool, x)
     return x
 
 
-def _over_images(pool: Callable[[slice], None], x: Array, passes: int) -> None:
-    over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS * passes)
+def _over_images(pool: Callable[[slice], None], x: Array) -> None:
+    """Share the batch by the length of one pass, not by their number: calls that are short cost two threads more."""
+    over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
 
 
 def _geometry(x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index]]:

@@ -24,14 +24,11 @@ import numpy as np
 
 from tensorgrad.kernels import blas
 from tensorgrad.kernels.lowering import Pair, runs, strips
+from tensorgrad.kernels.matrix import is_small, multiply
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import cut
 
 VECTOR = 64  # bytes of a vector register
-# Multiply-adds up to which a BLAS may take matrices as they are. So products are cut, if the pieces have enough rows:
-# in pieces of 64 columns 16 x 1152 by 1152 x 128 runs at 104 GFLOP/s, in one at 74; 128 x 2304 by 2304 x 256 at 137
-# in pieces, in one at 203.
-SMALL_PRODUCT = 1_000_000
 PIXELS = 512  # of the result, in one product for a kernel's gradient; the sum over more products costs a few percent
 SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 
@@ -43,7 +40,7 @@ def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
     if kh == kw == 1 and stride == (1, 1) and y.flags.c_contiguous:  # every pixel is a window: nothing to copy
         matrices = n if blas.multiplies_small_matrices_as_they_are() else 1
         shape = (matrices, n * oh * ow // max(matrices, 1))
-        _multiply(x.reshape(*shape, c), np.ascontiguousarray(w[0, 0]), y.reshape(*shape, f))
+        multiply(x.reshape(*shape, c), np.ascontiguousarray(w[0, 0]), y.reshape(*shape, f))
         return
     block = _block(kw * c, f, y)
     if block > 1 and not _all_finite(x):
@@ -65,11 +62,11 @@ def _correlate_columns(x: Array, w: Array, y: Array, first: int, block: int, str
     kernel = _blocked(w, block, sw).reshape(k, filters)
     if _together(blocks, k, filters * y.itemsize):
         products = empty((oh, n * blocks, filters), x.dtype)
-        _multiply(_windows_of_all(lowered, oh, kh, sh), kernel, products)
+        multiply(_windows_of_all(lowered, oh, kh, sh), kernel, products)
         y[...] = products.reshape(oh, n, ow, f).transpose(1, 0, 2, 3)
     else:
         windows = _windows(lowered, oh, kh, sh)
-        _multiply(windows, kernel, y if block == 1 else y.reshape(n, oh, blocks, filters))
+        multiply(windows, kernel, y if block == 1 else y.reshape(n, oh, blocks, filters))
 
 
 def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair) -> Array:
@@ -127,9 +124,8 @@ def _weight_by_taps(x: Array, right: Array, width: int, kh: int, starts: range, 
         sn, si, sj, sc = lowered.strides
         left: Array = np.ndarray((taps, n, width * c, pixels), x.dtype, lowered, 0, (si, sn, sc, sj))
         products = empty((taps, n, width * c, filters), x.dtype)
-        small = width * c * pixels * filters <= SMALL_PRODUCT
-        for some in cut(0, pixels, pixels if small else PIXELS):
-            _multiply(left[..., some], right[:, some], products)
+        for some in cut(0, pixels, pixels if is_small(width * c, pixels, filters) else PIXELS):
+            multiply(left[..., some], right[:, some], products)
             total[r::step] += products.sum(axis=1)
     return total
 
@@ -146,19 +142,6 @@ def _windows_of_all(lowered: Array, oh: int, kh: int, step: int) -> Array:
     n, blocks, _, run = lowered.shape
     _, sj, si, sc = lowered.strides
     return np.ndarray((oh, n * blocks, kh * run), lowered.dtype, lowered, 0, (si * step, sj, sc))
-
-
-def _multiply(a: Array, b: Array, out: Array) -> None:
-    """np.matmul for stacks of matrices, in pieces that are small products where that is faster."""
-    (m, k), n = a.shape[-2:], b.shape[-1]
-    low = SMALL_PRODUCT // max(k * min(n, 64), 1)  # rows of a piece
-    small = blas.multiplies_small_matrices_as_they_are()
-    if m * k * n <= SMALL_PRODUCT or not small or low < (8 if m <= 64 else 16):
-        np.matmul(a, b, out=out)
-        return
-    for columns in cut(0, n, 64):
-        for rows in cut(0, m, low):
-            np.matmul(a[..., rows, :], b[..., columns], out=out[..., rows, columns])
 
 
 def _starts(first: int, blocks: int, block: int, stride: int) -> range:
