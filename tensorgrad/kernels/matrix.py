@@ -12,7 +12,7 @@ makes copies first. So pieces of that size are faster, if they have enough rows.
     9216 x 256 by 256 x 10             0.88      0.47     all columns by 390 rows
     256 x 2304 by 2304 x 256           1.5       2.2      64 columns by 6 rows: too few, so it stays whole
     256 x 10 by the transpose of 9216 x 10
-                                       1.34      0.54     390 columns by all rows
+                                       1.34      0.54     390 columns by 256 rows
 """
 
 from __future__ import annotations
@@ -54,10 +54,12 @@ def multiply(a: Array, b: Array, out: Array) -> None:
         return
     if b.strides[-1] == b.itemsize:
         width, height = 64, SMALL_PRODUCT // (k * min(n, 64))
-        worth_it = height >= (8 if m <= 64 else 16)
+        in_order = a.strides[-1] == a.itemsize or k <= 512  # else each piece goes over all of a's memory
+        worth_it = height >= (8 if m <= 64 else 16) and in_order
     else:  # transposed, as in the gradient of a fully connected layer's input
-        width, height = SMALL_PRODUCT // (m * k), m
-        worth_it = k <= 16 < width
+        height = min(m, 256)
+        width = SMALL_PRODUCT // (height * k)
+        worth_it = k <= 16
     if not worth_it:
         width, height = n, m
     for columns in cut(0, n, width):
