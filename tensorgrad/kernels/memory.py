@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 
 SMALL = 1 << 16  # bytes; below, malloc reuses memory by itself
 LIMIT = 1 << 29  # bytes of buffers in the pool; beyond, those that are idle are let go before one is added
+STEP = 1 << 23  # bytes
 SWEEP = 10_000  # arrays, after which buffers of sizes that nobody has asked for are let go
 
 
@@ -60,14 +61,14 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
         buffers = _buffers.setdefault(room, deque())
     for _ in range(len(buffers)):
         try:
-            buffer = buffers.popleft()  # now no other thread can find it
+            buffer = buffers.pop()  # now no other thread can find it
         except IndexError:
             break
         if sys.getrefcount(buffer) == _IDLE:
             array: Array = np.ndarray(shape, dtype, buffer)  # refers to the buffer, which so is taken
-            buffers.append(buffer)
+            buffers.append(buffer)  # the next to be looked at: what was used last may still be in the cache
             return array
-        buffers.append(buffer)
+        buffers.appendleft(buffer)
     buffer = _new_buffer(room)
     array = np.ndarray(shape, dtype, buffer)
     buffers.append(buffer)
@@ -121,8 +122,11 @@ def _sweep() -> None:
 
 
 def _room(size: int) -> int:
-    """The size of buffer to use: rounded up to an eighth of its power of two, so that near sizes share."""
-    step = 1 << max(size.bit_length() - 4, 0)
+    """The size of buffer to use, so that near sizes share: a power of two, or of large ones a multiple of STEP.
+
+    The system gives memory to pages when they are first written to, so what is left over at the end costs next to none.
+    """
+    step = min(1 << (size - 1).bit_length(), STEP)
     return -(-size // step) * step
 
 
