@@ -296,7 +296,7 @@ def _pool(
     size = pair(kernel_size, name, "kernel_size", 1)
     step = size if stride is None else pair(stride, name, "stride", 1)
     frame = pair(padding, name, "padding", 0)
-    if any(2 * p > k for p, k in zip(frame, size, strict=True)):
+    if 2 * frame[0] > size[0] or 2 * frame[1] > size[1]:
         raise ValueError(f"{name}: padding={frame} must be at most half of the window {size}, or one could be empty")
     _check_windows(name, images.shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
     return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
@@ -325,8 +325,9 @@ def _check_windows(
     dilation: tuple[int, int],
 ) -> tuple[int, int]:
     """How many windows there are, (rows, columns); raise if there is none."""
-    oh, ow = (output_size(*axis) for axis in zip(image, size, stride, padding, dilation, strict=True))
-    if min(oh, ow) < 1 or 0 in size:
+    oh = output_size(image[0], size[0], stride[0], padding[0], dilation[0])
+    ow = output_size(image[1], size[1], stride[1], padding[1], dilation[1])
+    if oh < 1 or ow < 1 or 0 in size:
         spread = "" if dilation == (1, 1) else f", dilated by {dilation},"
         raise ValueError(
             f"{name}: a window of {size[0]} x {size[1]} pixels{spread} does not fit {image[0]} x {image[1]} "
@@ -356,6 +357,10 @@ def _on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
 
 def _same_dtype(*operands: TensorLike) -> list[Tensor]:
     """All operands as tensors of the widest of their floating dtypes."""
-    tensors = [as_tensor(x).floating() for x in operands]
+    tensors = [as_tensor(x) for x in operands]
+    dtype = tensors[0].dtype
+    if dtype.kind in "fc" and all([t.dtype is dtype for t in tensors]):  # noqa: C419  # as it nearly always is
+        return tensors
+    tensors = [t.floating() for t in tensors]
     widest = np.result_type(*(t.dtype for t in tensors))
     return [t.astype(widest) for t in tensors]

@@ -27,7 +27,7 @@ def add_bias_relu_(y: Array, b: Array | None, relu: bool) -> None:
     if b is not None:
         np.add(rows, np.tile(b, ow), out=rows)
     if relu:
-        np.clip(rows, 0, np.inf, out=rows)
+        rows.clip(0, np.inf, out=rows)
 
 
 def relu(x: Array) -> Array:
@@ -37,7 +37,7 @@ def relu(x: Array) -> Array:
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
-        np.clip(x[some], 0, np.inf, out=out[some])
+        x[some].clip(0, np.inf, out=out[some])
 
     over_first_axis(tile, x)
     return out

@@ -17,6 +17,9 @@ Cho and Brand, "MEC: memory-efficient convolution for deep neural networks", 201
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -33,8 +36,8 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 def output_sizes(image: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
     """How many windows fit along (rows, columns)."""
-    rows, columns = (output_size(*axis) for axis in zip(image, size, stride, padding, dilation, strict=True))
-    return rows, columns
+    rows = output_size(image[0], size[0], stride[0], padding[0], dilation[0])
+    return rows, output_size(image[1], size[1], stride[1], padding[1], dilation[1])
 
 
 def framed(x: Array, rows: Pair, columns: Pair, fill: float = 0) -> Array:
@@ -140,11 +143,17 @@ def _runs(x: Array, width: int, rows: range, columns: range) -> Array:
     pixel = c * x.itemsize
     return np.ndarray(
         (n, len(rows), len(columns)),
-        np.dtype((np.void, width * pixel)),
+        element(width * pixel),
         x,
         (rows.start * w + columns.start) * pixel,
         (h * w * pixel, rows.step * w * pixel, columns.step * pixel),
     )
+
+
+@cache
+def element(size: int) -> np.dtype[Any]:
+    """A dtype without meaning, of so many bytes."""
+    return np.dtype((np.void, size))
 
 
 def _copied(runs: Array, lowered: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.kernels.lowering import Pair, output_sizes
+from tensorgrad.kernels.lowering import Pair, element, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.threads import PASS, over_batch
 
@@ -191,7 +191,7 @@ def _in_one_piece(tap: Array) -> Array:
 def _copy_pixels(source: Array, target: Array) -> None:
     """Copy between arrays of one shape, pixel by pixel."""
     if _as_elements(source) and _as_elements(target):
-        pixel = np.dtype((np.void, source.shape[3] * source.itemsize))
+        pixel = element(source.shape[3] * source.itemsize)
         np.copyto(target.view(pixel), source.view(pixel))
     else:
         np.copyto(target, source)
