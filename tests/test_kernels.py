@@ -300,6 +300,20 @@ def test_pools_of_complex_numbers_order_by_the_real_part() -> None:
     np.testing.assert_array_equal(placed.ravel(), [0, 0, 2j, 0])
 
 
+@pytest.mark.parametrize("dtypes", ["ee", "ff", "dd", "fd", "ef", "FF", "gg"])
+def test_where_positive_takes_numbers_at_their_edges(dtypes: str) -> None:
+    tiny = float(np.finfo(dtypes[1]).smallest_subnormal)
+    y = np.array([0.0, -0.0, tiny, -tiny, np.inf, -np.inf, 2, -2], dtypes[1])
+    g = np.array([np.inf, np.nan, 3, np.nan, -4, np.inf, -0.5, 1], dtypes[0])
+    expected = np.where(y > 0, g, 0)
+    for shape in ((8,), (2, 2, 2), (4, 2)):
+        given, by = g.reshape(shape), y.reshape(shape)
+        np.testing.assert_array_equal(elementwise.where_positive(given, by), expected.reshape(shape))
+        np.testing.assert_array_equal(elementwise.where_positive(given.T, by.T), expected.reshape(shape).T)
+    stretched = np.broadcast_to(g[2:3], (8,))
+    np.testing.assert_array_equal(elementwise.where_positive(stretched, y), np.where(y > 0, stretched, 0))
+
+
 # --- memory ---
 
 
