@@ -36,11 +36,9 @@ SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
     """Write the convolution of contiguous, framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
     kh, kw, c, f = w.shape
-    n, oh, ow, _ = y.shape
+    ow = y.shape[2]
     if kh == kw == 1 and stride == (1, 1) and y.flags.c_contiguous:  # every pixel is a window: nothing to copy
-        matrices = n if blas.multiplies_small_matrices_as_they_are() else 1
-        shape = (matrices, n * oh * ow // max(matrices, 1))
-        multiply(x.reshape(*shape, c), np.ascontiguousarray(w[0, 0]), y.reshape(*shape, f))
+        multiply(_pixels(x), np.ascontiguousarray(w[0, 0]), _pixels(y))
         return
     block = _block(kw * c, f, y)
     if block > 1 and not _all_finite(x):
@@ -49,6 +47,12 @@ def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
     _correlate_columns(x, w, y[:, :, :whole], 0, block, stride)
     if whole < ow:
         _correlate_columns(x, w, y[:, :, whole:], whole, 1, stride)
+
+
+def _pixels(x: Array) -> Array:
+    """Contiguous images as matrices of pixels: one for each, or one for all if BLAS likes large products better."""
+    n, h, w, c = x.shape
+    return x.reshape((n, h * w, c) if blas.multiplies_small_matrices_as_they_are() else (1, n * h * w, c))
 
 
 def _correlate_columns(x: Array, w: Array, y: Array, first: int, block: int, stride: Pair) -> None:
@@ -72,6 +76,10 @@ def _correlate_columns(x: Array, w: Array, y: Array, first: int, block: int, str
 def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair) -> Array:
     """The transpose of correlate in its kernel, for contiguous, framed images: ``(KH, KW, C, F)``."""
     ow, f = g.shape[2:]
+    if size == stride == (1, 1):
+        products = np.matmul(_pixels(x).transpose(0, 2, 1), _pixels(np.ascontiguousarray(g)))
+        total: Array = products.sum(axis=0)
+        return total[None, None]
     block = _block(size[1] * x.shape[3], f, g)
     whole = ow - ow % block
     total = _weight_columns(x, g[:, :, :whole], 0, block, size, stride)
