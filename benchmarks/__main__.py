@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import subprocess
 import sys
 import time
 import warnings
@@ -86,5 +88,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         page.write(results)
 
 
+def start() -> None:
+    """Call main, in a new process if the environment holds NumPy, and NumPy alone, at kernels of another processor."""
+    held = {name for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ}
+    if not held:
+        main()
+        return
+    print(f"Without {' and '.join(sorted(held))} of the environment, which would slow down one side only.", flush=True)
+    environment = {name: value for name, value in os.environ.items() if name not in held}
+    sys.exit(
+        subprocess.run([sys.executable, "-m", "benchmarks", *sys.argv[1:]], env=environment, check=False).returncode
+    )
+
+
 if __name__ == "__main__":
-    main()
+    start()

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tensorgrad.kernels import blas
+
 
 def describe() -> dict[str, str]:
     """Machine, versions and date."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    loaded = blas.library()
     versions = ", ".join(
         f"{title} {importlib.metadata.version(name)}"
         for title, name in (("NumPy", "numpy"), ("SciPy", "scipy"), ("PyTorch", "torch"), ("MyGrad", "mygrad"))
@@ -21,7 +24,8 @@ def describe() -> dict[str, str]:
     return {
         "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "Versions": f"tensorgrad {importlib.metadata.version('tensorgrad-cnn')}, {versions}, "
-        f"{blas['name']} {blas['version']}, Python {platform.python_version()}",
+        f"{built['name']} {built['version']}{f' (kernels for {loaded.core})' if loaded else ''}, "
+        f"Python {platform.python_version()}",
         "Date": datetime.date.today().isoformat(),
     }
 
