@@ -38,8 +38,9 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
     for place, name, title in ((1, "loss", "Loss"), (2, "accuracy", "Accuracy")):
         axes = plain(figure.add_subplot(1, 2, place))
         for number, (label, run) in enumerate(labelled.items()):
-            colour = COLOURS[number % len(COLOURS)]
             for key, style, part in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
+                other = len(labelled) == 1 and part == "training"  # of a run that is alone, each curve has a colour
+                colour = COLOURS[(number + other) % len(COLOURS)]
                 if key in run.history:
                     factor = 100 if name == "accuracy" else 1
                     figures = [factor * figure for figure in run.history[key]]
