@@ -173,9 +173,11 @@ class CNN:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype that the model computes in: its parameters'."""
-        parameters = self.parameters()
-        return np.result_type(*(p.dtype for p in parameters)) if parameters else np.dtype(np.float32)
+        """The dtype that the model computes in: its first parameter's."""
+        for layer in self.layers:
+            for _, parameter in layer.named_parameters():
+                return parameter.dtype
+        return np.dtype(np.float32)
 
     def compile_model(
         self,
@@ -349,6 +351,9 @@ class CNN:
             raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
         if (val_x is None) != (val_y is None):
             raise ValueError("train: val_x and val_y go together; received only one of them")
+        if not isinstance(callbacks, Iterable):
+            raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
+        callbacks = tuple(callbacks)
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
@@ -535,7 +540,7 @@ class CNN:
             x = x[None]
         x = self.checked_samples(x, "predict")
         dtype = self.dtype
-        with no_grad(), blas.at_one_thread():
+        with no_grad(), blas.one_thread:
             parts = []
             for start in range(0, len(x), CHUNK):
                 t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
@@ -560,7 +565,7 @@ class CNN:
         loss = hits = 0.0
         outputs = []
         dtype = self.dtype
-        with no_grad(), blas.at_one_thread():
+        with no_grad(), blas.one_thread:
             for start in range(0, len(x), CHUNK):
                 target = y[start : start + CHUNK]
                 scores = self.scores(Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False)), training=False)

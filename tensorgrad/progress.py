@@ -24,7 +24,7 @@ class Progress:
 
     def __init__(self, verbose: str | int = "auto", stream: TextIO | None = None) -> None:
         if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
+            raise ValueError(f"train: verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
         self.stream = sys.stdout if stream is None else stream
         self.silent = verbose == 0
         self.live = verbose == 1 or (verbose == "auto" and self.stream.isatty())

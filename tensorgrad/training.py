@@ -69,7 +69,7 @@ def run(
     tell("on_train_begin", {"epochs": epochs, "first_epoch": first_epoch, "batches": len(per_epoch)})
     try:
         # a loss that is not finite has an error of its own, which is not to be preceded by NumPy's warnings
-        with blas.at_one_thread(), np.errstate(over="ignore", invalid="ignore"), _interruptible() as interrupted:
+        with blas.one_thread, np.errstate(over="ignore", invalid="ignore"), _interruptible() as interrupted:
             for epoch in range(first_epoch, epochs):
                 if model.stop_training or interrupted():
                     break

@@ -461,8 +461,31 @@ def test_blas_threads_are_restored() -> None:
     before = library.threads()
     inside = threads.over_batch(lambda _: library.threads(), 4, 1, 1e9)
     assert library.threads() == before
-    if threads.get_num_threads() > 1:
-        assert set(inside) == {1}
+    assert set(inside) == {1}
+
+
+def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would go on spinning on the cores that ours need."""
+    seen: list[int] = []
+    library = blas.library()
+    if library is None:
+        pytest.skip("this NumPy has another BLAS than OpenBLAS")
+    library.set_threads(2)
+    x, w = normal(0, (4, 40, 40, 8)), normal(1, (3, 3, 8, 16))
+    multiply = np.matmul
+
+    def seeing(*args: Any, **kwargs: Any) -> Any:
+        seen.append(library.threads())
+        return multiply(*args, **kwargs)
+
+    monkeypatch.setattr(np, "matmul", seeing)
+    y = convolution.conv2d(x, w, ONE, ONE, ONE, 1, normal(2, (16,)))
+    convolution.conv2d_input(y, w, x.shape, ONE, ONE, ONE, 1)
+    convolution.conv2d_weight(x, y, (3, 3), ONE, ONE, ONE, 1)
+    matrix.matmul(y.reshape(160, -1), y.reshape(160, -1).T)
+    assert len(seen) >= 4
+    assert set(seen) == {1}
+    assert library.threads() == 2
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "2", True, None])

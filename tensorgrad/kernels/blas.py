@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,11 +16,6 @@ class Library(NamedTuple):
     threads: Callable[[], int]
     set_threads: Callable[[int], Any]
     core: str  # whose kernels it uses
-
-
-_holders = 0  # callers that hold BLAS at one thread; the first notes what it was, the last restores it
-_threads_before = 1
-_holders_lock = threading.Lock()
 
 
 @cache
@@ -53,24 +47,34 @@ def multiplies_small_matrices_as_they_are() -> bool:
     return found is not None and found.core.lower() in ("skylakex", "cooperlake", "sapphirerapids")
 
 
-@contextmanager
-def at_one_thread() -> Iterator[None]:
-    """Hold BLAS at one thread inside of the ``with`` block, whichever threads are in such blocks at the time."""
-    global _holders, _threads_before
-    found = library()
-    if found is None:  # another BLAS keeps its own threads: slower, as correct
-        yield
-        return
-    with _holders_lock:
-        if _holders == 0:
-            _threads_before = found.threads()
-            if _threads_before != 1:
-                found.set_threads(1)
-        _holders += 1
-    try:
-        yield
-    finally:
-        with _holders_lock:
-            _holders -= 1
-            if _holders == 0 and _threads_before != 1:
-                found.set_threads(_threads_before)
+class _OneThread:
+    """Hold BLAS at one thread inside of a ``with`` block, whichever threads are in such blocks at the time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.holders = 0  # the first notes how many threads there were, the last restores them
+        self.before = 1
+
+    def __enter__(self) -> None:
+        found = library()
+        if found is None:  # another BLAS keeps its own threads: slower, as correct
+            return
+        with self.lock:
+            if self.holders == 0:
+                self.before = found.threads()
+                if self.before != 1:
+                    found.set_threads(1)
+            self.holders += 1
+
+    def __exit__(self, *error: object) -> None:
+        found = library()
+        if found is None:
+            return
+        with self.lock:
+            self.holders -= 1
+            if self.holders == 0 and self.before != 1:
+                found.set_threads(self.before)
+
+
+one_thread = _OneThread()
+"""``with blas.one_thread:`` holds it there. Its own threads go on spinning for 0.03 s, on the cores that ours need."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import PASS, over_batch
 
@@ -103,5 +104,6 @@ def _rows(x: Array, channels: Array) -> tuple[Array, Array]:
 def channel_sums(g: Array) -> Array:
     """The sum over all axes but the last: ``(F,)``, the gradient of a bias."""
     rows = g.reshape(prod(g.shape[:-1]), g.shape[-1])
-    sums: Array = np.ones(len(rows), g.dtype) @ rows
+    with blas.one_thread:
+        sums: Array = np.ones(len(rows), g.dtype) @ rows
     return sums

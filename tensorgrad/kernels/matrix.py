@@ -41,8 +41,7 @@ def matmul(x: Array, y: Array) -> Array:
     def some(part: slice) -> None:
         multiply(x[part], y[part] if leading else y, out[part])
 
-    with blas.at_one_thread():
-        over_batch(some, len(out), len(out), out[:1].size * x.shape[-1])
+    over_batch(some, len(out), len(out), out[:1].size * x.shape[-1])
     return out
 
 

@@ -1,8 +1,8 @@
 """Threads over slices of a batch. NumPy releases the GIL in copies, ufuncs and products, so plain threads suffice.
 
 The batch is cut into pieces, always at the same places for the same number of threads, and sums add them up in order:
-results are equal to the bit from run to run, whichever thread took which piece. While our threads run, OpenBLAS is
-held at one thread of its own. No thread is started before the first call that has work for it; where none can be
+results are equal to the bit from run to run, whichever thread took which piece. Meanwhile OpenBLAS is held at one
+thread of its own. No thread is started before the first call that has work for it; where none can be
 started, all runs in the caller's.
 """
 
@@ -122,10 +122,11 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
     shares = int(count * work / SHARE)
     threads = min(get_num_threads(), count, shares) if shares > 1 else 1
     if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
-        return [function(images) for images in cut(0, count, tile)]
+        with blas.one_thread:
+            return [function(images) for images in cut(0, count, tile)]
     pieces = max(threads, min(PIECES * threads, shares // 2))
     job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
-    with blas.at_one_thread():
+    with blas.one_thread:
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
         return job.finish()
