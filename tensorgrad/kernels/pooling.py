@@ -1,7 +1,10 @@
 """Pooling: the extreme or the average of each window, and where an extreme's gradient goes.
 
-There is a pass over the result for each *tap*, that is each place (i, j) in the window: maximum, comparison or sum of
-all windows' pixels at that place. Padding is not there at all: at the border a tap covers fewer windows.
+A window's extreme is that of its rows' extremes, and so is its sum. So there is a pass for each row of the window, over
+whole rows of pixels, and then one for each column: for 3 x 3 windows with stride 1 on 32 images of 24 x 24 x 16 0.36
+against 0.72 ms in nine passes. To find the place of an extreme takes a pass for each *tap*, that is each place (i, j)
+in the window: all windows' pixels at that place are compared with the extremes. Padding is not there at all: at the
+border a tap covers fewer windows.
 
 NumPy runs its inner loop over the channels of one pixel, as the next pixel of the tap is elsewhere. Where those are
 few, a tap is first copied, pixel by pixel, into one piece: 0.07 against 0.10 ms forward and 0.19 against 0.24 ms
@@ -126,16 +129,29 @@ def _along(pixels: int, windows: int, i: int, stride: int, padding: int) -> tupl
 
 
 def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> None:
-    """Write into ``y`` what ``join`` makes of the pixels of each window, tap by tap."""
-    taps = _geometry(x, (y.shape[1], y.shape[2]), size, stride, padding)
-    if padding == (0, 0):
-        where, _ = next(taps)  # it covers all windows
-        _copy_pixels(x[where], y)
-    else:
-        y[...] = start
-    for where, windows in taps:
-        target = y[windows]
-        join(target, _in_one_piece(x[where]), out=target)
+    """Write into ``y`` what ``join`` makes of the pixels of each window: first of its rows, then of its columns.
+
+    That is KH + KW passes, not KH KW, and the first ones go over whole rows of pixels.
+    """
+    rows = empty((len(x), y.shape[1], *x.shape[2:]), x.dtype)
+    for axis, source, target in ((1, x, rows), (2, rows, y)):
+        k, s, p = size[axis - 1], stride[axis - 1], padding[axis - 1]
+        taps = [_along(source.shape[axis], target.shape[axis], i, s, p) for i in range(k)]
+        pieces = [source[_at(axis, where)] for where, _ in taps]
+        if axis == 2:
+            pieces = [_in_one_piece(piece) for piece in pieces]
+        if p == 0:  # the first tap covers all windows
+            _copy_pixels(pieces[0], target) if k == 1 else join(pieces[0], pieces[1], out=target)
+        else:
+            target[...] = start
+        for piece, (_, windows) in list(zip(pieces, taps, strict=True))[0 if p else 2 :]:
+            part = target[_at(axis, windows)]
+            join(part, piece, out=part)
+
+
+def _at(axis: int, where: slice) -> tuple[slice, ...]:
+    """The index of a slice along axis 1 or 2."""
+    return (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
 
 
 def _places(x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index, Any]]:
