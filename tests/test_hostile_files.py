@@ -256,16 +256,21 @@ def deep(depth: int) -> Any:
     return value
 
 
-VALUES: list[Any] = [
-    None, True, False, 0, -1, 1, 2, 3, 4, 7, 2**31 - 1, 2**31, 2**63, 10**12, 10**400, 0.0, -0.5, 0.5, 1.5,
-    1e300, 1e-300, float("nan"), float("inf"), -float("inf"), "", "1", "3", "x" * 5000, "\0", "../../etc/passwd",
-    "__import__('os')", "__class__", "adam", "Conv2d", "FFL", "Add", "Upsample", "Cosine", "softmax", "eval",
-    "os.system", "zero", "average", "nan", "inf", [], [[]], {}, [1], [2, 2], [1, 2, 3], [10**9, 10**9], [1, 1, 1, 1],
-    [True, True], [None], [1.0, 2.5],
-    {"layer": "FFL", "config": {"neurons": 10**12}}, {"layer": "Upsample", "config": {"kernel_size": 10**9}},
-    {"layer": "Layer", "config": {}}, {"tuple": [1, 2]}, {"tuple": 3}, {"dict": {}}, {"float": "inf"}, {"x": 1},
-    {"tuple": [1], "dict": {}}, {"schedule": "Constant", "config": {"lr": 0.1}}, deep(100), deep(5000),
-]  # fmt: skip
+def values() -> list[Any]:
+    """What to put somewhere: made anew each time, so that a change in one place is not one in another."""
+    return [
+        None, True, False, 0, -1, 1, 2, 3, 4, 7, 2**31 - 1, 2**31, 2**63, 10**12, 10**400, 0.0, -0.5, 0.5, 1.5,
+        1e300, 1e-300, float("nan"), float("inf"), -float("inf"), "", "1", "3", "x" * 5000, "\0", "../../etc/passwd",
+        "__import__('os')", "__class__", "adam", "Conv2d", "FFL", "Add", "Upsample", "Cosine", "softmax", "eval",
+        "os.system", "zero", "average", "nan", "inf", [], [[]], {}, [1], [2, 2], [1, 2, 3], [10**9, 10**9],
+        [1, 1, 1, 1], [True, True], [None], [1.0, 2.5],
+        {"layer": "FFL", "config": {"neurons": 10**12}}, {"layer": "Upsample", "config": {"kernel_size": 10**9}},
+        {"layer": "Layer", "config": {}}, {"tuple": [1, 2]}, {"tuple": 3}, {"dict": {}}, {"float": "inf"}, {"x": 1},
+        {"tuple": [1], "dict": {}}, {"schedule": "Constant", "config": {"lr": 0.1}}, deep(100), deep(5000),
+    ]  # fmt: skip
+
+
+NEW_VALUES = st.integers(0, len(values()) - 1).map(lambda i: values()[i])
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -312,7 +317,7 @@ def mangled(draw: st.DrawFn, good: Any, heavy: list[tuple[Any, ...]]) -> bytes:
     for _ in range(draw(st.integers(1, 2))):
         path = draw(st.sampled_from(everywhere) | st.sampled_from(heavy))
         action = draw(st.sampled_from(["replace"] * 5 + ["remove", "add", "repeat", "rename"]))
-        tree = change(tree, path, action, draw(st.sampled_from(VALUES) | st.sampled_from(everywhere).map(str)))
+        tree = change(tree, path, action, draw(NEW_VALUES | st.sampled_from(everywhere).map(str)))
     try:
         text = json.dumps(tree)
     except RecursionError:
