@@ -355,7 +355,7 @@ def test_memory_is_used_again_and_given_back() -> None:
 
 def test_memory_is_pooled_wherever_ci_runs() -> None:
     """So that the tests below are skipped nowhere that counts."""
-    assert memory._POOLING or "CI" not in os.environ
+    assert memory._POOLING or os.environ.get("HYPOTHESIS_PROFILE") != "ci"
 
 
 @pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
@@ -455,9 +455,8 @@ def test_error_state_and_nested_calls_hold_in_threads() -> None:
 
 def test_blas_threads_are_restored() -> None:
     library = blas.library()
-    if library is None and "CI" not in os.environ:
+    if library is None:
         pytest.skip("this NumPy has another BLAS than OpenBLAS")
-    assert library is not None
     before = library.threads()
     inside = threads.over_batch(lambda _: library.threads(), 4, 1, 1e9)
     assert library.threads() == before
