@@ -120,13 +120,12 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
 
     """
     shares = int(count * work / SHARE)
-    threads = min(get_num_threads(), count, shares) if shares > 1 else 1
-    if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
-        with blas.one_thread:
-            return [function(images) for images in cut(0, count, tile)]
-    pieces = max(threads, min(PIECES * threads, shares // 2))
-    job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
+    threads = min(get_num_threads(), count, shares)
     with blas.one_thread:
+        if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
+            return [function(images) for images in cut(0, count, tile)]
+        pieces = max(threads, min(PIECES * threads, shares // 2))
+        job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
         return job.finish()
