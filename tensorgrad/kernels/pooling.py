@@ -137,14 +137,15 @@ def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride
     for axis, source, target in ((1, x, rows), (2, rows, y)):
         k, s, p = size[axis - 1], stride[axis - 1], padding[axis - 1]
         taps = [_along(source.shape[axis], target.shape[axis], i, s, p) for i in range(k)]
-        pieces = [source[_at(axis, where)] for where, _ in taps]
-        if axis == 2:
-            pieces = [_in_one_piece(piece) for piece in pieces]
-        if p == 0:  # the first tap covers all windows
-            _copy_pixels(pieces[0], target) if k == 1 else join(pieces[0], pieces[1], out=target)
-        else:
+        pixels = (source[_at(axis, where)] for where, _ in taps)
+        pieces = zip(pixels if axis == 1 else map(_in_one_piece, pixels), taps, strict=True)
+        if p:
             target[...] = start
-        for piece, (_, windows) in list(zip(pieces, taps, strict=True))[0 if p else 2 :]:
+        elif k == 1:  # without padding, every tap covers all windows
+            _copy_pixels(next(pieces)[0], target)
+        else:
+            join(next(pieces)[0], next(pieces)[0], out=target)
+        for piece, (_, windows) in pieces:
             part = target[_at(axis, windows)]
             join(part, piece, out=part)
 
