@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,6 +164,27 @@ def test_results_are_saved_and_loaded(tmp_path: Path) -> None:
     results = page.Results({"Machine": "a test"}, {"training": [row()], "memory": []})
     page.save(results, tmp_path / "results.json")
     assert page.load(tmp_path / "results.json") == results
+
+
+def test_kernels_of_another_processor_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import __main__ as program
+
+    called: list[Any] = []
+    monkeypatch.setattr(program, "main", lambda: called.append("here"))
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
+    program.start()
+    assert called == ["here"]
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        called.append((command[1:3], "OPENBLAS_CORETYPE" in env))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(SystemExit, match="3"):
+        program.start()
+    assert called == ["here", (["-m", "benchmarks"], False)]
 
 
 def test_every_table_has_its_place_on_the_page() -> None:
