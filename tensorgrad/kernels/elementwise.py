@@ -17,18 +17,17 @@ from tensorgrad.kernels import blas
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import PASS, over_batch
 
-LONG = 64  # channels that make an inner loop of their own
+LONG = 512  # channels that make an inner loop of their own; 64 are 20 % faster if repeated
 TILE = 1 << 20  # bytes of an operand for one tile
 
 
 def add_bias_relu_(y: Array, b: Array | None, relu: bool) -> None:
     """Add a number for each channel to ``y``, contiguous and of shape ``(N, OH, OW, F)``, then cut off below 0."""
-    n, oh, ow, f = y.shape
-    rows = y.reshape(n, oh, ow * f)
     if b is not None:
-        np.add(rows, np.tile(b, ow), out=rows)
+        rows, summands = _rows(y, b)
+        np.add(rows, summands, out=rows)
     if relu:
-        rows.clip(0, np.inf, out=rows)
+        y.clip(0, np.inf, out=y)
 
 
 def relu(x: Array) -> Array:
