@@ -7,7 +7,7 @@ from typing import Literal
 
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
-from tensorgrad.kernels.lowering import output_size
+from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, image_shape
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
@@ -89,10 +89,7 @@ class Conv2d(Weighted):
         height, width, channels = image_shape(input_shape, self.title)
         if channels % self.groups:
             raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
-        rows, columns = (
-            output_size(*axis)
-            for axis in zip((height, width), self.kernel_size, self.stride, self._frame, self.dilation, strict=True)
-        )
+        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, self._frame, self.dilation)
         tall, wide = (d * (size - 1) + 1 for size, d in zip(self.kernel_size, self.dilation, strict=True))
         check_fit(self.title, (tall, wide), (height, width), (rows, columns))
         return rows, columns, self.filters

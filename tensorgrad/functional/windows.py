@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import pair
-from tensorgrad.kernels.lowering import output_size
+from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 Size = int | tuple[int, int]
@@ -325,8 +325,7 @@ def _check_windows(
     dilation: tuple[int, int],
 ) -> tuple[int, int]:
     """How many windows there are, (rows, columns); raise if there is none."""
-    oh = output_size(image[0], size[0], stride[0], padding[0], dilation[0])
-    ow = output_size(image[1], size[1], stride[1], padding[1], dilation[1])
+    oh, ow = output_sizes((image[0], image[1]), size, stride, padding, dilation)
     if oh < 1 or ow < 1 or 0 in size:
         spread = "" if dilation == (1, 1) else f", dilated by {dilation},"
         raise ValueError(
