@@ -457,6 +457,17 @@ def uncompiled() -> CNN:
 GOOD_X, GOOD_Y = np.ones((4, 2)), [0, 1, 2, 0]
 NAN = np.array([[1.0, 2.0], [np.nan, 0.0], [1.0, 1.0], [0.0, 0.0]])
 
+def test_a_model_computes_in_the_dtype_of_its_first_parameter() -> None:
+    assert CNN().dtype == np.float32
+    model = small()
+    assert model.dtype == np.float32
+    first = Conv2d((4, 4, 1), filters=2, kernel=np.ones((3, 3, 1, 2)), bias=np.zeros(2))
+    double = CNN(seed=0)
+    double.add(first)
+    assert double.dtype == np.float64
+    assert double.predict(np.ones((1, 4, 4, 1), np.float32)).dtype == np.float64
+
+
 BAD = [
     (lambda: CNN().add(FFL), TypeError, "add: expected a layer, received <class"),
     (lambda: CNN().add("FFL"), TypeError, "received 'FFL' of type str"),
