@@ -457,6 +457,7 @@ def uncompiled() -> CNN:
 GOOD_X, GOOD_Y = np.ones((4, 2)), [0, 1, 2, 0]
 NAN = np.array([[1.0, 2.0], [np.nan, 0.0], [1.0, 1.0], [0.0, 0.0]])
 
+
 def test_a_model_computes_in_the_dtype_of_its_first_parameter() -> None:
     assert CNN().dtype == np.float32
     model = small()
