@@ -15,6 +15,8 @@ from tensorgrad.tensor import Tensor, TensorLike
 Size = int | tuple[int, int]
 Padding = Literal["zero", "same"] | Size | None
 
+FUSED = {"relu": functional.conv2d_relu, "tanh": functional.conv2d_tanh}  # computed while convolving
+
 
 class Conv2d(Weighted):
     """A convolutional layer: ``activation(conv2d(x, weights) + biases)``.
@@ -100,8 +102,8 @@ class Conv2d(Weighted):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Convolve, add the biases, and apply the activation."""
-        if self.activation == "relu" and self.isbias:
-            return self._convolve(functional.conv2d_relu, x)
+        if self.isbias and self.activation in FUSED:
+            return self._convolve(FUSED[self.activation], x)
         return super().forward(x, training)
 
     def _convolve(self, convolution: Callable[..., Tensor], x: Tensor) -> Tensor:

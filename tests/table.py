@@ -288,19 +288,20 @@ def _sides(c: draw.Convolution) -> tuple[Any, dict[str, Any]]:
 
 
 def biased(side: int) -> st.SearchStrategy[Case]:
-    """A convolution with biases that keep all results off 0, some above it and some below."""
+    """A convolution with biases that keep all results off 0, some above it and some below, and of tanh not far off."""
 
-    def case(c: draw.Convolution, relu: bool) -> Case:
+    def case(c: draw.Convolution, activation: str | None) -> Case:
         reach = 1 + np.abs(conv2d(c.x, c.w, **c.options)).max(initial=0)
         filters = c.w.shape[3]
-        return (c.x, c.w, reach * (-1.0) ** np.arange(filters)), {"relu": relu, **c.options}
+        scale = 1 / reach if activation == "tanh" else 1.0
+        return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {"activation": activation, **c.options}
 
-    return st.builds(case, draw.convolutions(), st.booleans())
+    return st.builds(case, draw.convolutions(), st.sampled_from([None, "relu", "tanh"]))
 
 
-def conv2d_bias(x: Any, w: Any, b: Any, *, relu: bool, **options: Any) -> Any:
+def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
     y = conv2d(x, w, **options) + b
-    return y * (y > 0) if relu else y
+    return {None: y, "relu": y * (y > 0), "tanh": np.tanh(y)}[activation]
 
 
 def convolved_input(side: int) -> st.SearchStrategy[Case]:

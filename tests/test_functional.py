@@ -134,6 +134,7 @@ ROWS: list[Row] = [
     ("conv2d", lambda x, w, b: functional.conv2d(x, w, b, stride=(2, 1), padding=1, groups=1),
      (IMAGES, KERNELS, array(4)), None),
     ("conv2d_relu", lambda x, w, b: functional.conv2d_relu(x, w, b, padding=1), (IMAGES, KERNELS, array(4)), None),
+    ("conv2d_tanh", lambda x, w, b: functional.conv2d_tanh(x, w, b, padding=1), (IMAGES, KERNELS, array(4)), None),
     ("conv_transpose2d", lambda x, w, b: functional.conv_transpose2d(x, w, b, stride=2, padding=1, output_padding=1),
      (array(1, 2, 3, 4), KERNELS, array(2)), None),
     ("max_pool2d", lambda x: functional.max_pool2d(x, 2, 1, 1), (IMAGES,), None),

@@ -174,15 +174,15 @@ def test_a_product_too_large_for_one_piece_is_cut() -> None:
 
 
 @given(convolutions())
-def test_bias_and_relu_on_the_way_are_the_same_as_afterwards(case: dict[str, Any]) -> None:
+def test_bias_and_activation_on_the_way_are_the_same_as_afterwards(case: dict[str, Any]) -> None:
     x, w, (stride, padding, dilation, groups) = operands(case)
     geometry: Any = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     b = normal(2, w.shape[3])
     y = convolution.conv2d(x, w, **geometry)
     np.testing.assert_allclose(convolution.conv2d(x, w, **geometry, bias=b), y + b, atol=1e-12)
-    np.testing.assert_allclose(
-        convolution.conv2d(x, w, **geometry, bias=b, relu=True), np.maximum(y + b, 0), atol=1e-12
-    )
+    for activation, after in (("relu", np.maximum(y + b, 0)), ("tanh", np.tanh(y + b))):
+        on_the_way = convolution.conv2d(x, w, **geometry, bias=b, activation=activation)
+        np.testing.assert_allclose(on_the_way, after, atol=1e-12)
     np.testing.assert_allclose(elementwise.channel_sums(y), y.sum((0, 1, 2)), atol=1e-9)
     np.testing.assert_array_equal(elementwise.where_positive(y, y), np.maximum(y, 0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -322,14 +323,17 @@ def test_jvp_and_gradient_are_transposes(program: Any, seed: int) -> None:
     )
 
 
-@given(convolutions(), st.integers(0, 2**32 - 1))
-def test_the_fused_convolution_is_its_composition(c: Convolution, seed: int) -> None:
-    """conv2d_relu against relu(conv2d + b): the value, and the gradients of order 1 and 2."""
+@pytest.mark.parametrize(("fused", "activation"), [(tg.conv2d_relu, tg.relu), (tg.conv2d_tanh, tg.tanh)])
+@given(c=convolutions(), seed=st.integers(0, 2**32 - 1))
+def test_the_fused_convolution_is_its_composition(
+    fused: Callable[..., Tensor], activation: Callable[[Tensor], Tensor], c: Convolution, seed: int
+) -> None:
+    """conv2d_relu against relu(conv2d + b), and so with tanh: the value, and the gradients of order 1 and 2."""
     bias = np.random.default_rng(seed).standard_normal(c.w.shape[3])
     results = []
-    for fused in (True, False):
+    for together in (True, False):
         x, w, b = (Tensor(a, requires_grad=True) for a in (c.x, c.w, bias))
-        y = tg.conv2d_relu(x, w, b, **c.options) if fused else tg.relu(tg.conv2d(x, w, **c.options) + b)
+        y = fused(x, w, b, **c.options) if together else activation(tg.conv2d(x, w, **c.options) + b)
         first = tg.grad((y * y).sum(), (x, w, b), create_graph=True)
         second = tg.grad(sum((g * g).sum() for g in first), (x, w, b), allow_unused=True)
         results.append([y, *first, *second])

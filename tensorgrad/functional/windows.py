@@ -67,7 +67,7 @@ def conv2d(
     (1, 5, 5, 2)
 
     """
-    return _convolution("conv2d", x, w, b, stride, padding, dilation, groups, relu=False)
+    return _convolution("conv2d", x, w, b, stride, padding, dilation, groups, activation=None)
 
 
 def conv2d_relu(
@@ -81,7 +81,21 @@ def conv2d_relu(
     groups: int = 1,
 ) -> Tensor:
     """``relu(conv2d(x, w, b))``, computed together so that memory is gone over less often; as :func:`conv2d`."""
-    return _convolution("conv2d_relu", x, w, b, stride, padding, dilation, groups, relu=True)
+    return _convolution("conv2d_relu", x, w, b, stride, padding, dilation, groups, activation="relu")
+
+
+def conv2d_tanh(
+    x: TensorLike,
+    w: TensorLike,
+    b: TensorLike,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """``tanh(conv2d(x, w, b))``, computed together, with memory for the result alone; as :func:`conv2d`."""
+    return _convolution("conv2d_tanh", x, w, b, stride, padding, dilation, groups, activation="tanh")
 
 
 def _convolution(
@@ -93,7 +107,7 @@ def _convolution(
     padding: Size,
     dilation: Size,
     groups: int,
-    relu: bool,
+    activation: str | None,
 ) -> Tensor:
     images, kernels, *biases = _same_dtype(x, w, *(() if b is None else (b,)))
     geometry = _geometry(name, stride=stride, padding=padding, dilation=dilation)
@@ -113,7 +127,9 @@ def _convolution(
     if not biases:
         return _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
     bias = _check_bias(biases[0], filters, name)
-    return _on_batch(images, lambda batch: ops.conv2d_bias(batch, kernels, bias, relu=relu, groups=groups, **geometry))
+    return _on_batch(
+        images, lambda batch: ops.conv2d_bias(batch, kernels, bias, activation=activation, groups=groups, **geometry)
+    )
 
 
 def conv_transpose2d(

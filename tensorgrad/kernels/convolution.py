@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from tensorgrad.kernels import depthwise, full, strips
-from tensorgrad.kernels.elementwise import add_bias_relu_
+from tensorgrad.kernels.elementwise import add_bias_and_activate_
 from tensorgrad.kernels.lowering import Pair, framed, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.threads import PASS, over_batch
@@ -48,18 +48,18 @@ def conv2d(
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
-    relu: bool = False,
+    activation: str | None = None,
 ) -> Array:
     """y[n, i, j, f] = sum over a, b, c of x[n, i s + a d - p, j s + b d - p, c] w[a, b, c, f]. ``(N, OH, OW, F)``.
 
-    With a bias, ``(F,)``, that is added, and with ``relu`` what is below 0 becomes 0, while a tile is in the cache.
+    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation, "relu" or "tanh", applied, if given.
     """
     x, w = _same_dtype(x, w)
     kh, kw, _, f = w.shape
     oh, ow = output_sizes((x.shape[1], x.shape[2]), (kh, kw), stride, padding, dilation)
     y = empty((len(x), oh, ow, f), x.dtype)
     (ph, pw) = padding
-    _convolve(x, w, y, (ph, ph), (pw, pw), stride, dilation, groups, bias, relu)
+    _convolve(x, w, y, (ph, ph), (pw, pw), stride, dilation, groups, bias, activation)
     return y
 
 
@@ -73,14 +73,14 @@ def _convolve(
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
-    relu: bool = False,
+    activation: str | None = None,
 ) -> None:
     """Write the convolution of images, with a frame of these widths (before, after), into ``y``."""
 
     def tile(images: slice) -> None:
         _correlate(framed(x[images], rows, columns), w, y[images], stride, dilation, groups)
-        if bias is not None or relu:
-            add_bias_relu_(y[images], bias, relu)
+        if bias is not None or activation is not None:
+            add_bias_and_activate_(y[images], bias, activation)
 
     over_batch(tile, len(x), _images_per_tile(x, y, w.shape), _work(x, y, w.shape))
 

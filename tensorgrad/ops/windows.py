@@ -64,17 +64,23 @@ conv2d_weight.rules(
 
 
 @primitive
-def conv2d_bias(x: Any, w: Any, b: Any, *, relu: bool, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    """conv2d(x, w) + b, and with relu what of it is above 0, without a pass over memory for each"""
-    return convolution.conv2d(x, w, stride, padding, dilation, groups, b, relu)
+def conv2d_bias(
+    x: Any, w: Any, b: Any, *, activation: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Any:
+    """activation(conv2d(x, w) + b), relu, tanh or none, without a pass over memory for each"""
+    return convolution.conv2d(x, w, stride, padding, dilation, groups, b, activation)
 
 
 conv2d_bias.rules(
-    lambda g, _y, _x, w, _b, *, relu, **geometry: conv2d_input(g, w, shape=_x.shape, **geometry),
-    lambda g, _y, x, _w, _b, *, relu, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
+    lambda g, _y, _x, w, _b, *, activation, **geometry: conv2d_input(g, w, shape=_x.shape, **geometry),
+    lambda g, _y, x, _w, _b, *, activation, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
     lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
 )
-conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, relu, **geometry: where_positive(g, y) if relu else g)
+conv2d_bias.ends_with(
+    lambda g, y, _x, _w, _b, *, activation, **geometry: (
+        where_positive(g, y) if activation == "relu" else g * (1 - y * y) if activation == "tanh" else g
+    )
+)
 
 
 @primitive
