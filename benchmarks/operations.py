@@ -106,7 +106,7 @@ def convolution(
     """A convolution of square images with square kernels."""
     name = f"conv2d {n}x{size}x{size}x{channels} to {filters}, {kernel}x{kernel}"
     name += f", stride {stride}" * (stride > 1) + f", {groups} groups" * (groups > 1)
-    options = {"stride": stride, "padding": padding, "groups": groups}
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "groups": groups}
     operands = [
         images(n, size, size, channels),
         kernels(kernel, kernel, channels // groups, filters),

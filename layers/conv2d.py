@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
+from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, image_shape
 from tensorgrad.layers.weighted import Weighted
@@ -14,8 +14,6 @@ from tensorgrad.tensor import Tensor, TensorLike
 
 Size = int | tuple[int, int]
 Padding = Literal["zero", "same"] | Size | None
-
-FUSED = {"relu": functional.conv2d_relu, "tanh": functional.conv2d_tanh}  # computed while convolving
 
 
 class Conv2d(Weighted):
@@ -98,21 +96,29 @@ class Conv2d(Weighted):
 
     def linear(self, x: Tensor) -> Tensor:
         """Convolve, and add the biases."""
-        return self._convolve(functional.conv2d, x)
+        return self._convolve(x, None)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Convolve, add the biases, and apply the activation."""
-        if self.isbias and self.activation in FUSED:
-            return self._convolve(FUSED[self.activation], x)
+        if self.activation in IN_PLACE:
+            return self._convolve(x, self.activation)
         return super().forward(x, training)
 
-    def _convolve(self, convolution: Callable[..., Tensor], x: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, activation: str | None) -> Tensor:
         padding = self._frame
         if self.padding == "same":
             x = functional.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
             padding = (0, 0)
-        geometry = {"stride": self.stride, "padding": padding, "dilation": self.dilation, "groups": self.groups}
-        return convolution(x, self._weights, self._biases, **geometry)
+        return functional.conv2d(
+            x,
+            self._weights,
+            self._biases,
+            stride=self.stride,
+            padding=padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            activation=activation,
+        )
 
 
 def frame(padding: Padding, owner: str) -> tuple[int, int]:

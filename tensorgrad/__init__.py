@@ -45,8 +45,6 @@ from tensorgrad.functional import clip as clip
 from tensorgrad.functional import col2im as col2im
 from tensorgrad.functional import concatenate as concatenate
 from tensorgrad.functional import conv2d as conv2d
-from tensorgrad.functional import conv2d_relu as conv2d_relu
-from tensorgrad.functional import conv2d_tanh as conv2d_tanh
 from tensorgrad.functional import conv_transpose2d as conv_transpose2d
 from tensorgrad.functional import cos as cos
 from tensorgrad.functional import cosh as cosh

@@ -78,8 +78,6 @@ from tensorgrad.functional.shaping import transpose as transpose
 from tensorgrad.functional.windows import avg_pool2d as avg_pool2d
 from tensorgrad.functional.windows import col2im as col2im
 from tensorgrad.functional.windows import conv2d as conv2d
-from tensorgrad.functional.windows import conv2d_relu as conv2d_relu
-from tensorgrad.functional.windows import conv2d_tanh as conv2d_tanh
 from tensorgrad.functional.windows import conv_transpose2d as conv_transpose2d
 from tensorgrad.functional.windows import global_avg_pool2d as global_avg_pool2d
 from tensorgrad.functional.windows import global_max_pool2d as global_max_pool2d

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import pair
+from tensorgrad.checks import one_of, pair
+from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
@@ -29,6 +30,7 @@ def conv2d(
     padding: Size = 0,
     dilation: Size = 1,
     groups: int = 1,
+    activation: str | None = None,
 ) -> Tensor:
     """Convolve images with kernels (cross-correlate them, as the field does: the kernel is not flipped).
 
@@ -50,6 +52,8 @@ def conv2d(
         d: how many pixels from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own. Divides C and F.
+    activation : "relu" or "tanh", optional
+        Apply it to the result, in place where there is a bias, so that memory is taken for one result only.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def conv2d(
     Raises
     ------
     ValueError
-        If shapes do not go together, or a kernel is larger than its padded image.
+        If shapes do not go together, a kernel is larger than its padded image, or the activation is another.
 
     Examples
     --------
@@ -67,66 +71,27 @@ def conv2d(
     (1, 5, 5, 2)
 
     """
-    return _convolution("conv2d", x, w, b, stride, padding, dilation, groups, activation=None)
-
-
-def conv2d_relu(
-    x: TensorLike,
-    w: TensorLike,
-    b: TensorLike,
-    *,
-    stride: Size = 1,
-    padding: Size = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``relu(conv2d(x, w, b))``, computed together so that memory is gone over less often; as :func:`conv2d`."""
-    return _convolution("conv2d_relu", x, w, b, stride, padding, dilation, groups, activation="relu")
-
-
-def conv2d_tanh(
-    x: TensorLike,
-    w: TensorLike,
-    b: TensorLike,
-    *,
-    stride: Size = 1,
-    padding: Size = 0,
-    dilation: Size = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``tanh(conv2d(x, w, b))``, computed together, with memory for the result alone; as :func:`conv2d`."""
-    return _convolution("conv2d_tanh", x, w, b, stride, padding, dilation, groups, activation="tanh")
-
-
-def _convolution(
-    name: str,
-    x: TensorLike,
-    w: TensorLike,
-    b: TensorLike | None,
-    stride: Size,
-    padding: Size,
-    dilation: Size,
-    groups: int,
-    activation: str | None,
-) -> Tensor:
+    if activation is not None:
+        one_of(activation, IN_PLACE, "conv2d", "activation")
     images, kernels, *biases = _same_dtype(x, w, *(() if b is None else (b,)))
-    geometry = _geometry(name, stride=stride, padding=padding, dilation=dilation)
+    geometry = _geometry("conv2d", stride=stride, padding=padding, dilation=dilation)
     if kernels.ndim != 4:
-        raise ValueError(f"{name}: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
+        raise ValueError(f"conv2d: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
     if not kernels.size:
-        raise ValueError(f"{name}: expected at least one tap, channel and filter; received kernels {kernels.shape}")
-    _check_images(images, name)
+        raise ValueError(f"conv2d: expected at least one tap, channel and filter; received kernels {kernels.shape}")
+    _check_images(images, "conv2d")
     kh, kw, channels, filters = kernels.shape
-    _check_groups(groups, filters, name)
+    _check_groups(groups, filters, "conv2d")
     if images.shape[-1] != channels * groups:
         raise ValueError(
-            f"{name}: the images have {images.shape[-1]} channels, but the kernels take {channels * groups} "
+            f"conv2d: the images have {images.shape[-1]} channels, but the kernels take {channels * groups} "
             f"(x.shape={images.shape}, w.shape={kernels.shape}, groups={groups}); the channels come last"
         )
-    _check_windows(name, images.shape[-3:-1], (kh, kw), **geometry)
+    _check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
     if not biases:
-        return _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
-    bias = _check_bias(biases[0], filters, name)
+        y = _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
+        return y if activation is None else getattr(ops, activation)(y)
+    bias = _check_bias(biases[0], filters, "conv2d")
     return _on_batch(
         images, lambda batch: ops.conv2d_bias(batch, kernels, bias, activation=activation, groups=groups, **geometry)
     )
