@@ -316,7 +316,8 @@ def gradients(
                 pending[id(a)] = total, not create_graph
             if not retain_graph:
                 node.args = None
-            del values, node, y, g  # nothing of this step may outlive it
+            a = h = total = None  # nothing of this step may outlive it
+            del values, node, y, g
     return found
 
 

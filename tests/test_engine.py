@@ -157,6 +157,28 @@ def test_the_graph_is_freed_while_it_is_walked() -> None:
     assert alive == [False]
 
 
+def test_a_gradient_is_freed_once_it_has_been_used() -> None:
+    """No gradient is held while the rules of a later step run but the one that they are given."""
+    x = leaf(1, 2)
+    held: list[weakref.ref[Any]] = []
+    alive: list[bool] = []
+
+    @tg.primitive
+    def watching(x: Any) -> Any:
+        return x * 1
+
+    def rule(g: Any, _y: Any, _x: Any) -> Any:
+        alive.extend(gradient() is not None for gradient in held)
+        h = g * 1
+        held[:] = [weakref.ref(g), weakref.ref(h)]
+        return h
+
+    watching.rules(rule)
+    watching.ends_with(lambda g, _y, _x: g * 1)
+    watching(watching(watching(x))).sum().backward()
+    assert alive == [False, False] * 2  # the gradient that came to the step before, and the one that left it
+
+
 def test_a_training_loop_leaves_no_garbage() -> None:
     """With the cyclic collector off, memory is flat: nothing refers to itself."""
     rng = np.random.default_rng(0)
