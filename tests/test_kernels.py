@@ -381,6 +381,22 @@ def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory._pooled <= in_use + (1 << 18)
 
 
+@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+def test_an_idle_buffer_up_to_four_times_as_large_is_used_before_a_new_one_is_made() -> None:
+    memory.release()
+    large = memory.empty((1 << 19,), np.uint8)
+    pooled = memory._pooled
+    del large
+    small = memory.empty((1 << 17,), np.uint8)
+    assert memory._pooled == pooled
+    large = memory.empty((1 << 19,), np.uint8)
+    assert not np.may_share_memory(small, large)
+    assert memory._pooled == pooled + (1 << 19)
+    del large
+    memory.empty((1 << 16,), np.uint8)  # would leave seven eighths of it unused
+    assert memory._pooled == pooled + (1 << 19) + (1 << 16)
+
+
 def test_threads_never_get_the_same_memory() -> None:
     wrong: list[int] = []
 

@@ -56,9 +56,17 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     _asked[room] = times = _asked.get(room, 0) + 1
     if times > SWEEP:
         _sweep()
-    buffers = _buffers.get(room)
-    if buffers is None:
-        buffers = _buffers.setdefault(room, deque())
+    for larger in (room, 2 * room, 4 * room):  # there may be idle ones of that size: better half empty than one more
+        if larger in _buffers and (idle := _in_idle(_buffers[larger], shape, dtype)) is not None:
+            return idle
+    buffer = _new_buffer(room)
+    array: Array = np.ndarray(shape, dtype, buffer)
+    _buffers.setdefault(room, deque()).append(buffer)
+    return array
+
+
+def _in_idle(buffers: deque[Buffer], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
+    """An array in one of the buffers that is idle; None if none is."""
     for _ in range(len(buffers)):
         try:
             buffer = buffers.pop()  # now no other thread can find it
@@ -69,10 +77,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
             buffers.append(buffer)  # the next to be looked at: what was used last may still be in the cache
             return array
         buffers.appendleft(buffer)
-    buffer = _new_buffer(room)
-    array = np.ndarray(shape, dtype, buffer)
-    buffers.append(buffer)
-    return array
+    return None
 
 
 def _held_memory_is_never_given_out() -> bool:
