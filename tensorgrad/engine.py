@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
+from operator import add, iadd
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -309,11 +310,8 @@ def gradients(
                     pending[id(a)] = h, h is not g and not create_graph and not is_view(h)
                     continue
                 total, ours = pending[id(a)]
-                if ours and isinstance(total, np.ndarray):
-                    total += h
-                else:
-                    total = total + h
-                pending[id(a)] = total, not create_graph
+                plus: Rule = iadd if ours and isinstance(total, np.ndarray) else add
+                pending[id(a)] = plus(total, h), not create_graph
             if not retain_graph:
                 node.args = None
             a = h = total = None  # nothing of this step may outlive it

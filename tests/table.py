@@ -45,7 +45,7 @@ def off_zero(**params: Any) -> Cases:
     return lambda side: draw.distinct(draw.shapes(min_side=side)).map(lambda x: ((x,), params))
 
 
-def positive_or_not(side: int) -> st.SearchStrategy[Case]:
+def two_of_one_shape(side: int) -> st.SearchStrategy[Case]:
     """Two arrays of one shape, the second off 0."""
     return draw.distinct(draw.shapes(min_side=side)).map(lambda y: ((np.cos(3 * y), y), {}))
 
@@ -441,6 +441,7 @@ ROWS = [
     Row(ops.sinh, one(), np.sinh),
     Row(ops.cosh, one(), np.cosh),
     Row(ops.tanh, one(), np.tanh),
+    Row(ops.times_tanh_slope, two_of_one_shape, lambda x, y: x * (1 - y * y)),
     Row(ops.erf, one(), special.erf),
     Row(ops.clip, off_zero(low=-0.1, high=0.3), lambda x, low, high: np.clip(x, low, high)),
     Row(
@@ -450,7 +451,7 @@ ROWS = [
     ),
     Row(ops.copy, one(), np.copy),
     Row(ops.relu, off_zero(), lambda x: x * (x > 0)),
-    Row(ops.where_positive, positive_or_not, lambda x, y: x * (y > 0)),
+    Row(ops.where_positive, two_of_one_shape, lambda x, y: x * (y > 0)),
     Row(ops.leaky_relu, off_zero(slope=0.1), lambda x, slope: np.where(x > 0, x, slope * x)),
     Row(ops.elu, off_zero(alpha=1.5), lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1))),
     Row(ops.sigmoid, one(-5.0, 5.0), special.expit),

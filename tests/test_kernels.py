@@ -314,6 +314,20 @@ def test_where_positive_takes_numbers_at_their_edges(dtypes: str) -> None:
     np.testing.assert_array_equal(elementwise.where_positive(stretched, y), np.where(y > 0, stretched, 0))
 
 
+@pytest.mark.parametrize("dtype", ["e", "f", "d", "F"])
+def test_a_gradient_times_the_slope_of_a_tanh_is_its_definition_in_pieces_too(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    g, y = (rng.uniform(-1, 1, (2, 3, 4, 5)).astype(dtype) for _ in "gy")
+    expected = g * (1 - y * y)
+    one = (0, 0, 0, 0)
+    for gradient, by, slope in ((g, y, expected), (g.T, y.T, expected.T), (g[one], y[one], expected[one])):
+        result = elementwise.times_tanh_slope(gradient, by)
+        np.testing.assert_allclose(result, slope, rtol=1e-2 if dtype == "e" else 1e-6)
+        assert result.dtype == dtype
+    large, by = (rng.uniform(-1, 1, (9, 1 << 17)) for _ in "gy")  # nine tiles
+    np.testing.assert_array_equal(elementwise.times_tanh_slope(large, by), large * (1 - by * by))
+
+
 # --- memory ---
 
 

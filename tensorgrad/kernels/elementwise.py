@@ -71,6 +71,20 @@ def where_positive(g: Array, y: Array) -> Array:
     return out
 
 
+def times_tanh_slope(g: Array, y: Array) -> Array:
+    """``g (1 - y y)`` of arrays of one shape: what a tanh makes of a gradient, in one pass over memory, not three."""
+    out = empty(g.shape, np.result_type(g, y))
+
+    def tile(some: slice) -> None:
+        part = out[some]
+        np.multiply(y[some], y[some], out=part)
+        np.subtract(1, part, out=part)
+        np.multiply(g[some], part, out=part)
+
+    over_first_axis(tile, g)
+    return out
+
+
 def over_first_axis(tile: Callable[[Any], None], x: Array) -> None:
     """Call a function with slices of an array's first axis; with ``...`` if it has none."""
     if x.ndim:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import elementwise
 
 
 @primitive
@@ -175,7 +176,14 @@ def tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-tanh.rules(lambda g, y, _x: g * (1 - y * y))
+@primitive
+def times_tanh_slope(x: Any, y: Any) -> Any:
+    """x (1 - y y), which is x times the slope of a tanh whose result is y"""
+    return elementwise.times_tanh_slope(x, y)
+
+
+tanh.rules(lambda g, y, _x: times_tanh_slope(g, y))
+times_tanh_slope.rules(lambda g, _z, _x, y: times_tanh_slope(g, y), lambda g, _z, x, y: g * x * (-2 * y))
 
 
 @primitive

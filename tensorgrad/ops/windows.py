@@ -13,6 +13,7 @@ from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
 from tensorgrad.ops.activation import where_positive
 from tensorgrad.ops.channels import channel_sums
+from tensorgrad.ops.elementwise import times_tanh_slope
 
 
 @primitive
@@ -78,7 +79,7 @@ conv2d_bias.rules(
 )
 conv2d_bias.ends_with(
     lambda g, y, _x, _w, _b, *, activation, **geometry: (
-        where_positive(g, y) if activation == "relu" else g * (1 - y * y) if activation == "tanh" else g
+        where_positive(g, y) if activation == "relu" else times_tanh_slope(g, y) if activation == "tanh" else g
     )
 )
 
