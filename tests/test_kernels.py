@@ -26,6 +26,7 @@ from tensorgrad.kernels import (
     pooling,
     strips,
     threads,
+    winograd,
 )
 
 Array = np.ndarray[Any, Any]
@@ -127,13 +128,76 @@ def test_strips_and_full_im2col_agree(case: dict[str, Any], small: int) -> None:
     full.correlate(frame, w, other, stride, dilation, groups)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matrix, "SMALL_PRODUCT", small)
-        patch.setattr(strips, "SUMMANDS", small)
+        patch.setattr(matrix, "SUMMANDS", small)
         strips.correlate(frame, w, y, stride)
         weight = strips.correlate_weight(frame, y, w.shape[:2], stride)
     np.testing.assert_allclose(y, other, atol=1e-12)
     np.testing.assert_allclose(
         weight, full.correlate_weight(frame, y, w.shape[:2], stride, dilation, groups), atol=1e-10
     )
+
+
+@pytest.mark.usefixtures("_products")
+@given(
+    *(st.integers(1, most) for most in (3, 5, 5, 9, 4, 4)),
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from([10, matrix.SUMMANDS]),
+)
+def test_winograd_and_full_im2col_agree(
+    n: int, kh: int, oh: int, ow: int, c: int, f: int, dtype: Any, summands: int
+) -> None:
+    """On whole numbers to the bit: sums of them, halved, are exact."""
+    rng = np.random.default_rng(n)
+    x, w = rng.integers(-9, 10, (n, oh + kh - 1, ow + 2, c)), rng.integers(-9, 10, (kh, 3, c, f))
+    x, w = x.astype(dtype), w.astype(dtype)
+    y, other = np.full((n, oh, ow, 2 * f), np.nan, dtype), np.empty((n, oh, ow, f), dtype)
+    winograd.correlate(x, w, y[..., ::2])
+    full.correlate(x, w, other, ONE, ONE, 1)
+    np.testing.assert_array_equal(y[..., ::2], other)
+    assert np.isnan(y[..., 1::2]).all()  # nothing is written beside its result
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matrix, "SUMMANDS", summands)
+        weight = winograd.correlate_weight(x, other, kh)
+    np.testing.assert_array_equal(weight, full.correlate_weight(x, other, (kh, 3), ONE, ONE, 1))
+
+
+@pytest.mark.usefixtures("_products")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_channels_are_convolved_by_winograd(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((6, 15, 19, 64)).astype(dtype), rng.standard_normal((2, 3, 64, 65)).astype(dtype)
+    geometry = (ONE, (0, 2), ONE, 1)
+    g = rng.standard_normal((6, 14, 21, 65)).astype(dtype)
+    called: list[bool] = []
+
+    def results(use: bool) -> list[Array]:
+        by_shape = winograd.pays
+
+        def pays(*args: Any) -> bool:
+            called.append(by_shape(*args))
+            return use and called[-1]
+
+        with pytest.MonkeyPatch.context() as patch, np.errstate(invalid="ignore"):
+            patch.setattr(winograd, "PAIRS", 1)
+            patch.setattr(winograd, "pays", pays)
+            return [
+                convolution.conv2d(x, w, *geometry),
+                convolution.conv2d_input(g, w, x.shape, *geometry),
+                convolution.conv2d_weight(x, g, (2, 3), *geometry),
+            ]
+
+    for result, other in zip(results(use=True), results(use=False), strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(result / scale, other / scale, atol=2e-6 if dtype is np.float32 else 1e-14)
+        assert (result != other).any()  # they were computed in two ways
+    assert all(called)
+    for bad in (np.inf, np.nan):  # what is beside it is not spoilt
+        for spoilt in (x, w, g):
+            before, spoilt[1, 0, 1, 1] = spoilt[1, 0, 1, 1].copy(), bad
+            for result, other in zip(results(use=True), results(use=False), strict=True):
+                np.testing.assert_array_equal(np.isfinite(result), np.isfinite(other))
+                np.testing.assert_array_equal(np.isnan(result), np.isnan(other))
+            spoilt[1, 0, 1, 1] = before
 
 
 @given(convolutions(groups=1, dilated=False, least=1))

@@ -1,8 +1,8 @@
 """Convolution (the cross-correlation of the field) and its two transposes: three bilinear maps.
 
-Which lowering is used is decided here, in :func:`_correlate` and :func:`_correlate_weight`, by shape alone; each is
-told where it is defined. All go over the batch in tiles, on all threads; a tile's images are framed by their padding,
-so that a lowering sees none.
+Which lowering is used is decided here, in :func:`_correlate` and :func:`_correlate_weight`, by shape (and whether all
+numbers are finite); each is told where it is defined. All go over the batch in tiles, on all threads; a tile's images
+are framed by their padding, so that a lowering sees none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from math import prod
 
 import numpy as np
 
-from tensorgrad.kernels import depthwise, full, strips
-from tensorgrad.kernels.elementwise import add_bias_and_activate_
+from tensorgrad.kernels import depthwise, full, strips, winograd
+from tensorgrad.kernels.elementwise import add_bias_and_activate_, all_finite
 from tensorgrad.kernels.lowering import Pair, framed, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.threads import PASS, over_batch
@@ -24,7 +24,10 @@ TILE = 3 << 20  # bytes of lowered images for one tile: more is no faster, and a
 def _correlate(x: Array, w: Array, y: Array, stride: Pair, dilation: Pair, groups: int) -> None:
     """Write the convolution of framed images into ``y``, by the lowering that its shape calls for."""
     if dilation == ONE and groups == 1:
-        strips.correlate(x, w, y, stride)
+        if winograd.pays(x, w.shape[:2], w.shape[3], stride) and all_finite(x) and all_finite(w):
+            winograd.correlate(x, w, y)
+        else:
+            strips.correlate(x, w, y, stride)
     elif dilation == ONE and groups == x.shape[3] == w.shape[3]:
         depthwise.correlate(x, w, y, stride)
     else:
@@ -34,6 +37,8 @@ def _correlate(x: Array, w: Array, y: Array, stride: Pair, dilation: Pair, group
 def _correlate_weight(x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
     """The transpose of _correlate in its kernels: ``(KH, KW, C / groups, F)``."""
     if dilation == ONE and groups == 1:
+        if winograd.pays(x, size, g.shape[3], stride) and all_finite(x) and all_finite(g):
+            return winograd.correlate_weight(x, g, size[0])
         return strips.correlate_weight(x, g, size, stride)
     if dilation == ONE and groups == x.shape[3] == g.shape[3]:
         return depthwise.correlate_weight(x, g, size, stride)

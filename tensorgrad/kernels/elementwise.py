@@ -126,3 +126,9 @@ def channel_sums(g: Array) -> Array:
     with blas.one_thread:
         sums: Array = np.ones(len(rows), g.dtype) @ rows
     return sums
+
+
+def all_finite(x: Array) -> bool:
+    """Whether all numbers are finite, by their sum of squares; if that overflows, False is on the safe side."""
+    flat = x.reshape(-1)
+    return bool(np.isfinite(np.dot(flat, flat)))

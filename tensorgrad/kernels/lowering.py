@@ -27,6 +27,8 @@ from tensorgrad.kernels.memory import Array, empty, zeros
 
 Pair = tuple[int, int]
 
+FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
+
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """How many windows fit along one axis: floor((size + 2 padding - reach) / stride) + 1; below 1 if none does."""
@@ -159,3 +161,17 @@ def element(size: int) -> np.dtype[Any]:
 def _copied(runs: Array, lowered: Array) -> Array:
     np.copyto(lowered.view(runs.dtype)[..., 0], runs)
     return lowered
+
+
+def copy_pixels(source: Array, target: Array) -> None:
+    """Copy between arrays of one shape, pixel by pixel."""
+    if as_elements(source) and as_elements(target):
+        pixel = element(source.shape[-1] * source.itemsize)
+        np.copyto(target.view(pixel), source.view(pixel))
+    else:
+        np.copyto(target, source)
+
+
+def as_elements(x: Array) -> bool:
+    """Whether pixels, along the last axis, may be copied as elements: they are in one piece, and few numbers each."""
+    return 0 < x.shape[-1] * x.itemsize <= FEW_CHANNELS and x.strides[-1] == x.itemsize

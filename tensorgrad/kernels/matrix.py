@@ -24,6 +24,7 @@ from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import cut, over_batch
 
 ALONE = 1 << 18  # multiply-adds that OpenBLAS does on one thread in any case
+SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 SMALL_PRODUCT = 1_000_000  # multiply-adds up to which it takes matrices as they are, where it can
 
 
@@ -64,6 +65,14 @@ def multiply(a: Array, b: Array, out: Array) -> None:
     for columns in cut(0, n, width):
         for rows in cut(0, m, height):
             np.matmul(a[..., rows, :], b[..., columns], out=out[..., rows, columns])
+
+
+def sum_of_products(a: Array, b: Array) -> Array:
+    """The sum over two stacks of matrices of a[i] @ b[i], with few of these products in memory at a time."""
+    total = np.zeros((a.shape[1], b.shape[2]), a.dtype)
+    for some in cut(0, len(a), SUMMANDS // total.size):
+        total += np.matmul(a[some], b[some]).sum(axis=0)
+    return total
 
 
 def is_small(m: int, k: int, n: int) -> bool:

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.kernels.lowering import Pair, element, output_sizes
+from tensorgrad.kernels.lowering import Pair, as_elements, copy_pixels, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.threads import PASS, over_batch
 
 ONE: Pair = (1, 1)
 TILE = 1 << 22  # bytes of images for one tile: 10 % faster than half of it, or twice
-FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
 
 
 Index = tuple[slice, slice, slice]
@@ -142,7 +141,7 @@ def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride
         if p:
             target[...] = start
         elif k == 1:  # without padding, every tap covers all windows
-            _copy_pixels(next(pieces)[0], target)
+            copy_pixels(next(pieces)[0], target)
         else:
             join(next(pieces)[0], next(pieces)[0], out=target)
         for piece, (_, windows) in pieces:
@@ -191,31 +190,18 @@ def _taken(left: Array, mask: Array) -> Array:
 def _add_pixels(part: Array, target: Array, size: Pair, stride: Pair) -> None:
     """Add to the pixels of a tap; where windows do not overlap, there is nothing yet to add to."""
     if stride[0] >= size[0] and stride[1] >= size[1]:
-        _copy_pixels(part, target)
+        copy_pixels(part, target)
     else:
         target += part
 
 
 def _in_one_piece(tap: Array) -> Array:
     """The pixels of a tap, copied together if they have few channels."""
-    if not _as_elements(tap):
+    if not as_elements(tap):
         return tap
     together = empty(tap.shape, tap.dtype)
-    _copy_pixels(tap, together)
+    copy_pixels(tap, together)
     return together
-
-
-def _copy_pixels(source: Array, target: Array) -> None:
-    """Copy between arrays of one shape, pixel by pixel."""
-    if _as_elements(source) and _as_elements(target):
-        pixel = element(source.shape[3] * source.itemsize)
-        np.copyto(target.view(pixel), source.view(pixel))
-    else:
-        np.copyto(target, source)
-
-
-def _as_elements(x: Array) -> bool:
-    return 0 < x.shape[3] * x.itemsize <= FEW_CHANNELS and x.strides[3] == x.itemsize
 
 
 def _result(shape: tuple[int, ...], g: Array, size: Pair, stride: Pair, padding: Pair) -> Array:

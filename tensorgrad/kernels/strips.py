@@ -23,14 +23,14 @@ from __future__ import annotations
 import numpy as np
 
 from tensorgrad.kernels import blas
+from tensorgrad.kernels.elementwise import all_finite
 from tensorgrad.kernels.lowering import Pair, runs, strips
-from tensorgrad.kernels.matrix import is_small, multiply
+from tensorgrad.kernels.matrix import is_small, multiply, sum_of_products
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import cut
 
 VECTOR = 64  # bytes of a vector register
 PIXELS = 512  # of the result, in one product for a kernel's gradient; the sum over more products costs a few percent
-SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 
 
 def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
@@ -41,7 +41,7 @@ def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
         multiply(_pixels(x), np.ascontiguousarray(w[0, 0]), _pixels(y))
         return
     block = _block(kw * c, f, y)
-    if block > 1 and not _all_finite(x):
+    if block > 1 and not all_finite(x):
         block = 1
     whole = ow - ow % block
     _correlate_columns(x, w, y[:, :, :whole], 0, block, stride)
@@ -109,10 +109,7 @@ def _weight_of_all(x: Array, g: Array, width: int, kh: int, starts: range, step:
     right[...] = g.transpose(1, 0, 2, 3)
     right = right.reshape(oh, n * len(starts), -1)
     left = _windows_of_all(strips(x, width, starts), oh, kh, step).transpose(0, 2, 1)
-    total = np.zeros((left.shape[1], right.shape[2]), x.dtype)
-    for some in cut(0, oh, SUMMANDS // total.size):
-        total += np.matmul(left[some], right[some]).sum(axis=0)
-    return total
+    return sum_of_products(left, right)
 
 
 def _weight_by_taps(x: Array, right: Array, width: int, kh: int, starts: range, step: int) -> Array:
@@ -176,12 +173,6 @@ def _together(blocks: int, k: int, width: int) -> bool:
     """
     low, narrow = blocks < 16 and k >= 64, 2 * width <= VECTOR
     return low or narrow or not blas.multiplies_small_matrices_as_they_are()
-
-
-def _all_finite(x: Array) -> bool:
-    """Whether all numbers are finite, by their sum of squares; if that overflows, False is on the safe side."""
-    flat = x.reshape(-1)
-    return bool(np.isfinite(np.dot(flat, flat)))
 
 
 def _blocked(w: Array, block: int, step: int) -> Array:
