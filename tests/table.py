@@ -63,6 +63,38 @@ def per_channel(_: int) -> st.SearchStrategy[Case]:
     return pairs.flatmap(lambda p: st.tuples(*(draw.arrays(st.just(shape)) for shape in p))).map(lambda a: (a, {}))
 
 
+def of_one_shape_with_channels(_: int) -> st.SearchStrategy[Case]:
+    """Two arrays of one shape, of one axis or more."""
+    shapes = st.tuples(st.lists(st.integers(1, 3), max_size=3), st.sampled_from([1, 2, 5]))
+    return shapes.flatmap(lambda s: st.tuples(*(draw.arrays(st.just((*s[0], s[1]))) for _ in "xy"))).map(
+        lambda a: (a, {})
+    )
+
+
+def normalized(_: int) -> st.SearchStrategy[Case]:
+    """Images of which no two pixels of a channel are equal, a scale and a shift for each channel."""
+
+    def case(shape: list[int], channels: int, seed: int) -> Case:
+        rng = np.random.default_rng(seed)
+        x = draw.distinct_values(rng, (*shape, channels))
+        w, b = rng.uniform(-2, 2, (2, channels))
+        return (x, w, b), {"eps": 0.3, "moments": None}
+
+    shapes = st.lists(st.integers(1, 3), min_size=1, max_size=3).filter(lambda shape: np.prod(shape) > 1)
+    return st.builds(case, shapes, st.sampled_from([1, 2, 3]), st.integers(0, 999))
+
+
+def normalized_input(side: int) -> st.SearchStrategy[Case]:
+    """A gradient of the images, the images, and a scale for each channel."""
+    return normalized(side).map(lambda case: ((np.cos(3 * case[0][0]), *case[0][:2]), case[1]))
+
+
+def batch_norm(x: Any, w: Any, b: Any, eps: float, moments: None) -> Any:
+    """As it is defined."""
+    axes = tuple(range(x.ndim - 1))
+    return (x - x.mean(axes)) / np.sqrt(x.var(axes) + eps) * w + b
+
+
 def per_channel_shape(side: int) -> st.SearchStrategy[Case]:
     """A number for each channel, and the shape of an array with these channels."""
     return per_channel(side).map(lambda case: ((case[0][1],), {"shape": case[0][0].shape}))
@@ -489,6 +521,9 @@ ROWS = [
     Row(ops.conv2d, convolved, conv2d, order=3),
     Row(ops.conv2d_bias, biased, conv2d_bias, order=3),
     Row(ops.channel_sums, one_of_rank(1, 4), lambda x: x.sum(tuple(range(x.ndim - 1)))),
+    Row(ops.channel_dots, of_one_shape_with_channels, lambda x, y: (x * y).sum(tuple(range(x.ndim - 1)))),
+    Row(ops.batch_norm, normalized, batch_norm, order=3),
+    Row(ops.batch_norm_input, normalized_input, None, order=3),
     Row(ops.spread_channels, per_channel_shape, np.broadcast_to),
     Row(ops.scale_channels, per_channel, np.multiply),
     Row(ops.shift_channels, per_channel, np.add),

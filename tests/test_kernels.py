@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tensorgrad.kernels import (
     blas,
+    channels,
     convolution,
     depthwise,
     elementwise,
@@ -247,7 +248,7 @@ def test_bias_and_activation_on_the_way_are_the_same_as_afterwards(case: dict[st
     for activation, after in (("relu", np.maximum(y + b, 0)), ("tanh", np.tanh(y + b))):
         on_the_way = convolution.conv2d(x, w, **geometry, bias=b, activation=activation)
         np.testing.assert_allclose(on_the_way, after, atol=1e-12)
-    np.testing.assert_allclose(elementwise.channel_sums(y), y.sum((0, 1, 2)), atol=1e-9)
+    np.testing.assert_allclose(channels.channel_sums(y), y.sum((0, 1, 2)), atol=1e-9)
     np.testing.assert_array_equal(elementwise.where_positive(y, y), np.maximum(y, 0))
 
 
@@ -376,6 +377,25 @@ def test_where_positive_takes_numbers_at_their_edges(dtypes: str) -> None:
         np.testing.assert_array_equal(elementwise.where_positive(given.T, by.T), expected.reshape(shape).T)
     stretched = np.broadcast_to(g[2:3], (8,))
     np.testing.assert_array_equal(elementwise.where_positive(stretched, y), np.where(y > 0, stretched, 0))
+
+
+@given(st.lists(st.integers(0, 40), max_size=3), st.sampled_from([1, 3, 64, 1100]), st.sampled_from([1, 5000]))
+def test_numbers_for_each_channel_are_broadcasting_and_sums_over_pixels(
+    shape: list[int], count: int, tile: int
+) -> None:
+    x, y = (normal(seed, (*shape, count)) for seed in (0, 1))
+    a, axes = normal(2, (count,)), tuple(range(len(shape)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "TILE", tile)
+        np.testing.assert_array_equal(channels.scale_channels(x, a), x * a)
+        np.testing.assert_array_equal(channels.shift_channels(x, a), x + a)
+        np.testing.assert_array_equal(channels.spread_channels(a, x.shape), np.broadcast_to(a, x.shape))
+        np.testing.assert_allclose(channels.channel_sums(x), x.sum(axes), atol=1e-9)
+        np.testing.assert_allclose(channels.channel_dots(x, y), (x * y).sum(axes), atol=1e-9)
+        if x.size:
+            mean, var = channels.moments(x + 100)
+            np.testing.assert_allclose(mean, x.mean(axes) + 100)
+            np.testing.assert_allclose(var, x.var(axes), atol=1e-11)
 
 
 @pytest.mark.parametrize("dtype", ["e", "f", "d", "F"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import Axis, axes
+from tensorgrad.kernels.channels import moments
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
@@ -53,7 +54,8 @@ def layer_norm(
     t = as_tensor(x).floating()
     over = axes(axis, t.ndim, "layer_norm")
     standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
-    return _scaled(standardized, weight, bias, "layer_norm")
+    _check_scale(t, weight, bias, "layer_norm")
+    return _scaled(standardized, weight, bias)
 
 
 def batch_norm(
@@ -97,8 +99,8 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
-        standardized = ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5)
-        return _scaled(standardized, weight, bias, "batch_norm")
+        _check_scale(t, weight, bias, "batch_norm")
+        return _scaled(ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5), weight, bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are learned together; pass both, or neither")
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
@@ -106,21 +108,28 @@ def batch_norm(
         raise ValueError(
             f"batch_norm: training needs at least two values per channel, received shape {t.shape}; use a larger batch"
         )
-    mean = ops.channel_sums(t) / count
-    centered = ops.shift_channels(t, -mean)
-    var = ops.channel_sums(centered.square()) / count
+    _check_scale(t, weight, bias, "batch_norm")
+    own: Any = {"eps": eps, "moments": moments(t.array)}
     if running_mean is not None and running_var is not None:
-        for running, new in ((running_mean, mean.array), (running_var, var.array * (count / (count - 1)))):
+        batch_mean, batch_var = own["moments"]
+        for running, new in ((running_mean, batch_mean), (running_var, batch_var * (count / (count - 1)))):
             running *= 1 - momentum
             running += momentum * new
-    return _scaled(ops.scale_channels(centered, (var + eps) ** -0.5), weight, bias, "batch_norm")
+    one, zero = (np.full(t.shape[-1:], number, t.dtype) for number in (1, 0))
+    if all(a is None or _per_channel(t, as_tensor(a)) for a in (weight, bias)):
+        scale, shift = (as_tensor(none if given is None else given) for given, none in ((weight, one), (bias, zero)))
+        return ops.batch_norm(t, scale, shift, **own)
+    return _scaled(ops.batch_norm(t, one, zero, **own), weight, bias)
 
 
-def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> Tensor:
+def _check_scale(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> None:
     for title, given in (("weight", weight), ("bias", bias)):
         shape = () if given is None else as_tensor(given).shape
         if len(shape) > x.ndim or any(n not in (1, m) for n, m in zip(shape[::-1], x.shape[::-1], strict=False)):
             raise ValueError(f"{name}: a {title} of shape {shape} does not go with an input of shape {x.shape}")
+
+
+def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None) -> Tensor:
     if weight is not None:
         w = as_tensor(weight)
         x = ops.scale_channels(x, w) if _per_channel(x, w) else x * w

@@ -26,6 +26,7 @@ T = TypeVar("T")
 # A thread that sleeps takes 0.02 to 0.05 ms to wake up. So each gets at least this much work, if it gets any.
 SHARE = 6_000_000  # multiply-adds, about 0.12 ms
 PIECES = 2  # for each thread, of no less than two shares: so one that is slow to wake up holds nobody up for long
+TILE = 1 << 20  # bytes of an operand in one piece of a pass over arrays
 PASS = 8.0  # what one element of a pass over an array costs, in multiply-adds
 
 
@@ -129,6 +130,13 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
         return job.finish()
+
+
+def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any]) -> list[T]:
+    """As over_batch, for a pass over an array: called with slices of its first axis, or with ``...`` if it has none."""
+    if not x.ndim:
+        return [function(...)]
+    return over_batch(function, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
 
 
 class _Job(Generic[T]):

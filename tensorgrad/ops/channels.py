@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorgrad.engine import primitive
-from tensorgrad.kernels import elementwise
+import numpy as np
+
+from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import channels
 
 
 @primitive
 def channel_sums(x: Any) -> Any:
     """the sum of x over all axes but the last"""
-    return elementwise.channel_sums(x)
+    return channels.channel_sums(x)
 
 
 @primitive
 def spread_channels(b: Any, *, shape: Any) -> Any:
     """the number b[c] at all pixels of channel c"""
-    return elementwise.spread_channels(b, shape)
+    return channels.spread_channels(b, shape)
 
 
 channel_sums.rules(lambda g, _y, _x: spread_channels(g, shape=_x.shape))
@@ -30,16 +32,71 @@ spread_channels.rules(lambda g, _y, _b, *, shape: channel_sums(g))
 @primitive
 def scale_channels(x: Any, a: Any) -> Any:
     """x[..., c] a[c]"""
-    return elementwise.scale_channels(x, a)
+    return channels.scale_channels(x, a)
 
 
-scale_channels.rules(lambda g, _y, _x, a: scale_channels(g, a), lambda g, _y, x, _a: channel_sums(g * x))
+@primitive
+def channel_dots(x: Any, y: Any) -> Any:
+    """the sum of x y over all axes but the last"""
+    return channels.channel_dots(x, y)
+
+
+scale_channels.rules(lambda g, _y, _x, a: scale_channels(g, a), lambda g, _y, x, _a: channel_dots(g, x))
+channel_dots.rules(lambda g, _z, _x, y: scale_channels(y, g), lambda g, _z, x, _y: scale_channels(x, g))
 
 
 @primitive
 def shift_channels(x: Any, b: Any) -> Any:
     """x[..., c] + b[c]"""
-    return elementwise.shift_channels(x, b)
+    return channels.shift_channels(x, b)
 
 
 shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums(g))
+
+
+@primitive
+def batch_norm(x: Any, w: Any, b: Any, *, eps: Any, moments: Any) -> Any:
+    """(x - mean) / sqrt(var + eps) w + b, of each channel; moments is x's own (mean, var), or None to work it out"""
+    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps)
+
+
+@primitive
+def batch_norm_input(g: Any, x: Any, w: Any, *, eps: Any, moments: Any) -> Any:
+    """the transpose of batch_norm's derivative in x: w / s (g - mean(g) - z mean(g z)), where z = (x - mean) / s"""
+    return channels.batch_norm_input(g, x, w, moments or channels.moments(x), eps)
+
+
+batch_norm.rules(
+    lambda g, _y, x, w, _b, **own: batch_norm_input(g, x, w, **own),
+    lambda g, _y, x, _w, _b, **own: channel_dots(g, _standardized(x, **own)),
+    lambda g, _y, _x, _w, _b, **own: channel_sums(g),
+)
+batch_norm_input.rules(
+    lambda h, _y, _g, x, w, **own: batch_norm_input(h, x, w, **own),
+    lambda h, _y, g, x, w, **own: _by_x(h, g, x, w, **own),
+    lambda h, _y, g, x, _w, **own: channel_dots(h, batch_norm_input(g, x, _for_each(x, 1), **own)),
+)
+
+
+def _by_x(h: Any, g: Any, x: Any, w: Any, **own: Any) -> Any:
+    """The gradient by x of sum(h batch_norm_input(g, x, w)) = sum(h w g) / s - mean(h w) sum(g) / s - n a b / s.
+
+    Here a = mean(h w z) and b = mean(g z), through which x comes in, and 1 / s, whose derivative is -z / (n s^2).
+    """
+    n = value(x).size // value(x).shape[-1]
+    h, z = scale_channels(h, w), _standardized(x, **own)
+    centered = shift_channels(x, channel_sums(x) * (-1 / n))
+    inverse = (channel_dots(centered, centered) * (1 / n) + own["eps"]) ** -0.5
+    a, b = channel_dots(h, z) * (1 / n), channel_dots(g, z) * (1 / n)
+    whole = channel_dots(h, g) - channel_sums(h) * channel_sums(g) * (1 / n) - a * b * n
+    by_z = batch_norm_input(scale_channels(h, inverse * b) + scale_channels(g, inverse * a), x, _for_each(x, 1), **own)
+    return -by_z - scale_channels(z, inverse**2 * whole * (1 / n))
+
+
+def _standardized(x: Any, **own: Any) -> Any:
+    return batch_norm(x, _for_each(x, 1), _for_each(x, 0), **own)
+
+
+def _for_each(x: Any, number: float) -> Any:
+    """The same number for each channel of x."""
+    return np.full(value(x).shape[-1:], number, value(x).dtype)

@@ -1,0 +1,162 @@
+"""Numbers for each channel, the last axis: bias, scale, sums, batch normalization. What counts is passes over memory.
+
+NumPy's inner loop runs over the last axis if another operand is stretched along the others, and a handful of channels
+is too short for it. So a number for each channel is first repeated to the length of a row of pixels: 0.04 against
+0.11 ms for a bias of 32 images of 26 x 26 x 8. Sums are first those of each place in a row, by a product with ones:
+0.015 against 0.33 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from tensorgrad.kernels.memory import Array, empty
+from tensorgrad.kernels.threads import over_first_axis
+
+LONG = 1024  # numbers that make an inner loop; a bias for 32 images of 24 x 24 x 16 takes 44 us in rows of 384, and 32
+
+Moments = tuple[Array, Array]
+
+
+def rows_of(x: Array) -> Array:
+    """``(N, ..., C)`` as rows of pixels, ``(M, P C)``: as many whole axes of an image as make a row long enough."""
+    length = x.shape[-1]
+    for n in x.shape[-2:0:-1]:
+        if length >= LONG:
+            break
+        length *= n
+    return x.reshape(prod(x.shape) // max(length, 1), length)
+
+
+def repeated(channels: Array, rows: Array) -> Array:
+    """A number for each channel, ``(C,)``, repeated to the length of a row."""
+    times = rows.shape[1] // max(len(channels), 1)
+    return channels[np.newaxis].repeat(times, axis=0).reshape(-1)
+
+
+def scale_channels(x: Array, a: Array) -> Array:
+    """``x`` of shape ``(..., C)`` times a number for each channel, ``(C,)``."""
+    return _joined(np.multiply, x, a)
+
+
+def shift_channels(x: Array, b: Array) -> Array:
+    """``x`` of shape ``(..., C)`` plus a number for each channel, ``(C,)``."""
+    return _joined(np.add, x, b)
+
+
+def spread_channels(b: Array, shape: tuple[int, ...]) -> Array:
+    """A number for each channel, ``(C,)``, written out to an array of a shape ``(..., C)``."""
+    out = empty(shape, b.dtype)
+    rows = rows_of(out)
+    rows[...] = repeated(b, rows)
+    return out
+
+
+def channel_sums(g: Array) -> Array:
+    """The sum over all axes but the last: ``(C,)``, the gradient of a bias."""
+    rows = rows_of(g)
+    return _summed(lambda some: _column_sums(rows[some]), rows, g.shape[-1])
+
+
+def channel_dots(x: Array, y: Array) -> Array:
+    """The sum of ``x y`` over all axes but the last: ``(C,)``, the gradient of a scale. No product is held whole."""
+    left, right = rows_of(x), rows_of(y)
+    dtype = np.result_type(x, y)
+
+    def tile(some: slice) -> Array:
+        return _column_sums(np.multiply(left[some], right[some], out=empty(left[some].shape, dtype)))
+
+    return _summed(tile, left, x.shape[-1])
+
+
+def moments(x: Array) -> Moments:
+    """The mean and the variance of each channel: ``(C,)`` both."""
+    rows, count = rows_of(x), x.size // x.shape[-1]
+    mean = channel_sums(x) / count
+    middle = repeated(mean, rows)
+
+    def tile(some: slice) -> Array:
+        centered = np.subtract(rows[some], middle, out=empty(rows[some].shape, rows.dtype))
+        return _column_sums(np.multiply(centered, centered, out=centered))
+
+    return mean, _summed(tile, rows, x.shape[-1]) / count
+
+
+def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Array:
+    """``(x - mean) / sqrt(var + eps) w + b``.
+
+    128 images of 32 x 32 x 32 with all gradients: 15 ms, on two threads 11; 22 as a composition of the above.
+    """
+    rows = rows_of(x)
+    mean, scale, shift = (repeated(a, rows) for a in (known[0], w * _inverse_deviation(known, eps), b))
+    out = empty(rows.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part = out[some]
+        np.subtract(rows[some], mean, out=part)
+        part *= scale
+        part += shift
+
+    over_first_axis(tile, rows)
+    return out.reshape(x.shape)
+
+
+def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -> Array:
+    """What batch_norm makes of a gradient: ``w / s (g - mean(g) - z mean(g z))`` with ``z = (x - mean) / s``."""
+    left, rows, count = rows_of(g), rows_of(x), x.size // x.shape[-1]
+    middle = repeated(known[0], rows)
+
+    def centered(some: slice) -> Array:
+        return np.subtract(rows[some], middle, out=empty(rows[some].shape, rows.dtype))
+
+    def tile_of_sums(some: slice) -> Array:
+        product = centered(some)
+        product *= left[some]
+        return np.stack([_column_sums(left[some]), _column_sums(product)])
+
+    mean, slope = _summed(tile_of_sums, rows, x.shape[-1]) / count
+    inverse = _inverse_deviation(known, eps)
+    mean, slope, scale = (repeated(a, rows) for a in (mean, slope * inverse**2, w * inverse))
+    out = empty(rows.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part, along = out[some], centered(some)
+        np.subtract(left[some], mean, out=part)
+        along *= slope
+        part -= along
+        part *= scale
+
+    over_first_axis(tile, rows)
+    return out.reshape(x.shape)
+
+
+def _inverse_deviation(known: Moments, eps: float) -> Array:
+    inverse: Array = (known[1] + eps) ** -0.5
+    return inverse
+
+
+def _joined(join: np.ufunc, x: Array, channels: Array) -> Array:
+    rows = rows_of(x)
+    numbers = repeated(channels, rows)
+    out = empty(rows.shape, np.result_type(x, channels))
+
+    def tile(some: slice) -> None:
+        join(rows[some], numbers, out=out[some])
+
+    over_first_axis(tile, rows)
+    return out.reshape(x.shape)
+
+
+def _column_sums(rows: Array) -> Array:
+    sums: Array = np.ones(rows.shape[-2], rows.dtype) @ rows
+    return sums
+
+
+def _summed(tile: Callable[[slice], Array], rows: Array, channels: int) -> Array:
+    """The sum over all tiles, and over the pixels of a row: ``(..., C)`` of tiles that give ``(..., W C)``."""
+    parts = over_first_axis(tile, rows) or [tile(slice(0))]
+    total = sum(parts[1:], start=parts[0])
+    return _column_sums(total.reshape(*total.shape[:-1], rows.shape[1] // max(channels, 1), channels))
