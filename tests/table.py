@@ -325,15 +325,15 @@ def biased(side: int) -> st.SearchStrategy[Case]:
     def case(c: draw.Convolution, activation: str | None) -> Case:
         reach = 1 + np.abs(conv2d(c.x, c.w, **c.options)).max(initial=0)
         filters = c.w.shape[3]
-        scale = 1 / reach if activation == "tanh" else 1.0
+        scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
         return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {"activation": activation, **c.options}
 
-    return st.builds(case, draw.convolutions(), st.sampled_from([None, "relu", "tanh"]))
+    return st.builds(case, draw.convolutions(), st.sampled_from([None, "relu", "tanh", "sigmoid"]))
 
 
 def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
     y = conv2d(x, w, **options) + b
-    return {None: y, "relu": y * (y > 0), "tanh": np.tanh(y)}[activation]
+    return {None: y, "relu": y * (y > 0), "tanh": np.tanh(y), "sigmoid": special.expit(y)}[activation]
 
 
 def convolved_input(side: int) -> st.SearchStrategy[Case]:
@@ -486,6 +486,7 @@ ROWS = [
     Row(ops.where_positive, two_of_one_shape, lambda x, y: x * (y > 0)),
     Row(ops.leaky_relu, off_zero(slope=0.1), lambda x, slope: np.where(x > 0, x, slope * x)),
     Row(ops.elu, off_zero(alpha=1.5), lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1))),
+    Row(ops.times_sigmoid_slope, two_of_one_shape, lambda x, y: x * (y * (1 - y))),
     Row(ops.sigmoid, one(-5.0, 5.0), special.expit),
     Row(ops.softplus, one(-5.0, 5.0), lambda x: np.log(1 + np.exp(x))),
     Row(ops.softmax, reducing(keepdims=False, least=1), softmax),

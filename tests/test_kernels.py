@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from tensorgrad.kernels import (
     blas,
@@ -245,7 +246,11 @@ def test_bias_and_activation_on_the_way_are_the_same_as_afterwards(case: dict[st
     b = normal(2, w.shape[3])
     y = convolution.conv2d(x, w, **geometry)
     np.testing.assert_allclose(convolution.conv2d(x, w, **geometry, bias=b), y + b, atol=1e-12)
-    for activation, after in (("relu", np.maximum(y + b, 0)), ("tanh", np.tanh(y + b))):
+    for activation, after in (
+        ("relu", np.maximum(y + b, 0)),
+        ("tanh", np.tanh(y + b)),
+        ("sigmoid", special.expit(y + b)),
+    ):
         on_the_way = convolution.conv2d(x, w, **geometry, bias=b, activation=activation)
         np.testing.assert_allclose(on_the_way, after, atol=1e-12)
     np.testing.assert_allclose(channels.channel_sums(y), y.sum((0, 1, 2)), atol=1e-9)
@@ -399,7 +404,7 @@ def test_numbers_for_each_channel_are_broadcasting_and_sums_over_pixels(
 
 
 @pytest.mark.parametrize("dtype", ["e", "f", "d", "F"])
-def test_a_gradient_times_the_slope_of_a_tanh_is_its_definition_in_pieces_too(dtype: str) -> None:
+def test_a_gradient_times_a_slope_is_its_definition_in_pieces_too(dtype: str) -> None:
     rng = np.random.default_rng(0)
     g, y = (rng.uniform(-1, 1, (2, 3, 4, 5)).astype(dtype) for _ in "gy")
     expected = g * (1 - y * y)
@@ -410,6 +415,16 @@ def test_a_gradient_times_the_slope_of_a_tanh_is_its_definition_in_pieces_too(dt
         assert result.dtype == dtype
     large, by = (rng.uniform(-1, 1, (9, 1 << 17)) for _ in "gy")  # nine tiles
     np.testing.assert_array_equal(elementwise.times_tanh_slope(large, by), large * (1 - by * by))
+    np.testing.assert_array_equal(elementwise.times_sigmoid_slope(large, by), large * (by * (1 - by)))
+    np.testing.assert_allclose(elementwise.sigmoid(large), special.expit(large), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_sigmoid_at_its_ends(dtype: Any) -> None:
+    x = np.array([-np.inf, -1e4, -80, -20, 0, 20, 1e4, np.inf, np.nan], dtype)
+    result = elementwise.sigmoid(x)
+    np.testing.assert_allclose(result, special.expit(x), rtol=2e-3 if dtype is np.float16 else 1e-6, atol=1e-7)
+    assert result.dtype == dtype
 
 
 # --- memory ---

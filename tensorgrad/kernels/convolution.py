@@ -57,7 +57,7 @@ def conv2d(
 ) -> Array:
     """y[n, i, j, f] = sum over a, b, c of x[n, i s + a d - p, j s + b d - p, c] w[a, b, c, f]. ``(N, OH, OW, F)``.
 
-    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation, "relu" or "tanh", applied, if given.
+    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given (of IN_PLACE).
     """
     x, w = _same_dtype(x, w)
     kh, kw, _, f = w.shape

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine import primitive, value
+from tensorgrad.engine import primitive
 from tensorgrad.kernels import elementwise
-from tensorgrad.ops.arithmetic import where
-from tensorgrad.ops.elementwise import exp
+from tensorgrad.ops.elementwise import clip, exp
 from tensorgrad.ops.reduction import keep, total
 
 
@@ -32,35 +31,47 @@ where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
 @primitive
 def leaky_relu(x: Any, *, slope: float) -> Any:
     """x where x > 0, else slope x"""
-    return np.where(x > 0, x, slope * x)
+    return np.clip(x, 0, None) + slope * np.clip(x, None, 0)
 
 
-leaky_relu.rules(lambda g, _y, x, *, slope: where(value(x) > 0, g, slope * g))
+leaky_relu.rules(lambda g, _y, x, *, slope: _by_sign(g, x, slope))
 
 
 @primitive
 def elu(x: Any, *, alpha: float) -> Any:
     """x where x > 0, else alpha (e^x - 1)"""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    return np.clip(x, 0, None) + alpha * np.expm1(np.clip(x, None, 0))
 
 
-elu.rules(lambda g, y, x, *, alpha: where(value(x) > 0, g, g * (y + alpha)))
+elu.rules(lambda g, y, x, *, alpha: _by_sign(g, x, clip(y, low=None, high=0) + alpha))
+
+
+def _by_sign(g: Any, x: Any, slope: Any) -> Any:
+    """g where x > 0, else slope g. One of the summands is zero: that is much faster than a choice (see kernels)."""
+    positive = where_positive(g, x)
+    return positive + slope * (g - positive)
 
 
 @primitive
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e^-x), without overflow at either end"""
-    e = np.exp(np.where(x > 0, -x, x))  # in (0, 1]
-    return np.where(x > 0, 1, e) / (1 + e)
+    """1 / (1 + e^-x)"""
+    return elementwise.sigmoid(x)
 
 
-sigmoid.rules(lambda g, y, _x: g * (y * (1 - y)))
+@primitive
+def times_sigmoid_slope(x: Any, y: Any) -> Any:
+    """x (y (1 - y)), which is x times the slope of a sigmoid whose result is y"""
+    return elementwise.times_sigmoid_slope(x, y)
+
+
+sigmoid.rules(lambda g, y, _x: times_sigmoid_slope(g, y))
+times_sigmoid_slope.rules(lambda g, _z, _x, y: times_sigmoid_slope(g, y), lambda g, _z, x, y: g * x * (1 - 2 * y))
 
 
 @primitive
 def softplus(x: Any) -> Any:
     """ln(1 + e^x), without overflow"""
-    return np.maximum(x, 0) + np.log1p(np.exp(np.where(x > 0, -x, x)))
+    return np.clip(x, 0, None) + np.log1p(np.exp(-abs(x)))
 
 
 softplus.rules(lambda g, _y, x: g * sigmoid(x))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
-from tensorgrad.ops.activation import where_positive
+from tensorgrad.ops.activation import times_sigmoid_slope, where_positive
 from tensorgrad.ops.channels import channel_sums
 from tensorgrad.ops.elementwise import times_tanh_slope
 
@@ -68,7 +68,7 @@ conv2d_weight.rules(
 def conv2d_bias(
     x: Any, w: Any, b: Any, *, activation: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
-    """activation(conv2d(x, w) + b), relu, tanh or none, without a pass over memory for each"""
+    """activation(conv2d(x, w) + b), relu, tanh, sigmoid or none, without a pass over memory for each"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups, b, activation)
 
 
@@ -77,11 +77,15 @@ conv2d_bias.rules(
     lambda g, _y, x, _w, _b, *, activation, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
     lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
 )
-conv2d_bias.ends_with(
-    lambda g, y, _x, _w, _b, *, activation, **geometry: (
-        where_positive(g, y) if activation == "relu" else times_tanh_slope(g, y) if activation == "tanh" else g
-    )
-)
+conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **geometry: _activated(g, y, activation))
+
+
+def _activated(g: Any, y: Any, activation: str | None) -> Any:
+    """What the activation whose result is y makes of a gradient."""
+    if activation is None:
+        return g
+    rule = {"relu": where_positive, "tanh": times_tanh_slope, "sigmoid": times_sigmoid_slope}[activation]
+    return rule(g, y)
 
 
 @primitive
