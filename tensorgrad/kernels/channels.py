@@ -69,7 +69,7 @@ def channel_dots(x: Array, y: Array) -> Array:
     def tile(some: slice) -> Array:
         return _column_sums(np.multiply(left[some], right[some], out=empty(left[some].shape, dtype)))
 
-    return _summed(tile, left, x.shape[-1])
+    return _summed(tile, left, x.shape[-1], passes=2)
 
 
 def moments(x: Array) -> Moments:
@@ -82,7 +82,7 @@ def moments(x: Array) -> Moments:
         centered = np.subtract(rows[some], middle, out=empty(rows[some].shape, rows.dtype))
         return _column_sums(np.multiply(centered, centered, out=centered))
 
-    return mean, _summed(tile, rows, x.shape[-1]) / count
+    return mean, _summed(tile, rows, x.shape[-1], passes=3) / count
 
 
 def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Array:
@@ -100,7 +100,7 @@ def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Arra
         part *= scale
         part += shift
 
-    over_first_axis(tile, rows)
+    over_first_axis(tile, rows, passes=3)
     return out.reshape(x.shape)
 
 
@@ -117,7 +117,7 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
         product *= left[some]
         return np.stack([_column_sums(left[some]), _column_sums(product)])
 
-    mean, slope = _summed(tile_of_sums, rows, x.shape[-1]) / count
+    mean, slope = _summed(tile_of_sums, rows, x.shape[-1], passes=4) / count
     inverse = _inverse_deviation(known, eps)
     mean, slope, scale = (repeated(a, rows) for a in (mean, slope * inverse**2, w * inverse))
     out = empty(rows.shape, x.dtype)
@@ -129,7 +129,7 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
         part -= along
         part *= scale
 
-    over_first_axis(tile, rows)
+    over_first_axis(tile, rows, passes=5)
     return out.reshape(x.shape)
 
 
@@ -155,8 +155,8 @@ def _column_sums(rows: Array) -> Array:
     return sums
 
 
-def _summed(tile: Callable[[slice], Array], rows: Array, channels: int) -> Array:
+def _summed(tile: Callable[[slice], Array], rows: Array, channels: int, passes: int = 1) -> Array:
     """The sum over all tiles, and over the pixels of a row: ``(..., C)`` of tiles that give ``(..., W C)``."""
-    parts = over_first_axis(tile, rows) or [tile(slice(0))]
+    parts = over_first_axis(tile, rows, passes) or [tile(slice(0))]
     total = sum(parts[1:], start=parts[0])
     return _column_sums(total.reshape(*total.shape[:-1], rows.shape[1] // max(channels, 1), channels))

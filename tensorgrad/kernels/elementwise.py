@@ -69,7 +69,7 @@ def sigmoid(x: Array) -> Array:
     def tile(some: slice) -> None:
         _sigmoid(x[some], out[some])
 
-    over_first_axis(tile, x)
+    over_first_axis(tile, x, passes=5)
     return out
 
 
@@ -100,7 +100,7 @@ def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any]) -> Ar
         slope(y[some], part)
         np.multiply(g[some], part, out=part)
 
-    over_first_axis(tile, g)
+    over_first_axis(tile, g, passes=3)
     return out
 
 

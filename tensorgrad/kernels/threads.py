@@ -132,11 +132,11 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
         return job.finish()
 
 
-def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any]) -> list[T]:
-    """As over_batch, for a pass over an array: called with slices of its first axis, or with ``...`` if it has none."""
+def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any], passes: int = 1) -> list[T]:
+    """As over_batch, for passes over an array: called with slices of its first axis, or with ``...`` if it has none."""
     if not x.ndim:
         return [function(...)]
-    return over_batch(function, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
+    return over_batch(function, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS * passes)
 
 
 class _Job(Generic[T]):
