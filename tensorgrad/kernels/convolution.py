@@ -87,7 +87,8 @@ def _convolve(
         if bias is not None or activation is not None:
             add_bias_and_activate_(y[images], bias, activation)
 
-    over_batch(tile, len(x), _images_per_tile(x, y, w.shape), _work(x, y, w.shape))
+    framed_shape = (x.shape[1] + sum(rows), x.shape[2] + sum(columns), x.shape[3])
+    over_batch(tile, len(x), _images_per_tile(framed_shape, y, w.shape), _work(framed_shape, y, w.shape))
 
 
 def conv2d_input(
@@ -144,20 +145,22 @@ def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, d
         frame = framed(x[images], (ph, ph), (pw, pw))
         return _correlate_weight(frame, g[images], size, stride, dilation, groups)
 
-    for part in over_batch(tile, len(x), _images_per_tile(x, g, total.shape), _work(x, g, total.shape)):
+    framed_shape = (x.shape[1] + 2 * ph, x.shape[2] + 2 * pw, x.shape[3])
+    images, work = _images_per_tile(framed_shape, g, total.shape), _work(framed_shape, g, total.shape)
+    for part in over_batch(tile, len(x), images, work):
         total += part
     return total
 
 
-def _images_per_tile(x: Array, y: Array, kernel: tuple[int, ...]) -> int:
-    """How many images fill a tile: their strips, which are KW times as large as they, and their results."""
-    lowered = x[:1].nbytes * kernel[1] + y[:1].nbytes
+def _images_per_tile(image: tuple[int, ...], y: Array, kernel: tuple[int, ...]) -> int:
+    """How many images, framed ones of this shape, fill a tile: their strips, KW times as large, and their results."""
+    lowered = prod(image) * y.itemsize * kernel[1] + y[:1].nbytes
     return TILE // max(lowered, 1)
 
 
-def _work(x: Array, y: Array, kernel: tuple[int, ...]) -> float:
+def _work(image: tuple[int, ...], y: Array, kernel: tuple[int, ...]) -> float:
     """What the convolution of one image costs: its multiply-adds, and passes over its strips and its result."""
-    return y[:1].size * prod(kernel[:3]) + (x[:1].size * kernel[1] + y[:1].size) * PASS
+    return y[:1].size * prod(kernel[:3]) + (prod(image) * kernel[1] + y[:1].size) * PASS
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:
