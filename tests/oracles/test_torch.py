@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from expressions import leaf_values, programs, run
 
 Function = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _without_onednn() -> Iterator[None]:
+    """PyTorch 2.13's oneDNN is wrong for one float32 channel with strides (1, 2): a third of small images come out
+    otherwise than SciPy has them; PyTorch's own kernel is right, and so is ours."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    yield
+    torch._C._set_mkldnn_enabled(before)
 
 
 def agree(ours: Function, theirs: Function, *inputs: Any, dtype: Any = np.float64, order: int = 2) -> None:
@@ -78,6 +88,8 @@ def channels_last(t: Any) -> Any:
 @given(c=convolutions())
 @example(c=Convolution(np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1)), np.ones(1),
                        {"stride": (3, 3), "padding": (2, 2), "dilation": (1, 1), "groups": 1}))  # fmt: skip
+@example(c=Convolution(np.cos(np.arange(24.0)).reshape(2, 4, 3, 1), np.cos(np.arange(9.0)).reshape(3, 3, 1, 1),
+                       np.ones(1), {"stride": (1, 2), "padding": (0, 0), "dilation": (1, 1), "groups": 1}))  # fmt: skip
 def test_conv2d(dtype: Any, c: Convolution) -> None:
     agree(
         lambda x, w, b: tg.conv2d(x, w, b, **c.options),
