@@ -600,13 +600,18 @@ def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("this NumPy has another BLAS than OpenBLAS")
     library.set_threads(2)
     x, w = normal(0, (4, 40, 40, 8)), normal(1, (3, 3, 8, 16))
-    multiply = np.matmul
 
-    def seeing(*args: Any, **kwargs: Any) -> Any:
-        seen.append(library.threads())
-        return multiply(*args, **kwargs)
+    def seeing(multiply: Any) -> Any:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            seen.append(library.threads())
+            return multiply(*args, **kwargs)
 
-    monkeypatch.setattr(np, "matmul", seeing)
+        return watched
+
+    monkeypatch.setattr(np, "matmul", seeing(np.matmul))
+    monkeypatch.setattr(channels, "_column_sums", seeing(channels._column_sums))
+    channels.channel_sums(x)
+    assert len(seen) >= 2  # the sums of a tile's rows, and of the pixels of a row
     y = convolution.conv2d(x, w, ONE, ONE, ONE, 1, normal(2, (16,)))
     convolution.conv2d_input(y, w, x.shape, ONE, ONE, ONE, 1)
     convolution.conv2d_weight(x, y, (3, 3), ONE, ONE, ONE, 1)

@@ -13,6 +13,7 @@ from math import prod
 
 import numpy as np
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import over_first_axis
 
@@ -159,4 +160,5 @@ def _summed(tile: Callable[[slice], Array], rows: Array, channels: int, passes: 
     """The sum over all tiles, and over the pixels of a row: ``(..., C)`` of tiles that give ``(..., W C)``."""
     parts = over_first_axis(tile, rows, passes) or [tile(slice(0))]
     total = sum(parts[1:], start=parts[0])
-    return _column_sums(total.reshape(*total.shape[:-1], rows.shape[1] // max(channels, 1), channels))
+    with blas.one_thread:
+        return _column_sums(total.reshape(*total.shape[:-1], rows.shape[1] // max(channels, 1), channels))
