@@ -133,22 +133,28 @@ def test_gradient_by_a_value_whose_own_graph_is_gone() -> None:
 # -- freeing --------------------------------------------------------------------------------------------------
 
 
+def times_one(rule: Any) -> engine.Primitive:
+    """A primitive whose rule can look at what is alive."""
+
+    @tg.primitive
+    def watching(x: Any) -> Any:
+        return x * 1
+
+    watching.rules(rule)
+    return watching
+
+
 def test_the_graph_is_freed_while_it_is_walked() -> None:
     """A value in the middle is gone before the rules further back run."""
     x = leaf(1)
     held: list[weakref.ref[Any]] = []
     alive: list[bool] = []
 
-    @tg.primitive
-    def watching(x: Any) -> Any:
-        return x * 1
-
     def rule(g: Any, _y: Any, _x: Any) -> Any:
         alive.append(held[0]() is not None)
         return g
 
-    watching.rules(rule)
-    y = watching(x)
+    y = times_one(rule)(x)
     middle = y * 2
     held.append(weakref.ref(middle))
     out = (middle * 3).sum()
@@ -163,17 +169,13 @@ def test_a_gradient_is_freed_once_it_has_been_used() -> None:
     held: list[weakref.ref[Any]] = []
     alive: list[bool] = []
 
-    @tg.primitive
-    def watching(x: Any) -> Any:
-        return x * 1
-
     def rule(g: Any, _y: Any, _x: Any) -> Any:
         alive.extend(gradient() is not None for gradient in held)
         h = g * 1
         held[:] = [weakref.ref(g), weakref.ref(h)]
         return h
 
-    watching.rules(rule)
+    watching = times_one(rule)
     watching.ends_with(lambda g, _y, _x: g * 1)
     watching(watching(watching(x))).sum().backward()
     assert alive == [False, False] * 2  # the gradient that came to the step before, and the one that left it

@@ -273,6 +273,19 @@ def test_batch_norm_standardizes_by_the_batch_and_then_by_what_ran() -> None:
     assert layer.parameter_count == 6
 
 
+def test_a_wrong_scale_changes_no_running_statistics() -> None:
+    mean, var = np.zeros(3), np.ones(3)
+    for name in ("weight", "bias"):
+        with pytest.raises(
+            ValueError, match=rf"batch_norm: a {name} of shape \(2,\) does not go with an input of shape"
+        ):
+            tensorgrad.functional.batch_norm(
+                image(4, 5, 5, 3), running_mean=mean, running_var=var, **{name: np.ones(2)}
+            )
+    assert (mean == 0).all()
+    assert (var == 1).all()
+
+
 def test_layer_norm_standardizes_each_sample() -> None:
     y = LayerNorm()(5 + image(4, 30)[0]).numpy()
     assert y.mean() == pytest.approx(0, abs=1e-5)

@@ -53,8 +53,8 @@ def layer_norm(
     """
     t = as_tensor(x).floating()
     over = axes(axis, t.ndim, "layer_norm")
-    standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
     _check_scale(t, weight, bias, "layer_norm")
+    standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
     return _scaled(standardized, weight, bias)
 
 
@@ -95,11 +95,11 @@ def batch_norm(
                 f"batch_norm: expected a {title} of shape {t.shape[-1:]}, one per channel; "
                 f"received shape {np.shape(running)}"
             )
+    _check_scale(t, weight, bias, "batch_norm")
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
-        _check_scale(t, weight, bias, "batch_norm")
         return _scaled(ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5), weight, bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are learned together; pass both, or neither")
@@ -108,18 +108,19 @@ def batch_norm(
         raise ValueError(
             f"batch_norm: training needs at least two values per channel, received shape {t.shape}; use a larger batch"
         )
-    _check_scale(t, weight, bias, "batch_norm")
-    own: Any = {"eps": eps, "moments": moments(t.array)}
+    mean_and_var = moments(t.array)
     if running_mean is not None and running_var is not None:
-        batch_mean, batch_var = own["moments"]
+        batch_mean, batch_var = mean_and_var
         for running, new in ((running_mean, batch_mean), (running_var, batch_var * (count / (count - 1)))):
             running *= 1 - momentum
             running += momentum * new
-    one, zero = (np.full(t.shape[-1:], number, t.dtype) for number in (1, 0))
-    if all(a is None or _per_channel(t, as_tensor(a)) for a in (weight, bias)):
-        scale, shift = (as_tensor(none if given is None else given) for given, none in ((weight, one), (bias, zero)))
-        return ops.batch_norm(t, scale, shift, **own)
-    return _scaled(ops.batch_norm(t, one, zero, **own), weight, bias)
+    at_once = all(a is None or _per_channel(t, as_tensor(a)) for a in (weight, bias))
+    scale, shift = (
+        as_tensor(given if at_once and given is not None else np.full(t.shape[-1:], neutral, t.dtype))
+        for given, neutral in ((weight, 1), (bias, 0))
+    )
+    y = ops.batch_norm(t, scale, shift, eps=float(eps), moments=mean_and_var)
+    return y if at_once else _scaled(y, weight, bias)
 
 
 def _check_scale(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> None:

@@ -80,7 +80,7 @@ def moments(x: Array) -> Moments:
     middle = repeated(mean, rows)
 
     def tile(some: slice) -> Array:
-        centered = np.subtract(rows[some], middle, out=empty(rows[some].shape, rows.dtype))
+        centered = _centered(rows[some], middle)
         return _column_sums(np.multiply(centered, centered, out=centered))
 
     return mean, _summed(tile, rows, x.shape[-1], passes=3) / count
@@ -110,11 +110,8 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
     left, rows, count = rows_of(g), rows_of(x), x.size // x.shape[-1]
     middle = repeated(known[0], rows)
 
-    def centered(some: slice) -> Array:
-        return np.subtract(rows[some], middle, out=empty(rows[some].shape, rows.dtype))
-
     def tile_of_sums(some: slice) -> Array:
-        product = centered(some)
+        product = _centered(rows[some], middle)
         product *= left[some]
         return np.stack([_column_sums(left[some]), _column_sums(product)])
 
@@ -124,7 +121,7 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
     out = empty(rows.shape, x.dtype)
 
     def tile(some: slice) -> None:
-        part, along = out[some], centered(some)
+        part, along = out[some], _centered(rows[some], middle)
         np.subtract(left[some], mean, out=part)
         along *= slope
         part -= along
@@ -132,6 +129,10 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
 
     over_first_axis(tile, rows, passes=5)
     return out.reshape(x.shape)
+
+
+def _centered(rows: Array, middle: Array) -> Array:
+    return np.subtract(rows, middle, out=empty(rows.shape, rows.dtype))
 
 
 def _inverse_deviation(known: Moments, eps: float) -> Array:

