@@ -165,18 +165,27 @@ def cases(quick: bool) -> Iterator[Case]:
     yield from convolution(256, 26, 8, 16)
     for n, size in ((32, 16), (16, 32), (4, 64)):
         yield from convolution(n, size, 64, 64, padding=1)
+    yield from convolution(32, 14, 128, 128, padding=1)
     yield from convolution(32, 32, 32, 64, stride=2, padding=1)
     yield from convolution(32, 16, 64, 64, kernel=1)
     yield from pair("avg_pool2d 2x2, 32x24x24x16", [images(*maps)], _by(tg.avg_pool2d), _by(F.avg_pool2d))
     yield from pair("matmul 256x1152x64", [plain(256, 1152), plain(1152, 64)], tg.matmul, torch.matmul)
     yield from pair("matmul 512x512x512", [plain(512, 512), plain(512, 512)], tg.matmul, torch.matmul)
     yield from loss(256, 1000)
-    yield from pair(
-        "batch_norm 32x24x24x16",
-        [images(*maps), plain(16), plain(16)],
-        tg.batch_norm,
-        lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
+    for shape in (maps, (128, 32, 32, 32)):
+        yield from pair(
+            f"batch_norm {'x'.join(map(str, shape))}",
+            [images(*shape), plain(shape[-1]), plain(shape[-1])],
+            tg.batch_norm,
+            lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
+        )
+    activations = (
+        ("sigmoid", tg.sigmoid, torch.sigmoid),
+        ("leaky_relu", tg.leaky_relu, F.leaky_relu),
+        ("elu", tg.elu, F.elu),
     )
+    for name, ours, theirs in activations:
+        yield from pair(f"{name} 64x26x26x8", [images(64, 26, 26, 8)], ours, theirs)
     yield optimizer("Adam, theirs fused", optim.Adam, lambda p: torch.optim.Adam(p, lr=0.001, fused=True))
     yield optimizer(
         "Momentum",

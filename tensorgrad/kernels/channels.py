@@ -87,9 +87,9 @@ def moments(x: Array) -> Moments:
 
 
 def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Array:
-    """``(x - mean) / sqrt(var + eps) w + b``.
+    """``(x - mean) / sqrt(var + eps) w + b``, with no array beside the result; 128 images of 32 x 32 x 32 take 4.4 ms.
 
-    128 images of 32 x 32 x 32 with all gradients: 15 ms, on two threads 11; 22 as a composition of the above.
+    By shift_channels and scale_channels, with an array for each step, they take 6.4.
     """
     rows = rows_of(x)
     mean, scale, shift = (repeated(a, rows) for a in (known[0], w * _inverse_deviation(known, eps), b))
