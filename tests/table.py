@@ -16,6 +16,7 @@ from scipy import special
 
 from tensorgrad import ops
 from tensorgrad.engine import Primitive
+from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.testing import strategies as draw
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]  # (arrays, metadata)
@@ -45,9 +46,9 @@ def off_zero(**params: Any) -> Cases:
     return lambda side: draw.distinct(draw.shapes(min_side=side)).map(lambda x: ((x,), params))
 
 
-def two_of_one_shape(side: int) -> st.SearchStrategy[Case]:
+def two_of_one_shape(**params: Any) -> Cases:
     """Two arrays of one shape, the second off 0."""
-    return draw.distinct(draw.shapes(min_side=side)).map(lambda y: ((np.cos(3 * y), y), {}))
+    return lambda side: draw.distinct(draw.shapes(min_side=side)).map(lambda y: ((np.cos(3 * y), y), params))
 
 
 def one_of_rank(least: int, most: int) -> Cases:
@@ -328,12 +329,18 @@ def biased(side: int) -> st.SearchStrategy[Case]:
         scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
         return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {"activation": activation, **c.options}
 
-    return st.builds(case, draw.convolutions(), st.sampled_from([None, "relu", "tanh", "sigmoid"]))
+    return st.builds(case, draw.convolutions(), st.sampled_from([None, *IN_PLACE]))
 
 
 def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
     y = conv2d(x, w, **options) + b
-    return {None: y, "relu": y * (y > 0), "tanh": np.tanh(y), "sigmoid": special.expit(y)}[activation]
+    return {
+        None: y,
+        "relu": y * (y > 0),
+        "leaky_relu": y * np.where(y > 0, 1, 0.01),
+        "tanh": np.tanh(y),
+        "sigmoid": special.expit(y),
+    }[activation]
 
 
 def convolved_input(side: int) -> st.SearchStrategy[Case]:
@@ -473,7 +480,7 @@ ROWS = [
     Row(ops.sinh, one(), np.sinh),
     Row(ops.cosh, one(), np.cosh),
     Row(ops.tanh, one(), np.tanh),
-    Row(ops.times_tanh_slope, two_of_one_shape, lambda x, y: x * (1 - y * y)),
+    Row(ops.times_tanh_slope, two_of_one_shape(), lambda x, y: x * (1 - y * y)),
     Row(ops.erf, one(), special.erf),
     Row(ops.clip, off_zero(low=-0.1, high=0.3), lambda x, low, high: np.clip(x, low, high)),
     Row(
@@ -483,10 +490,11 @@ ROWS = [
     ),
     Row(ops.copy, one(), np.copy),
     Row(ops.relu, off_zero(), lambda x: x * (x > 0)),
-    Row(ops.where_positive, two_of_one_shape, lambda x, y: x * (y > 0)),
+    Row(ops.where_positive, two_of_one_shape(), lambda x, y: x * (y > 0)),
     Row(ops.leaky_relu, off_zero(slope=0.1), lambda x, slope: np.where(x > 0, x, slope * x)),
+    Row(ops.times_leaky_slope, two_of_one_shape(slope=-0.3), lambda x, y, slope: np.where(y > 0, x, slope * x)),
     Row(ops.elu, off_zero(alpha=1.5), lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1))),
-    Row(ops.times_sigmoid_slope, two_of_one_shape, lambda x, y: x * (y * (1 - y))),
+    Row(ops.times_sigmoid_slope, two_of_one_shape(), lambda x, y: x * (y * (1 - y))),
     Row(ops.sigmoid, one(-5.0, 5.0), special.expit),
     Row(ops.softplus, one(-5.0, 5.0), lambda x: np.log(1 + np.exp(x))),
     Row(ops.softmax, reducing(keepdims=False, least=1), softmax),

@@ -384,6 +384,36 @@ def test_where_positive_takes_numbers_at_their_edges(dtypes: str) -> None:
     np.testing.assert_array_equal(elementwise.where_positive(stretched, y), np.where(y > 0, stretched, 0))
 
 
+@pytest.mark.parametrize("dtypes", ["ee", "ff", "dd", "fd", "ef"])
+@pytest.mark.parametrize("slope", [0.01, -0.25, 0.0, 1.0, 3.0])
+def test_a_leaky_relu_takes_numbers_at_their_edges(dtypes: str, slope: float) -> None:
+    tiny = float(np.finfo(dtypes[1]).smallest_subnormal)
+    y = np.array([0.0, -0.0, tiny, -tiny, np.inf, -np.inf, np.inf, -2], dtypes[1])
+    g = np.array([3, -2, np.inf, 4, -np.inf, -0.5, 1, np.nan], dtypes[0])
+    scaled = g * np.array(slope, g.dtype) if slope else np.zeros_like(g)
+    expected = np.where(y > 0, g, scaled)
+    for gradient, by, wanted in ((g, y, expected), (g.reshape(2, 4).T, y.reshape(2, 4).T, expected.reshape(2, 4).T)):
+        np.testing.assert_array_equal(elementwise.times_leaky_slope(gradient, by, slope), wanted)
+    for i in range(8):  # of no axes
+        single = elementwise.times_leaky_slope(g[i : i + 1].reshape(()), y[i : i + 1].reshape(()), slope)
+        np.testing.assert_array_equal(single, expected[i])
+    x = np.array([0.0, -0.0, tiny, -tiny, np.inf, -3, 7, -np.inf if slope else -1, np.nan if slope else 2], dtypes[1])
+    scaled = x * np.array(slope, x.dtype) if slope else np.zeros_like(x)
+    np.testing.assert_array_equal(elementwise.leaky_relu(x, slope), np.where(x > 0, x, scaled))
+    assert elementwise.leaky_relu(x, slope).dtype == x.dtype
+
+
+def test_an_elu_is_its_definition_at_its_ends_and_in_pieces() -> None:
+    x = np.array([-np.inf, -800, -1e-30, 0, 1e-30, 800, np.inf, np.nan])
+    np.testing.assert_allclose(elementwise.elu(x, 2.0), [-2, -2, -2e-30, 0, 1e-30, 800, np.inf, np.nan])
+    large = np.random.default_rng(0).uniform(-3, 3, (9, 1 << 17))  # nine tiles
+    np.testing.assert_array_equal(elementwise.elu(large, 1.0), np.where(large > 0, large, np.expm1(large)))
+    np.testing.assert_array_equal(elementwise.leaky_relu(large, 0.1), np.where(large > 0, large, 0.1 * large))
+    np.testing.assert_array_equal(
+        elementwise.times_leaky_slope(large[::-1], large, 0.1), np.where(large > 0, 1, 0.1) * large[::-1]
+    )
+
+
 @given(st.lists(st.integers(0, 40), max_size=3), st.sampled_from([1, 3, 64, 1100]), st.sampled_from([1, 5000]))
 def test_numbers_for_each_channel_are_broadcasting_and_sums_over_pixels(
     shape: list[int], count: int, tile: int

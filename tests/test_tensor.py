@@ -242,6 +242,14 @@ def test_choices_at_kinks_and_ties(f: Callable[[Tensor], Tensor], at: list[float
     np.testing.assert_allclose(x.grad.numpy(), gradient, rtol=1e-6)
 
 
+@pytest.mark.parametrize("f", [tg.relu, tg.leaky_relu, tg.elu])
+def test_an_infinite_gradient_passes_where_the_slope_is_one(f: Callable[[Tensor], Tensor]) -> None:
+    x = Tensor([2.0, -1e5], requires_grad=True)
+    f(x).backward([np.inf, 0.0])
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), [np.inf, 0])
+
+
 @pytest.mark.parametrize(
     ("f", "at", "value", "gradient"),
     [

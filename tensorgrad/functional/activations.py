@@ -8,6 +8,7 @@ from math import sqrt
 from tensorgrad import ops
 from tensorgrad.checks import Axis
 from tensorgrad.functional.elementwise import tanh
+from tensorgrad.kernels.elementwise import SLOPE
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 
@@ -21,8 +22,8 @@ def relu(x: TensorLike) -> Tensor:
     return as_tensor(x).relu()
 
 
-def leaky_relu(x: TensorLike, slope: float = 0.01) -> Tensor:
-    """X where x > 0, else `slope` times x (Maas et al. 2013)."""
+def leaky_relu(x: TensorLike, slope: float = SLOPE) -> Tensor:
+    """X where x > 0, else `slope` times x, a hundredth unless told otherwise (Maas et al. 2013)."""
     return ops.leaky_relu(as_tensor(x).floating(), slope=float(slope))
 
 

@@ -52,7 +52,7 @@ def conv2d(
         d: how many pixels from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own. Divides C and F.
-    activation : "relu", "tanh" or "sigmoid", optional
+    activation : "relu", "leaky_relu", "tanh" or "sigmoid", optional
         Apply it to the result, in place where there is a bias, so that memory is taken for one result only.
 
     Returns

@@ -11,8 +11,11 @@ from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import over_first_axis
 
+SLOPE = 0.01  # of a leaky ReLU, unless told otherwise
+
 IN_PLACE: dict[str, Callable[[Array], Any]] = {
     "relu": lambda y: y.clip(0, np.inf, out=y),
+    "leaky_relu": lambda y: _leaky_relu(y, SLOPE, y),
     "tanh": lambda y: np.tanh(y, out=y),
     "sigmoid": lambda y: _sigmoid(y, y),
 }
@@ -40,6 +43,39 @@ def relu(x: Array) -> Array:
     return out
 
 
+def leaky_relu(x: Array, slope: float) -> Array:
+    """``x`` where it is above 0, else ``slope x``; NaN for NaN."""
+    if slope == 0:  # which times infinity is NaN
+        return relu(x)
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        _leaky_relu(x[some], slope, out[some])
+
+    over_first_axis(tile, x, passes=2)
+    return out
+
+
+def _leaky_relu(x: Array, slope: float, out: Array) -> None:
+    """The larger of ``x`` and ``slope x``, or the smaller if the slope is above 1."""
+    scaled = np.multiply(x, slope, out=empty(x.shape, x.dtype))
+    (np.minimum if slope > 1 else np.maximum)(x, scaled, out=out)
+
+
+def elu(x: Array, alpha: float) -> Array:
+    """``x`` where it is above 0, else ``alpha (e^x - 1)``: the sum of both, of which one is 0."""
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part = out[some]
+        np.expm1(x[some].clip(-np.inf, 0, out=part), out=part)
+        part *= alpha
+        part += x[some].clip(0, np.inf, out=empty(part.shape, x.dtype))
+
+    over_first_axis(tile, x, passes=6)
+    return out
+
+
 def where_positive(g: Array, y: Array) -> Array:
     """``g`` where ``y``, of the same shape, is above 0, else 0: what a ReLU makes of a gradient.
 
@@ -47,12 +83,12 @@ def where_positive(g: Array, y: Array) -> Array:
     clip, and as whole numbers 0 times infinity is 0: a million elements take 0.16 ms, and 0.23 by a mask of booleans.
     """
     out = empty(g.shape, g.dtype)
-    if g.dtype != y.dtype or g.dtype.char not in "efd":
+    if not _of_one_float(g, y):
         out[...] = 0
         np.copyto(out, g, where=y > 0)
         return out
-    whole = f"i{g.itemsize}"
-    factors, values, product = y.view(whole), g.view(whole), out.view(whole)
+
+    factors, values, product = _bits(y), _bits(g), _bits(out)
 
     def tile(some: slice) -> None:
         factors[some].clip(0, 1, out=product[some])
@@ -60,6 +96,41 @@ def where_positive(g: Array, y: Array) -> Array:
 
     over_first_axis(tile, g)
     return out
+
+
+def times_leaky_slope(g: Array, y: Array, slope: float) -> Array:
+    """``g`` where ``y``, of the same shape, is above 0, else ``slope g``: what a leaky ReLU makes of a gradient.
+
+    As in where_positive, but 1 and 0 are made the bits of 1 and of the slope.
+    """
+    if slope == 0:  # which times infinity is NaN
+        return where_positive(g, y)
+    if not _of_one_float(g, y):
+        return np.asarray(np.where(y > 0, g, slope * g))
+    out = empty(g.shape, g.dtype)
+    ends = _bits(np.array([slope, 1], g.dtype))
+    leak, rise = ends[0], np.diff(ends)[0]
+
+    def tile(some: slice) -> None:
+        factors = out[some]
+        bits = _bits(factors)
+        _bits(y[some]).clip(0, 1, out=bits)
+        np.multiply(bits, rise, out=bits)
+        np.add(bits, leak, out=bits)
+        np.multiply(g[some], factors, out=factors)
+
+    over_first_axis(tile, g, passes=4)
+    return out
+
+
+def _of_one_float(g: Array, y: Array) -> bool:
+    """Whether the bits of both can be read as whole numbers of one size."""
+    return g.dtype == y.dtype and g.dtype.char in "efd"
+
+
+def _bits(x: Array) -> Array:
+    """The bits of floats, read as whole numbers."""
+    return x.view(f"i{x.itemsize}")
 
 
 def sigmoid(x: Array) -> Array:

@@ -8,6 +8,7 @@ from tensorgrad.ops.activation import relu as relu
 from tensorgrad.ops.activation import sigmoid as sigmoid
 from tensorgrad.ops.activation import softmax as softmax
 from tensorgrad.ops.activation import softplus as softplus
+from tensorgrad.ops.activation import times_leaky_slope as times_leaky_slope
 from tensorgrad.ops.activation import times_sigmoid_slope as times_sigmoid_slope
 from tensorgrad.ops.activation import where_positive as where_positive
 from tensorgrad.ops.arithmetic import add as add

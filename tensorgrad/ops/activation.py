@@ -31,25 +31,26 @@ where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
 @primitive
 def leaky_relu(x: Any, *, slope: float) -> Any:
     """x where x > 0, else slope x"""
-    return np.clip(x, 0, None) + slope * np.clip(x, None, 0)
+    return elementwise.leaky_relu(x, slope)
 
 
-leaky_relu.rules(lambda g, _y, x, *, slope: _by_sign(g, x, slope))
+@primitive
+def times_leaky_slope(x: Any, y: Any, *, slope: float) -> Any:
+    """x where y > 0, else slope x; its gradient by y is 0"""
+    return elementwise.times_leaky_slope(x, y, slope)
+
+
+leaky_relu.rules(lambda g, _y, x, *, slope: times_leaky_slope(g, x, slope=slope))
+times_leaky_slope.rules(lambda g, _z, _x, y, *, slope: times_leaky_slope(g, y, slope=slope), None)
 
 
 @primitive
 def elu(x: Any, *, alpha: float) -> Any:
     """x where x > 0, else alpha (e^x - 1)"""
-    return np.clip(x, 0, None) + alpha * np.expm1(np.clip(x, None, 0))
+    return elementwise.elu(x, alpha)
 
 
-elu.rules(lambda g, y, x, *, alpha: _by_sign(g, x, clip(y, low=None, high=0) + alpha))
-
-
-def _by_sign(g: Any, x: Any, slope: Any) -> Any:
-    """g where x > 0, else slope g. One of the summands is zero: that is much faster than a choice (see kernels)."""
-    positive = where_positive(g, x)
-    return positive + slope * (g - positive)
+elu.rules(lambda g, _y, x, *, alpha: times_leaky_slope(g, x, slope=alpha) * exp(clip(x, low=None, high=0)))
 
 
 @primitive

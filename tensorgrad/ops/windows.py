@@ -7,11 +7,14 @@ there are each other's transpose, and so are averaging and spreading.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
-from tensorgrad.ops.activation import times_sigmoid_slope, where_positive
+from tensorgrad.kernels.elementwise import SLOPE
+from tensorgrad.ops.activation import times_leaky_slope, times_sigmoid_slope, where_positive
 from tensorgrad.ops.channels import channel_sums
 from tensorgrad.ops.elementwise import times_tanh_slope
 
@@ -68,7 +71,7 @@ conv2d_weight.rules(
 def conv2d_bias(
     x: Any, w: Any, b: Any, *, activation: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
-    """activation(conv2d(x, w) + b), relu, tanh, sigmoid or none, without a pass over memory for each"""
+    """activation(conv2d(x, w) + b), one of IN_PLACE or none, without a pass over memory for each"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups, b, activation)
 
 
@@ -84,8 +87,16 @@ def _activated(g: Any, y: Any, activation: str | None) -> Any:
     """What the activation whose result is y makes of a gradient."""
     if activation is None:
         return g
-    rule = {"relu": where_positive, "tanh": times_tanh_slope, "sigmoid": times_sigmoid_slope}[activation]
+    rule = _RULES[activation]
     return rule(g, y)
+
+
+_RULES: dict[str, Callable[[Any, Any], Any]] = {
+    "relu": where_positive,
+    "leaky_relu": partial(times_leaky_slope, slope=SLOPE),
+    "tanh": times_tanh_slope,
+    "sigmoid": times_sigmoid_slope,
+}
 
 
 @primitive
