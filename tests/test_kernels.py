@@ -321,6 +321,13 @@ def pools(draw: st.DrawFn) -> dict[str, Any]:
     return {"x": np.asfortranarray(x) if draw(st.booleans()) else x, "windows": (size, stride, padding)}
 
 
+@pytest.fixture(params=[0, pooling.MANY])
+def _copied_taps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taps of many pixels, or of any number, are copied into one piece."""
+    monkeypatch.setattr(pooling, "MANY", request.param)
+
+
+@pytest.mark.usefixtures("_copied_taps")
 @given(pools(), st.booleans())
 def test_the_extreme_of_each_window_and_its_place(case: dict[str, Any], largest: bool) -> None:
     x, (size, stride, padding) = case["x"], case["windows"]
@@ -350,6 +357,7 @@ def test_the_extreme_of_each_window_and_its_place(case: dict[str, Any], largest:
     np.testing.assert_array_equal(selected, np.take_along_axis(flat, first[:, :, :, None], 3)[:, :, :, 0])
 
 
+@pytest.mark.usefixtures("_copied_taps")
 @given(pools())
 def test_the_average_of_each_window_and_its_transpose(case: dict[str, Any]) -> None:
     (size, stride, padding) = case["windows"]

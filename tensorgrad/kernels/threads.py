@@ -133,10 +133,13 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
 
 
 def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any], passes: int = 1) -> list[T]:
-    """As over_batch, for passes over an array: called with slices of its first axis, or with ``...`` if it has none."""
-    if not x.ndim:
-        return [function(...)]
-    return over_batch(function, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS * passes)
+    """As over_batch, for passes over an array: called with slices of its first axis, or with ``...`` for all."""
+    work = x.size * PASS * passes
+    if not x.ndim or (0 < x.nbytes <= TILE and work < 2 * SHARE):
+        with blas.one_thread:
+            return [function(...)]
+    count = max(len(x), 1)
+    return over_batch(function, len(x), TILE * count // max(x.nbytes, 1), work / count)
 
 
 class _Job(Generic[T]):
