@@ -6,7 +6,6 @@ from typing import Literal
 
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
-from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, image_shape
 from tensorgrad.layers.weighted import Weighted
@@ -94,17 +93,8 @@ class Conv2d(Weighted):
         check_fit(self.title, (tall, wide), (height, width), (rows, columns))
         return rows, columns, self.filters
 
-    def linear(self, x: Tensor) -> Tensor:
-        """Convolve, and add the biases."""
-        return self._convolve(x, None)
-
-    def forward(self, x: Tensor, training: bool) -> Tensor:
+    def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """Convolve, add the biases, and apply the activation."""
-        if self.activation in IN_PLACE:
-            return self._convolve(x, self.activation)
-        return super().forward(x, training)
-
-    def _convolve(self, x: Tensor, activation: str | None) -> Tensor:
         padding = self._frame
         if self.padding == "same":
             x = functional.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")

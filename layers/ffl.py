@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tensorgrad import functional
 from tensorgrad.checks import whole
-from tensorgrad.functional import matmul
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
@@ -67,7 +67,6 @@ class FFL(Weighted):
             )
         return self.neurons
 
-    def linear(self, x: Tensor) -> Tensor:
-        """``x @ weights + biases``."""
-        y = matmul(x, self._weights)
-        return y if self._biases is None else y + self._biases
+    def affine(self, x: Tensor, activation: str | None) -> Tensor:
+        """``activation(x @ weights + biases)``."""
+        return functional.affine(x, self._weights, self._biases, activation=activation)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad import initializers
 from tensorgrad.functional import ACTIVATIONS
+from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.random import generator
 from tensorgrad.tensor import Tensor, TensorLike
@@ -16,9 +17,9 @@ from tensorgrad.tensor import Tensor, TensorLike
 class Weighted(Layer):
     """``activation(linear(x))`` with weights and, unless told otherwise, biases.
 
-    A subclass says what its linear part is, and of which shape its weights are. The weights of a layer that knows its
-    input are drawn when they are first asked for: from He's distribution for relu-like activations, Glorot's
-    otherwise, by the model's own generator. Biases start at zero.
+    A subclass says what its linear part is, in ``affine``, and of which shape its weights are. The weights of a layer
+    that knows its input are drawn when they are first asked for: from He's distribution for relu-like activations,
+    Glorot's otherwise, by the model's own generator. Biases start at zero.
     """
 
     built = ("_weights", "_biases")
@@ -35,9 +36,13 @@ class Weighted(Layer):
         self._weights: Any = None if weights is None else _parameter(weights)
         self._biases: Any = None if biases is None or not isbias else _parameter(biases)
 
+    def affine(self, x: Tensor, activation: str | None) -> Tensor:
+        """The linear part with the biases, and an activation of IN_PLACE or none."""
+        raise NotImplementedError
+
     def linear(self, x: Tensor) -> Tensor:
         """The part before the activation."""
-        raise NotImplementedError
+        return self.affine(x, None)
 
     def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
         """The shape of the weights for samples of a shape; the last axis is the layer's units."""
@@ -45,6 +50,8 @@ class Weighted(Layer):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the linear part, then the activation."""
+        if self.activation in IN_PLACE:
+            return self.affine(x, self.activation)
         y = self.linear(x)
         return y if self.activation is None else ACTIVATIONS[self.activation](y)
 

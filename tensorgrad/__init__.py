@@ -31,6 +31,7 @@ from tensorgrad.engine import Primitive as Primitive
 from tensorgrad.engine import no_grad as no_grad
 from tensorgrad.engine import primitive as primitive
 from tensorgrad.functional import abs as abs
+from tensorgrad.functional import affine as affine
 from tensorgrad.functional import all as all
 from tensorgrad.functional import any as any
 from tensorgrad.functional import arccos as arccos

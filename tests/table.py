@@ -270,6 +270,17 @@ def matrices(draw_: st.DrawFn, side: int) -> Case:
     return (draw_(draw.arrays((*left, n, k))), draw_(draw.arrays((*right, k, m)))), {}
 
 
+@st.composite
+def biased_matrices(draw_: st.DrawFn, side: int) -> Case:
+    """A product with biases that keep all results off 0, some above it and some below, and of tanh not far off."""
+    n, k, m = (draw_(st.integers(side, 3)) for _ in range(3))
+    x, w = draw_(draw.arrays((n, k))), draw_(draw.arrays((k, m)))
+    reach = 1 + np.abs(x @ w).max(initial=0)
+    activation = draw_(st.sampled_from([None, *IN_PLACE]))
+    scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
+    return (x, scale * w, scale * reach * (-1.0) ** np.arange(m)), {"activation": activation}
+
+
 SUBSCRIPTS = {
     "ij,jk->ik": ((2, 3), (3, 4)),
     "ij->ji": ((2, 3),),
@@ -333,7 +344,10 @@ def biased(side: int) -> st.SearchStrategy[Case]:
 
 
 def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
-    y = conv2d(x, w, **options) + b
+    return activated(conv2d(x, w, **options) + b, activation)
+
+
+def activated(y: Any, activation: str | None) -> Any:
     return {
         None: y,
         "relu": y * (y > 0),
@@ -514,6 +528,7 @@ ROWS = [
     ),
     Row(ops.cumsum, along(), np.cumsum),
     Row(ops.matmul, matrices, np.matmul),
+    Row(ops.affine, biased_matrices, lambda x, w, b, activation: activated(x @ w + b, activation)),
     Row(ops.einsum, contracted, lambda *xs, subscripts: np.einsum(subscripts, *xs)),
     Row(ops.reshape, reshaped, lambda x, shape: np.reshape(x, shape)),
     Row(ops.transpose, transposed, lambda x, axes: np.transpose(x, axes)),

@@ -36,6 +36,7 @@ from tensorgrad.functional.elementwise import square as square
 from tensorgrad.functional.elementwise import tan as tan
 from tensorgrad.functional.elementwise import tanh as tanh
 from tensorgrad.functional.elementwise import where as where
+from tensorgrad.functional.linalg import affine as affine
 from tensorgrad.functional.linalg import dot as dot
 from tensorgrad.functional.linalg import einsum as einsum
 from tensorgrad.functional.linalg import matmul as matmul

@@ -8,13 +8,56 @@ from collections.abc import Sequence
 import numpy as np
 
 from tensorgrad import operands, ops
-from tensorgrad.checks import one_axis
+from tensorgrad.checks import one_axis, one_of
+from tensorgrad.functional.activations import ACTIVATIONS
+from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
     return operands.matmul(as_tensor(x), as_tensor(y))  # type: ignore[no-any-return]
+
+
+def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activation: str | None = None) -> Tensor:
+    """What a fully connected layer computes: ``activation(x @ w + b)``.
+
+    Parameters
+    ----------
+    x : array_like, shape=(..., inputs)
+    w : array_like, shape=(inputs, units)
+    b : array_like, shape=(units,), optional
+    activation : "relu", "leaky_relu", "tanh" or "sigmoid", optional
+        Apply it to the result, in place where there is a bias, so that memory is taken for one result only.
+
+    Returns
+    -------
+    Tensor, shape=(..., units)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, or the activation is another.
+
+    """
+    if activation is not None:
+        one_of(activation, IN_PLACE, "affine", "activation")
+    inputs, weights, *biases = same_dtype(x, w, *(() if b is None else (b,)))
+    if weights.ndim != 2 or inputs.shape[-1:] != weights.shape[:1]:
+        raise ValueError(
+            "affine: expected x of shape (..., inputs) and w of shape (inputs, units); "
+            f"received {inputs.shape} and {weights.shape}"
+        )
+    if not biases:
+        y = matmul(inputs, weights)
+        return y if activation is None else ACTIVATIONS[activation](y)
+    if biases[0].shape != weights.shape[1:]:
+        raise ValueError(
+            f"affine: expected a bias of shape {weights.shape[1:]}, one per unit; received shape {biases[0].shape}"
+        )
+    rows = inputs if inputs.ndim == 2 else inputs.reshape(-1, *weights.shape[:1])
+    y = ops.affine(rows, weights, biases[0], activation=activation)
+    return y if inputs.ndim == 2 else y.reshape(*inputs.shape[:-1], *weights.shape[1:])
 
 
 def dot(x: TensorLike, y: TensorLike) -> Tensor:
@@ -149,3 +192,14 @@ def _diagonal(t: Tensor, name: str) -> tuple[Tensor, str]:
 def _places(name: str, letter: str) -> tuple[int, int]:
     first = name.index(letter)
     return first, name.index(letter, first + 1)
+
+
+def same_dtype(*operands: TensorLike) -> list[Tensor]:
+    """All operands as tensors of the widest of their floating dtypes."""
+    tensors = [as_tensor(x) for x in operands]
+    dtype = tensors[0].dtype
+    if dtype.kind in "fc" and all([t.dtype is dtype for t in tensors]):  # noqa: C419  # as it nearly always is
+        return tensors
+    tensors = [t.floating() for t in tensors]
+    widest = np.result_type(*(t.dtype for t in tensors))
+    return [t.astype(widest) for t in tensors]

@@ -14,6 +14,8 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import one_of, pair
+from tensorgrad.functional.activations import ACTIVATIONS
+from tensorgrad.functional.linalg import same_dtype
 from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
@@ -73,7 +75,7 @@ def conv2d(
     """
     if activation is not None:
         one_of(activation, IN_PLACE, "conv2d", "activation")
-    images, kernels, *biases = _same_dtype(x, w, *(() if b is None else (b,)))
+    images, kernels, *biases = same_dtype(x, w, *(() if b is None else (b,)))
     geometry = _geometry("conv2d", stride=stride, padding=padding, dilation=dilation)
     if kernels.ndim != 4:
         raise ValueError(f"conv2d: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
@@ -90,7 +92,7 @@ def conv2d(
     _check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
     if not biases:
         y = _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
-        return y if activation is None else getattr(ops, activation)(y)
+        return y if activation is None else ACTIVATIONS[activation](y)
     bias = _check_bias(biases[0], filters, "conv2d")
     return _on_batch(
         images, lambda batch: ops.conv2d_bias(batch, kernels, bias, activation=activation, groups=groups, **geometry)
@@ -127,7 +129,7 @@ def conv_transpose2d(
         OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
 
     """
-    images, kernels = _same_dtype(x, w)
+    images, kernels = same_dtype(x, w)
     geometry = _geometry("conv_transpose2d", stride=stride, padding=padding, dilation=dilation)
     extra = pair(output_padding, "conv_transpose2d", "output_padding", 0)
     _check_images(images, "conv_transpose2d")
@@ -333,14 +335,3 @@ def _on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
     if images.ndim == 4:
         return operation(images)
     return operation(images.reshape((1, *images.shape))).squeeze(0)
-
-
-def _same_dtype(*operands: TensorLike) -> list[Tensor]:
-    """All operands as tensors of the widest of their floating dtypes."""
-    tensors = [as_tensor(x) for x in operands]
-    dtype = tensors[0].dtype
-    if dtype.kind in "fc" and all([t.dtype is dtype for t in tensors]):  # noqa: C419  # as it nearly always is
-        return tensors
-    tensors = [t.floating() for t in tensors]
-    widest = np.result_type(*(t.dtype for t in tensors))
-    return [t.astype(widest) for t in tensors]

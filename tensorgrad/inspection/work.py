@@ -55,5 +55,6 @@ _PRODUCTS: dict[str, Callable[[int, list[tuple[int, ...]], dict[str, Any]], int]
     "conv2d_bias": lambda size, shapes, _: size * prod(shapes[1][:3]),
     "conv2d_input": lambda _, shapes, __: prod(shapes[0]) * prod(shapes[1][:3]),
     "matmul": lambda size, shapes, _: size * shapes[0][-1],
+    "affine": lambda size, shapes, _: size * shapes[0][-1],
     "einsum": _of_einsum,
 }

@@ -17,9 +17,12 @@ makes copies first. So pieces of that size are faster, if they have enough rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tensorgrad.kernels import blas
+from tensorgrad.kernels.elementwise import add_bias_and_activate_
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import cut, over_batch
 
@@ -28,11 +31,22 @@ SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 SMALL_PRODUCT = 1_000_000  # multiply-adds up to which it takes matrices as they are, where it can
 
 
-def matmul(x: Array, y: Array) -> Array:
-    """The product x @ y, for operands of at least two axes, as ``numpy.matmul`` has it; the leading ones broadcast."""
+def affine(x: Array, w: Array, b: Array, activation: str | None) -> Array:
+    """``activation(x @ w + b)`` for matrices, with an activation of IN_PLACE or none."""
+    return matmul(x, w, lambda rows: add_bias_and_activate_(rows, b, activation))
+
+
+def matmul(x: Array, y: Array, finish: Callable[[Array], None] | None = None) -> Array:
+    """The product x @ y, for operands of at least two axes, as ``numpy.matmul`` has it; the leading ones broadcast.
+
+    Each piece of it is handed to ``finish`` while it is in the cache.
+    """
     small = x.size * y.shape[-1] <= ALONE
     if small or x.dtype.kind not in "fc" or x.shape[-1] != y.shape[-2]:  # or NumPy says what is wrong
-        return np.asarray(np.matmul(x, y))
+        product = np.asarray(np.matmul(x, y))
+        if finish is not None:
+            finish(product)
+        return product
     dtype = np.result_type(x, y)
     leading = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     out = empty((*leading, x.shape[-2], y.shape[-1]), dtype)
@@ -41,6 +55,8 @@ def matmul(x: Array, y: Array) -> Array:
 
     def some(part: slice) -> None:
         multiply(x[part], y[part] if leading else y, out[part])
+        if finish is not None:
+            finish(out[part])
 
     over_batch(some, len(out), len(out), out[:1].size * x.shape[-1])
     return out

@@ -51,6 +51,7 @@ from tensorgrad.ops.elementwise import square as square
 from tensorgrad.ops.elementwise import tan as tan
 from tensorgrad.ops.elementwise import tanh as tanh
 from tensorgrad.ops.elementwise import times_tanh_slope as times_tanh_slope
+from tensorgrad.ops.linalg import affine as affine
 from tensorgrad.ops.linalg import einsum as einsum
 from tensorgrad.ops.linalg import matmul as matmul
 from tensorgrad.ops.loss import softmax_cross_entropy as softmax_cross_entropy

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import elementwise
-from tensorgrad.ops.elementwise import clip, exp
+from tensorgrad.kernels.elementwise import SLOPE
+from tensorgrad.ops.elementwise import clip, exp, times_tanh_slope
 from tensorgrad.ops.reduction import keep, total
 
 
@@ -108,3 +111,19 @@ def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 
 logsumexp.rules(lambda g, _y, x, *, axis, keepdims: keep(g, x.shape, axis) * softmax(x, axis=axis))
+
+
+def activated(g: Any, y: Any, activation: str | None) -> Any:
+    """What the activation whose result is y makes of a gradient."""
+    if activation is None:
+        return g
+    rule = _RULES[activation]
+    return rule(g, y)
+
+
+_RULES: dict[str, Callable[[Any, Any], Any]] = {
+    "relu": where_positive,
+    "leaky_relu": partial(times_leaky_slope, slope=SLOPE),
+    "tanh": times_tanh_slope,
+    "sigmoid": times_sigmoid_slope,
+}

@@ -8,6 +8,8 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import matrix
+from tensorgrad.ops.activation import activated
+from tensorgrad.ops.channels import channel_sums
 from tensorgrad.ops.shaping import transpose
 
 
@@ -24,6 +26,20 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 matmul.rules(lambda g, _z, _x, y: matmul(g, _swap(y)), lambda g, _z, x, _y: matmul(_swap(x), g))
+
+
+@primitive
+def affine(x: Any, w: Any, b: Any, *, activation: Any) -> Any:
+    """activation(x @ w + b) for matrices, one of IN_PLACE or none, without a pass over memory for each"""
+    return matrix.affine(x, w, b, activation)
+
+
+affine.rules(
+    lambda g, _y, _x, w, _b, **_: matmul(g, _swap(w)),
+    lambda g, _y, x, _w, _b, **_: matmul(_swap(x), g),
+    lambda g, _y, _x, _w, _b, **_: channel_sums(g),
+)
+affine.ends_with(lambda g, y, _x, _w, _b, *, activation: activated(g, y, activation))
 
 
 @primitive

@@ -7,16 +7,12 @@ there are each other's transpose, and so are averaging and spreading.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
-from tensorgrad.kernels.elementwise import SLOPE
-from tensorgrad.ops.activation import times_leaky_slope, times_sigmoid_slope, where_positive
+from tensorgrad.ops.activation import activated
 from tensorgrad.ops.channels import channel_sums
-from tensorgrad.ops.elementwise import times_tanh_slope
 
 
 @primitive
@@ -80,23 +76,7 @@ conv2d_bias.rules(
     lambda g, _y, x, _w, _b, *, activation, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
     lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
 )
-conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **geometry: _activated(g, y, activation))
-
-
-def _activated(g: Any, y: Any, activation: str | None) -> Any:
-    """What the activation whose result is y makes of a gradient."""
-    if activation is None:
-        return g
-    rule = _RULES[activation]
-    return rule(g, y)
-
-
-_RULES: dict[str, Callable[[Any, Any], Any]] = {
-    "relu": where_positive,
-    "leaky_relu": partial(times_leaky_slope, slope=SLOPE),
-    "tanh": times_tanh_slope,
-    "sigmoid": times_sigmoid_slope,
-}
+conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **geometry: activated(g, y, activation))
 
 
 @primitive
