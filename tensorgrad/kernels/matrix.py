@@ -2,7 +2,7 @@
 
 BLAS has threads of its own, but they wait for each other in a loop: where another process has one of their cores, a
 product of 32 x 9216 by 9216 x 10 takes 4 ms instead of 0.1. So BLAS is held at one thread, and what is large enough
-is cut along its first axis.
+is cut along the longer axis of the result: 32 x 784 by 784 x 512 takes 0.22 ms on two threads, 0.39 in pieces of rows.
 
 With AVX-512, OpenBLAS multiplies matrices as they are in products of up to a million multiply-adds; of others it
 makes copies first. So pieces of that size are faster, if they have enough rows. Times in ms::
@@ -39,7 +39,7 @@ def affine(x: Array, w: Array, b: Array, activation: str | None) -> Array:
 def matmul(x: Array, y: Array, finish: Callable[[Array], None] | None = None) -> Array:
     """The product x @ y, for operands of at least two axes, as ``numpy.matmul`` has it; the leading ones broadcast.
 
-    Each piece of it is handed to ``finish`` while it is in the cache.
+    ``finish`` is called with rows of the result as they are done, and in the end has had them all.
     """
     small = x.size * y.shape[-1] <= ALONE
     if small or x.dtype.kind not in "fc" or x.shape[-1] != y.shape[-2]:  # or NumPy says what is wrong
@@ -53,12 +53,20 @@ def matmul(x: Array, y: Array, finish: Callable[[Array], None] | None = None) ->
     if leading and x.shape[:-2] != y.shape[:-2]:
         x, y = (np.broadcast_to(a, (*leading, *a.shape[-2:])) for a in (x, y))
 
-    def some(part: slice) -> None:
+    def rows(part: slice) -> None:
         multiply(x[part], y[part] if leading else y, out[part])
         if finish is not None:
             finish(out[part])
 
-    over_batch(some, len(out), len(out), out[:1].size * x.shape[-1])
+    def columns(part: slice) -> None:
+        multiply(x, y[:, part], out[:, part])
+
+    if leading or out.shape[0] >= out.shape[1]:
+        over_batch(rows, len(out), len(out), out[:1].size * x.shape[-1])
+    else:  # each thread goes over its own part of the larger matrix
+        over_batch(columns, out.shape[1], out.shape[1], x.size)
+        if finish is not None:
+            finish(out)
     return out
 
 
