@@ -548,6 +548,12 @@ ROWS = [
     Row(ops.channel_dots, of_one_shape_with_channels, lambda x, y: (x * y).sum(tuple(range(x.ndim - 1)))),
     Row(ops.batch_norm, normalized, batch_norm, order=3),
     Row(ops.batch_norm_input, normalized_input, None, order=3),
+    Row(
+        ops.batch_norm_weight,
+        lambda side: normalized_input(side).map(lambda case: (case[0][:2], case[1])),
+        lambda g, x, eps, moments: (g * batch_norm(x, 1, 0, eps, moments)).sum(tuple(range(x.ndim - 1))),
+        order=3,
+    ),
     Row(ops.spread_channels, per_channel_shape, np.broadcast_to),
     Row(ops.scale_channels, per_channel, np.multiply),
     Row(ops.shift_channels, per_channel, np.add),

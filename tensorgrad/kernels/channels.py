@@ -131,6 +131,19 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
     return out.reshape(x.shape)
 
 
+def batch_norm_weight(g: Array, x: Array, known: Moments, eps: float) -> Array:
+    """The sum of ``g (x - mean) / s`` over all axes but the last: ``(C,)``. No array of that size is made."""
+    left, rows = rows_of(g), rows_of(x)
+    middle = repeated(known[0], rows)
+
+    def tile(some: slice) -> Array:
+        product = _centered(rows[some], middle)
+        product *= left[some]
+        return _column_sums(product)
+
+    return _summed(tile, rows, x.shape[-1], passes=3) * _inverse_deviation(known, eps)
+
+
 def _centered(rows: Array, middle: Array) -> Array:
     return np.subtract(rows, middle, out=empty(rows.shape, rows.dtype))
 

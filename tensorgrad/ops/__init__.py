@@ -22,6 +22,7 @@ from tensorgrad.ops.arithmetic import sub as sub
 from tensorgrad.ops.arithmetic import where as where
 from tensorgrad.ops.channels import batch_norm as batch_norm
 from tensorgrad.ops.channels import batch_norm_input as batch_norm_input
+from tensorgrad.ops.channels import batch_norm_weight as batch_norm_weight
 from tensorgrad.ops.channels import channel_dots as channel_dots
 from tensorgrad.ops.channels import channel_sums as channel_sums
 from tensorgrad.ops.channels import scale_channels as scale_channels

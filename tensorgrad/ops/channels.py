@@ -66,15 +66,25 @@ def batch_norm_input(g: Any, x: Any, w: Any, *, eps: Any, moments: Any) -> Any:
     return channels.batch_norm_input(g, x, w, moments or channels.moments(x), eps)
 
 
+@primitive
+def batch_norm_weight(g: Any, x: Any, *, eps: Any, moments: Any) -> Any:
+    """the transpose of batch_norm's derivative in w: the sum of g z over all axes but the last, z = (x - mean) / s"""
+    return channels.batch_norm_weight(g, x, moments or channels.moments(x), eps)
+
+
 batch_norm.rules(
     lambda g, _y, x, w, _b, **own: batch_norm_input(g, x, w, **own),
-    lambda g, _y, x, _w, _b, **own: channel_dots(g, _standardized(x, **own)),
+    lambda g, _y, x, _w, _b, **own: batch_norm_weight(g, x, **own),
     lambda g, _y, _x, _w, _b, **own: channel_sums(g),
 )
 batch_norm_input.rules(
     lambda h, _y, _g, x, w, **own: batch_norm_input(h, x, w, **own),
     lambda h, _y, g, x, w, **own: _by_x(h, g, x, w, **own),
     lambda h, _y, g, x, _w, **own: channel_dots(h, batch_norm_input(g, x, _for_each(x, 1), **own)),
+)
+batch_norm_weight.rules(
+    lambda h, _y, _g, x, **own: scale_channels(_standardized(x, **own), h),
+    lambda h, _y, g, x, **own: batch_norm_input(g, x, h, **own),
 )
 
 
@@ -87,7 +97,7 @@ def _by_x(h: Any, g: Any, x: Any, w: Any, **own: Any) -> Any:
     h, z = scale_channels(h, w), _standardized(x, **own)
     centered = shift_channels(x, channel_sums(x) * (-1 / n))
     inverse = (channel_dots(centered, centered) * (1 / n) + own["eps"]) ** -0.5
-    a, b = channel_dots(h, z) * (1 / n), channel_dots(g, z) * (1 / n)
+    a, b = (batch_norm_weight(k, x, **own) * (1 / n) for k in (h, g))
     whole = channel_dots(h, g) - channel_sums(h) * channel_sums(g) * (1 / n) - a * b * n
     by_z = batch_norm_input(scale_channels(h, inverse * b) + scale_channels(g, inverse * a), x, _for_each(x, 1), **own)
     return -by_z - scale_channels(z, inverse**2 * whole * (1 / n))
