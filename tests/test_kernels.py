@@ -533,6 +533,26 @@ def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.release()
+    in_use, room = memory._pooled, 1 << 20
+    memory.empty((1 << 17,), np.uint8)  # idle from now on, and too small
+    left, buffer = in_use + room, memory.Buffer
+
+    def scarce(size: int, dtype: Any) -> Any:
+        if memory._pooled + size > left:
+            raise MemoryError
+        return buffer(size, dtype)
+
+    monkeypatch.setattr(memory, "Buffer", scarce)
+    assert memory.empty((room,), np.uint8).nbytes == room
+    assert memory._pooled == left
+    with pytest.raises(MemoryError):
+        memory.empty((2 * room,), np.uint8)
+    assert memory._pooled == in_use  # the attempt is not counted, and what was idle is gone
+
+
+@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
 def test_an_idle_buffer_up_to_four_times_as_large_is_used_before_a_new_one_is_made() -> None:
     memory.release()
     large = memory.empty((1 << 19,), np.uint8)
