@@ -545,9 +545,11 @@ class CNN:
             for start in range(0, len(x), CHUNK):
                 t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
                 for layer in self.layers:
-                    before, t = t, layer.forward(t, training=False)
                     if single:
-                        layer.input, layer.out = before.numpy()[0], t.numpy()[0]
+                        layer.input = t.numpy()[0]
+                    t = layer.forward(t, training=False)
+                    if single:
+                        layer.out = t.numpy()[0]
                 parts.append(t.array)
         return np.concatenate(parts)
 

@@ -6,7 +6,6 @@ floats become those floats. So float32 never becomes float64 unless a float64 ar
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from math import prod
 from typing import Any, TypeAlias
@@ -141,13 +140,13 @@ def whole_shape(wanted: Any, size: int, shape: tuple[int, ...]) -> tuple[int, ..
     """A shape for that many elements, with its -1 worked out."""
     given = wanted[0] if len(wanted) == 1 and not isinstance(wanted[0], int | np.integer | Traced) else wanted
     try:
-        new = tuple(map(operator.index, given))
-    except TypeError:
+        new = tuple(n.__index__() for n in given)
+    except (TypeError, AttributeError):
         raise TypeError(f"reshape: expected ints, or one tuple of ints; received {wanted!r}") from None
-    known = -prod(new)  # if the one -1 is all that is negative
+    known = prod(n for n in new if n != -1)
     if new.count(-1) == 1 and known > 0 and size % known == 0:
         new = tuple(size // known if n == -1 else n for n in new)
-    if min(new, default=0) < 0 or prod(new) != size:
+    if any(n < 0 for n in new) or prod(new) != size:
         raise ValueError(f"reshape: {size} elements of shape {shape} do not fit the shape {new}")
     return new
 

@@ -8,8 +8,6 @@ and dilations are an int for both axes or a pair (rows, columns). Along each axi
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,32 +77,26 @@ def conv2d(
         one_of(activation, IN_PLACE, "conv2d", "activation")
     images, kernels, *biases = same_dtype(x, w, *(() if b is None else (b,)))
     geometry = _geometry("conv2d", stride=stride, padding=padding, dilation=dilation)
-    _check_conv2d(images.array.shape, kernels.array.shape, groups=groups, **geometry)
+    if kernels.ndim != 4:
+        raise ValueError(f"conv2d: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
+    if not kernels.size:
+        raise ValueError(f"conv2d: expected at least one tap, channel and filter; received kernels {kernels.shape}")
+    _check_images(images, "conv2d")
+    kh, kw, channels, filters = kernels.shape
+    _check_groups(groups, filters, "conv2d")
+    if images.shape[-1] != channels * groups:
+        raise ValueError(
+            f"conv2d: the images have {images.shape[-1]} channels, but the kernels take {channels * groups} "
+            f"(x.shape={images.shape}, w.shape={kernels.shape}, groups={groups}); the channels come last"
+        )
+    _check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
     if not biases:
         y = _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
         return y if activation is None else ACTIVATIONS[activation](y)
-    bias = _check_bias(biases[0], kernels.array.shape[3], "conv2d")
+    bias = _check_bias(biases[0], filters, "conv2d")
     return _on_batch(
         images, lambda batch: ops.conv2d_bias(batch, kernels, bias, activation=activation, groups=groups, **geometry)
     )
-
-
-@lru_cache(typed=True)
-def _check_conv2d(x: tuple[int, ...], w: tuple[int, ...], groups: int, **geometry: tuple[int, int]) -> None:
-    """Raise unless images and kernels of these shapes go together. Networks ask the same in every step."""
-    if len(w) != 4:
-        raise ValueError(f"conv2d: expected kernels of shape (KH, KW, C / groups, F), received shape {w}")
-    kh, kw, channels, filters = w
-    if not prod(w):
-        raise ValueError(f"conv2d: expected at least one tap, channel and filter; received kernels {w}")
-    _check_images(x, "conv2d")
-    _check_groups(groups, filters, "conv2d")
-    if x[-1] != channels * groups:
-        raise ValueError(
-            f"conv2d: the images have {x[-1]} channels, but the kernels take {channels * groups} "
-            f"(x.shape={x}, w.shape={w}, groups={groups}); the channels come last"
-        )
-    _check_windows("conv2d", x[-3:-1], (kh, kw), **geometry)
 
 
 def conv_transpose2d(
@@ -140,7 +132,7 @@ def conv_transpose2d(
     images, kernels = same_dtype(x, w)
     geometry = _geometry("conv_transpose2d", stride=stride, padding=padding, dilation=dilation)
     extra = pair(output_padding, "conv_transpose2d", "output_padding", 0)
-    _check_images(images.shape, "conv_transpose2d")
+    _check_images(images, "conv_transpose2d")
     if kernels.ndim != 4 or images.shape[-1] != kernels.shape[3]:
         raise ValueError(
             "conv_transpose2d: expected kernels of shape (KH, KW, C / groups, F) for images of F channels; "
@@ -201,17 +193,17 @@ def avg_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, pad
 
 def global_max_pool2d(x: TensorLike) -> Tensor:
     """The largest pixel of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
-    return _images(x, "global_max_pool2d").max((-3, -2))
+    return _check_images(as_tensor(x), "global_max_pool2d").max((-3, -2))
 
 
 def global_avg_pool2d(x: TensorLike) -> Tensor:
     """The mean of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
-    return _images(x, "global_avg_pool2d").mean((-3, -2))
+    return _check_images(as_tensor(x), "global_avg_pool2d").mean((-3, -2))
 
 
 def upsample2d(x: TensorLike, kernel_size: Size = 2) -> Tensor:
     """Repeat each pixel `kernel_size` times along each axis (nearest-neighbour): ``(N, H KH, W KW, C)``."""
-    images = _images(x, "upsample2d")
+    images = _check_images(as_tensor(x), "upsample2d")
     kh, kw = pair(kernel_size, "upsample2d", "kernel_size", 1)
     *batch, h, w, c = images.shape
     spread = images.reshape((*batch, h, 1, w, 1, c)).broadcast_to((*batch, h, kh, w, kw, c))
@@ -234,7 +226,7 @@ def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Size = 0
         ``im2col(x, k) @ w.reshape(-1, F)`` is the convolution. Differentiable; its transpose is :func:`col2im`.
 
     """
-    images = _images(x, "im2col")
+    images = _check_images(as_tensor(x), "im2col")
     size = pair(kernel_size, "im2col", "kernel_size", 1)
     geometry = _geometry("im2col", stride=stride, padding=padding, dilation=dilation)
     _check_windows("im2col", images.shape[-3:-1], size, **geometry)
@@ -283,22 +275,14 @@ def col2im(
 def _pool(
     name: str, op: Callable[..., Any], x: TensorLike, kernel_size: Size, stride: Size | None, padding: Size
 ) -> Tensor:
-    images = as_tensor(x).floating()
+    images = _check_images(as_tensor(x).floating(), name)
     size = pair(kernel_size, name, "kernel_size", 1)
     step = size if stride is None else pair(stride, name, "stride", 1)
     frame = pair(padding, name, "padding", 0)
-    _check_pool(name, images.array.shape, size, step, frame)
-    return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
-
-
-@lru_cache
-def _check_pool(
-    name: str, shape: tuple[int, ...], size: tuple[int, int], step: tuple[int, int], frame: tuple[int, int]
-) -> None:
-    _check_images(shape, name)
     if 2 * frame[0] > size[0] or 2 * frame[1] > size[1]:
         raise ValueError(f"{name}: padding={frame} must be at most half of the window {size}, or one could be empty")
-    _check_windows(name, shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
+    _check_windows(name, images.shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
+    return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
 
 
 def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict[str, tuple[int, int]]:
@@ -309,15 +293,10 @@ def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict
     }
 
 
-def _images(x: TensorLike, name: str) -> Tensor:
-    images = as_tensor(x)
-    _check_images(images.shape, name)
-    return images
-
-
-def _check_images(shape: tuple[int, ...], name: str) -> None:
-    if len(shape) not in (3, 4):
-        raise ValueError(f"{name}: expected images (N, H, W, C), or one sample (H, W, C); received shape {shape}")
+def _check_images(x: Tensor, name: str) -> Tensor:
+    if x.ndim not in (3, 4):
+        raise ValueError(f"{name}: expected images (N, H, W, C), or one sample (H, W, C); received shape {x.shape}")
+    return x
 
 
 def _check_windows(

@@ -164,7 +164,5 @@ def _work(image: tuple[int, ...], y: Array, kernel: tuple[int, ...]) -> float:
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:
-    if a.dtype == b.dtype:
-        return a, b
     dtype = np.result_type(a, b)
     return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
