@@ -268,6 +268,8 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
      "conv2d: groups must be an int that divides the 2 filters, received 1.0"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), activation="gelu"), ValueError,
      "conv2d: unknown activation 'gelu'; known are 'relu', 'leaky_relu', 'tanh'"),
+    (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=[1]), ValueError,  # was "unhashable type"
+     "conv2d: groups must be an int that divides the 2 filters, received [1]"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=0), ValueError,
      "conv2d: groups must be an int that divides the 2 filters, received 0"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 0))), ValueError,
