@@ -509,7 +509,10 @@ def test_memory_is_pooled_wherever_ci_runs() -> None:
     assert memory._POOLING or os.environ.get("HYPOTHESIS_PROFILE") != "ci"
 
 
-@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+needs_the_pool = pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+
+
+@needs_the_pool
 def test_an_array_is_told_from_a_view_by_its_base() -> None:
     array = memory.empty((1 << 16,), np.float32)
     assert type(array) is np.ndarray
@@ -518,7 +521,7 @@ def test_an_array_is_told_from_a_view_by_its_base() -> None:
     assert array.reshape(2, -1).T[0].base is array
 
 
-@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+@needs_the_pool
 def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.release()
     in_use = memory._pooled
@@ -532,7 +535,7 @@ def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory._pooled <= in_use + (1 << 18)
 
 
-@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+@needs_the_pool
 def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.release()
     in_use, room = memory._pooled, 1 << 20
@@ -552,7 +555,7 @@ def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.Mon
     assert memory._pooled == in_use  # the attempt is not counted, and what was idle is gone
 
 
-@pytest.mark.skipif(not memory._POOLING, reason="memory is not pooled here")
+@needs_the_pool
 def test_an_idle_buffer_up_to_four_times_as_large_is_used_before_a_new_one_is_made() -> None:
     memory.release()
     large = memory.empty((1 << 19,), np.uint8)
@@ -640,22 +643,25 @@ def test_error_state_and_nested_calls_hold_in_threads() -> None:
         assert all(threads.over_batch(tile, 4, 1, 1e9))
 
 
-def test_blas_threads_are_restored() -> None:
-    library = blas.library()
-    if library is None:
+@pytest.fixture
+def library() -> blas.Library:
+    """OpenBLAS; tests of its threads are skipped with another BLAS, which keeps its own."""
+    found = blas.library()
+    if found is None:
         pytest.skip("this NumPy has another BLAS than OpenBLAS")
+    return found
+
+
+def test_blas_threads_are_restored(library: blas.Library) -> None:
     before = library.threads()
     inside = threads.over_batch(lambda _: library.threads(), 4, 1, 1e9)
     assert library.threads() == before
     assert set(inside) == {1}
 
 
-def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch, library: blas.Library) -> None:
     """They would go on spinning on the cores that ours need."""
     seen: list[int] = []
-    library = blas.library()
-    if library is None:
-        pytest.skip("this NumPy has another BLAS than OpenBLAS")
     library.set_threads(2)
     x, w = normal(0, (4, 40, 40, 8)), normal(1, (3, 3, 8, 16))
 
