@@ -20,7 +20,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 SMALL = 1 << 16  # bytes; below, malloc reuses memory by itself
-# A step of 4,096 digits in experiment 2 works on 0.7 GB. With half of LIMIT it costs 1.1 to 1.7 of 16 steps of 256.
+# A step of 4,096 digits works on 0.7 GB in experiment 2, and takes 1.0 of the time of 16 steps of 256; 1.1 to 1.7 with
+# a limit of half a gigabyte. The benchmark has it as "batch 4096 against 256".
 LIMIT = 1 << 30  # bytes of buffers in the pool; beyond, those that are idle are let go before one is added
 STEP = 1 << 23  # bytes
 SWEEP = 10_000  # arrays, after which buffers of sizes that nobody has asked for are let go
