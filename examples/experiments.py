@@ -16,8 +16,8 @@ import numpy as np
 
 from tensorgrad import CNN, plot
 from tensorgrad.data import mnist, one_hot, standardize
-from tensorgrad.history import History
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d
+from tensorgrad.training.history import History
 
 
 @dataclass(frozen=True)

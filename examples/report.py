@@ -18,8 +18,8 @@ import numpy as np
 
 from tensorgrad import CNN, inspection, load_model, plot
 from tensorgrad.data import mnist, standardize
+from tensorgrad.inspection.summary import summarize
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Pool2d
-from tensorgrad.summary import summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tensorgrad import data as data
-from tensorgrad import history as history
 from tensorgrad import losses as losses
 from tensorgrad import random as random
 from tensorgrad import saving as saving
@@ -129,6 +128,7 @@ from tensorgrad.saving import load_model as load_model
 from tensorgrad.saving import save_model as save_model
 from tensorgrad.tensor import Tensor as Tensor
 from tensorgrad.tensor import tensor as tensor
+from tensorgrad.training.history import History as History
 
 __version__ = "0.1.0"
 

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad import saving, training
-from tensorgrad.callbacks import Callback, ProgressLogger
+from tensorgrad import saving
 from tensorgrad.checks import is_number, numbers, one_of
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.engine import no_grad, set_recording, value
-from tensorgrad.history import History
 from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
-from tensorgrad.metrics import Evaluation
-from tensorgrad.objective import LOSSES, Objective, check_finite, targets
 from tensorgrad.optim import Optimizer, by_name, clip_grad_norm, clip_grad_value
 from tensorgrad.random import generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+from tensorgrad.training import loop
+from tensorgrad.training.callbacks import Callback, ProgressLogger
+from tensorgrad.training.history import History
+from tensorgrad.training.metrics import Evaluation
+from tensorgrad.training.objective import LOSSES, Objective, check_finite, targets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tensorgrad.summary import Summary
+    from tensorgrad.inspection.summary import Summary
 
 CHUNK = 256  # samples that go through the model at once when nothing is trained: it bounds the memory
 
@@ -128,7 +129,7 @@ class CNN:
 
     def summary(self) -> Summary:
         """Print the table of the layers, and return it."""
-        from tensorgrad.summary import summarize
+        from tensorgrad.inspection.summary import summarize
 
         table = summarize(self)
         print(table)
@@ -322,7 +323,7 @@ class CNN:
         verbose : "auto", 0, 1 or 2
             0 is silent, 1 shows a progress line, 2 plain lines; "auto" is 1 on a terminal and 2 elsewhere.
         callbacks : sequence of Callback
-            What to do at the turns of the training (see :mod:`tensorgrad.callbacks`).
+            What to do at the turns of the training (see :mod:`tensorgrad.training.callbacks`).
         sample_weight : array_like, shape=(N,)
             What each sample's loss is multiplied by.
         class_weight : mapping from a class to a number
@@ -360,12 +361,12 @@ class CNN:
         logger = ProgressLogger(verbose, int(show_every))
         x, y = self.checked(X, Y, "train")
         weights = self._weights(y, sample_weight, class_weight)
-        kept: training.Samples = (x, y) if weights is None else (x, y, weights)
-        aside: training.Samples | None = None
+        kept: loop.Samples = (x, y) if weights is None else (x, y, weights)
+        aside: loop.Samples | None = None
         if val_x is not None:
             aside = self.checked(val_x, val_y, "train, validation")
         elif int(len(x) * val_split):
-            kept, aside = training.split(kept, val_split, self._stream(0, 1) if shuffle else None)
+            kept, aside = loop.split(kept, val_split, self._stream(0, 1) if shuffle else None)
         samples = len(kept[0])
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(
@@ -373,7 +374,7 @@ class CNN:
             f"Training samples: {samples} Validation samples: {0 if aside is None else len(aside[0])}.\n"
             f"Total {-(-samples // batch_size)} batches, most batch has {batch_size} samples.\n"
         )
-        training.run(
+        loop.run(
             self,
             kept,
             None if aside is None else aside[:2],

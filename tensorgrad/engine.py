@@ -21,11 +21,11 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 
 from tensorgrad.checks import check_rule, explained, parameters
-from tensorgrad.memory import Memory, is_view, owner, tick
-from tensorgrad.switches import Switch
-from tensorgrad.switches import no_grad as no_grad
-from tensorgrad.switches import recording as recording
-from tensorgrad.switches import set_recording as set_recording
+from tensorgrad.recording import Switch
+from tensorgrad.recording import no_grad as no_grad
+from tensorgrad.recording import recording as recording
+from tensorgrad.recording import set_recording as set_recording
+from tensorgrad.writes import Memory, is_view, owner, tick
 
 V = TypeVar("V")
 Rule = Callable[..., Any]

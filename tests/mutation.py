@@ -23,15 +23,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
-import test_gradients
 from hypothesis import HealthCheck, Phase, settings
-from table import ROWS, Row
 
 from tensorgrad import engine
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the tests are a package beside tensorgrad
+
+from tests.ops import test_gradients
+from tests.ops.table import ROWS, Row
 
 Mutation = Callable[[Any], Any]
 
@@ -160,7 +164,6 @@ def run_engine_mutations(chosen: Callable[[int], bool]) -> Iterator[tuple[str, b
     import shutil
     import subprocess
     import tempfile
-    from pathlib import Path
 
     root = Path(__file__).resolve().parent.parent
     for number, (name, (old, new)) in enumerate(engine_mutations().items()):
@@ -176,7 +179,12 @@ def run_engine_mutations(chosen: Callable[[int], bool]) -> Iterator[tuple[str, b
             if text.count(old) != 1:
                 raise SystemExit(f"mutation {name!r}: {old!r} is in engine.py {text.count(old)} times, not once")
             source.write_text(text.replace(old, new))
-            tests = ["test_engine.py", "test_functional.py", "test_tensor.py", "test_gradients.py"]
+            tests = [
+                "test_engine.py",
+                "functional/test_functional.py",
+                "tensor/test_tensor.py",
+                "ops/test_gradients.py",
+            ]
             ran = subprocess.run(
                 [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *(f"tests/{t}" for t in tests)],
                 cwd=copy, capture_output=True, text=True, check=False, env={**_environment(), "PYTHONPATH": str(copy)},

@@ -18,8 +18,8 @@ from tensorgrad import CNN, Tensor
 from tensorgrad.data import mnist, one_hot, standardize
 from tensorgrad.layers import FFL, Activation, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
 from tensorgrad.optim import OPTIMIZERS, Adam
-from tensorgrad.progress import Progress
-from tensorgrad.training import NonFiniteLossError
+from tensorgrad.training.loop import NonFiniteLossError
+from tensorgrad.training.terminal import Progress
 
 
 def small(seed: int = 0, **compiled) -> CNN:
@@ -279,7 +279,7 @@ def test_an_optimizer_object_and_the_keras_names() -> None:
 SCRIPT = """
 import sys, hashlib, numpy as np
 sys.path.insert(0, {folder!r})
-from test_cnn import small, X, Y
+from tests.test_cnn import small, X, Y
 model = small(seed=5)
 model.train(X, Y, epochs=3, batch_size=7, verbose=0)
 print(hashlib.sha256(b"".join(p.numpy().tobytes() for p in model.parameters())).hexdigest())

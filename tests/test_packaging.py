@@ -74,6 +74,6 @@ def test_version_comes_from_one_place() -> None:
 
 def test_a_missing_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    history = tensorgrad.history.History()
+    history = tensorgrad.training.history.History()
     with pytest.raises(ImportError, match=r"needs matplotlib: install the extra 'viz'"):
         tensorgrad.plot.training_curves(history)

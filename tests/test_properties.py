@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from expressions import leaf_values, programs, run
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import signal
-from table import conv2d as conv2d_by_definition
-from table import pool, taps
 
 import tensorgrad as tg
 from tensorgrad import Tensor, ops
@@ -19,6 +16,9 @@ from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import Convolution, Pooling, arrays, convolutions, poolings, shapes
+from tests.expressions import leaf_values, programs, run
+from tests.ops.table import conv2d as conv2d_by_definition
+from tests.ops.table import pool, taps
 
 
 def like(x: Any, seed: int = 0) -> Any:

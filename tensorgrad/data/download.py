@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tensorgrad.atomic import replacing
+from tensorgrad.atomic_file import replacing
 from tensorgrad.data.errors import DownloadError
 
 

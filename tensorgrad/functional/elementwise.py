@@ -10,8 +10,8 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.engine import value
-from tensorgrad.operands import both
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.promotion import both
 
 
 def exp(x: TensorLike) -> Tensor:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tensorgrad import operands, ops
+from tensorgrad import ops
 from tensorgrad.checks import one_axis, one_of
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.kernels.elementwise import IN_PLACE
-from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor, promotion
 
 
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
-    return operands.matmul(as_tensor(x), as_tensor(y))  # type: ignore[no-any-return]
+    return promotion.matmul(as_tensor(x), as_tensor(y))  # type: ignore[no-any-return]
 
 
 def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activation: str | None = None) -> Tensor:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad import metrics
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.tensor import Array
+from tensorgrad.training import metrics
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.layers.layer import Layer, as_tuple
-from tensorgrad.objective import check_finite
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.objective import check_finite
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN

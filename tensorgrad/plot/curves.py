@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tensorgrad.history import History
 from tensorgrad.plot.sheet import FAINT, INK, new_figure, plain
+from tensorgrad.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -30,9 +30,9 @@ def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:
     if suffix == ".safetensors":
         raise ValueError("save_model: a .safetensors file holds weights alone; use save_weights, or another suffix")
     if suffix == ".json":
-        from tensorgrad.saving import text_writer  # here, so that a program that saves nothing need not wait for it
+        from tensorgrad.saving import tutorial_writer  # here, so that a program that saves nothing need not wait for it
 
-        text_writer.save(model, path)
+        tutorial_writer.save(model, path)
     else:
         from tensorgrad.saving import native
 
@@ -70,9 +70,9 @@ def load_model(path: str | os.PathLike[str] = "model.json") -> CNN:
             f"{path}: a .safetensors file holds weights alone; make the model, then call its load_weights(path)"
         )
     if suffix == ".json":
-        from tensorgrad.saving import text_reader
+        from tensorgrad.saving import tutorial_reader
 
-        return text_reader.load(path)
+        return tutorial_reader.load(path)
     from tensorgrad.saving import native
 
     return native.load(path)

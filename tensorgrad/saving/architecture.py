@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.layers import Layer
-from tensorgrad.saving import checks
+from tensorgrad.saving import validation
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.registry import category, kind_of, name_of
 
@@ -74,33 +74,33 @@ def decode(value: Any, where: str) -> Any:
     if isinstance(value, list):
         return [decode(item, where) for item in value]
     if isinstance(value, int) and abs(value) >= LARGEST:
-        checks.wrong(where, "an integer of 64 bits", value)
+        validation.wrong(where, "an integer of 64 bits", value)
     if isinstance(value, float) and not isfinite(value):
-        checks.wrong(where, "a finite number", value)
+        validation.wrong(where, "a finite number", value)
     if not isinstance(value, dict):
         return value
     if "layer" in value or "schedule" in value:
         wanted = "layer" if "layer" in value else "schedule"
         return make(value, wanted, where)
-    ((tag, inner),) = value.items() if len(value) == 1 else checks.wrong(where, "an object with one key", value)
+    ((tag, inner),) = value.items() if len(value) == 1 else validation.wrong(where, "an object with one key", value)
     if tag == "tuple":
-        return tuple(decode(item, where) for item in checks.items(inner, where))
+        return tuple(decode(item, where) for item in validation.items(inner, where))
     if tag == "dict":
-        return {key: decode(item, where) for key, item in checks.mapping(inner, where).items()}
+        return {key: decode(item, where) for key, item in validation.mapping(inner, where).items()}
     if tag == "float" and inner in ("nan", "inf", "-inf"):
         return float(inner)
-    return checks.wrong(where, "a tuple, dict, float, layer or schedule", value)
+    return validation.wrong(where, "a tuple, dict, float, layer or schedule", value)
 
 
 def make(value: Any, wanted: str, where: str) -> Any:
     """A layer or schedule from its JSON: by the class that is registered, with the arguments that are in the file."""
-    found = checks.keys(value, where, (wanted, "config"))
-    name = checks.text(found[wanted], where)
+    found = validation.keys(value, where, (wanted, "config"))
+    name = validation.text(found[wanted], where)
     kind = kind_of(name, wanted, where)
     where = f"{where}, {name}"
     config = {
-        checks.text(key, where): decode(argument, f"{where}, {key[:60]}")
-        for key, argument in checks.mapping(found["config"], where).items()
+        validation.text(key, where): decode(argument, f"{where}, {key[:60]}")
+        for key, argument in validation.mapping(found["config"], where).items()
     }
     signature = inspect.signature(kind)
     more = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.atomic import replacing
-from tensorgrad.saving import checks
+from tensorgrad.atomic_file import replacing
+from tensorgrad.saving import validation
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array
 
@@ -95,8 +95,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
 def check_origin(header: dict[str, Any], *formats: str) -> None:
     """Refuse a file that is something else, or of a version that nobody knew here."""
     if header.get("format") not in formats:
-        checks.wrong("format", " or ".join(map(repr, formats)), header.get("format"))
-    version = checks.whole(header.get("version"), "version", low=1)
+        validation.wrong("format", " or ".join(map(repr, formats)), header.get("format"))
+    version = validation.whole(header.get("version"), "version", low=1)
     if version > VERSION:
         raise ModelFileError(
             f"it is of version {version} of the format, written by tensorgrad {str(header.get('tensorgrad'))[:20]}; "

@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad.layers import Conv2d, Layer, Pool2d, Upsample
 from tensorgrad.layers.layer import as_tuple
-from tensorgrad.saving import architecture, checks, container, progress, random_state, weights
+from tensorgrad.saving import architecture, container, random_state, training_state, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.tensor import Array, Tensor
 
@@ -37,7 +37,7 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
     arrays = {weights.STATE + name: array for name, array in weights.arrays(model).items()}
     training = None
     if model.iscompiled:
-        training, slots = progress.encode_training(model, state)
+        training, slots = training_state.encode_training(model, state)
         arrays |= slots
     header = {
         "format": container.MODEL,
@@ -47,8 +47,8 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
         "frozen": [name for name, item in state.items() if isinstance(item, Tensor) and not item.requires_grad],
         "seed": int(model._entropy),
         "random": [random_state.encode(rng) for rng in random_state.generators(model)],
-        "history": progress.encode_history(model.history),
-        "shown": progress.encode_shown(model),
+        "history": training_state.encode_history(model.history),
+        "shown": training_state.encode_shown(model),
         "training": training,
     }
     container.write(path, header, arrays)
@@ -61,12 +61,12 @@ def load(path: str | os.PathLike[str]) -> CNN:
         if header.get("format") == container.WEIGHTS:
             raise ModelFileError("it holds weights alone; make the model, then call its load_weights(path)")
         container.check_origin(header, container.MODEL)
-        checks.keys(header, container.HEADER, REQUIRED)
+        validation.keys(header, container.HEADER, REQUIRED)
         state = {name.removeprefix(weights.STATE): a for name, a in arrays.items() if name.startswith(weights.STATE)}
         rest = {name: a for name, a in arrays.items() if not name.startswith(weights.STATE)}
         model = _build(header, state)
         if header["training"] is not None:
-            progress.restore_training(model, header["training"], rest)
+            training_state.restore_training(model, header["training"], rest)
         elif rest:
             raise ModelFileError(f"it has arrays that belong to nothing: {sorted(rest)[:5]}")
         frozen = _frozen(header)
@@ -74,14 +74,14 @@ def load(path: str | os.PathLike[str]) -> CNN:
             if isinstance(item, Tensor):
                 item.requires_grad = name not in frozen
         random_state.restore(model, header["random"], "random")
-        progress.restore_history(model, header["history"], header["shown"])
+        training_state.restore_history(model, header["history"], header["shown"])
         return model
 
 
 def _encode(layer: Layer) -> dict[str, Any]:
     shape = layer.input_shape
     return architecture.encode_layer(layer, layer.title) | {
-        "name": checks.text(layer.name, f"save: the name of {type(layer).__name__}"),
+        "name": validation.text(layer.name, f"save: the name of {type(layer).__name__}"),
         "input_shape": shape if isinstance(shape, int) else list(as_tuple(shape or ())),
     }
 
@@ -90,18 +90,18 @@ def _build(header: dict[str, Any], state: dict[str, Array]) -> CNN:
     """The model with its parameters. They are compared with the layers before anything of their size is made."""
     from tensorgrad.cnn import CNN
 
-    model = CNN(seed=checks.whole(header["seed"], "seed", high=2**256))
+    model = CNN(seed=validation.whole(header["seed"], "seed", high=2**256))
     if _count(header["layers"]) > MAX_LAYERS:
         raise ModelFileError(f"it has more than {MAX_LAYERS} layers")
     of_layer: dict[str, dict[str, Array]] = {}
     for name, array in state.items():
         number, _, inner = name.partition(".")
         of_layer.setdefault(number, {})[inner] = array
-    for i, entry in enumerate(checks.items(header["layers"], "layers")):
+    for i, entry in enumerate(validation.items(header["layers"], "layers")):
         where = f"layer {i}"
-        found = checks.keys(entry, where, ("layer", "config", "name", "input_shape"))
+        found = validation.keys(entry, where, ("layer", "config", "name", "input_shape"))
         layer = architecture.make({key: found[key] for key in ("layer", "config")}, "layer", where)
-        shape = checks.shape(found["input_shape"], f"{where}, input_shape")
+        shape = validation.shape(found["input_shape"], f"{where}, input_shape")
         if prod(as_tuple(shape)) > MAX_SAMPLE:
             raise ModelFileError(f"{where}: samples of shape {shape} have more than {MAX_SAMPLE} numbers")
         if i == 0:
@@ -112,7 +112,7 @@ def _build(header: dict[str, Any], state: dict[str, Array]) -> CNN:
     if not model.layers:
         raise ModelFileError("it has no layers")
     for layer, entry in zip(model.layers, header["layers"], strict=True):
-        layer.name = checks.text(entry["name"], "name")
+        layer.name = validation.text(entry["name"], "name")
     _fill(model, state, _frozen(header))
     return model
 
@@ -153,7 +153,7 @@ def check_size(layer: Layer) -> None:
 
 
 def _frozen(header: dict[str, Any]) -> set[str]:
-    return {checks.text(name, "frozen") for name in checks.items(header["frozen"], "frozen")}
+    return {validation.text(name, "frozen") for name in validation.items(header["frozen"], "frozen")}
 
 
 def _count(value: Any) -> int:

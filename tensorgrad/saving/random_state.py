@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorgrad.random import generator
-from tensorgrad.saving import checks
+from tensorgrad.saving import validation
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
@@ -39,11 +39,11 @@ def encode(rng: np.random.Generator) -> list[int]:
 
 def decode(value: Any, where: str) -> dict[str, Any]:
     """A state that a generator can be set to."""
-    found = checks.items(value, where)
+    found = validation.items(value, where)
     limits = (2**128, 2**128, 2, 2**32)
     fits = len(found) == 4 and all(type(n) is int and 0 <= n < end for n, end in zip(found, limits, strict=True))
     if not fits or not found[1] % 2:
-        checks.wrong(where, f"a state of {KIND}", value)
+        validation.wrong(where, f"a state of {KIND}", value)
     return {
         "bit_generator": KIND,
         "state": {"state": found[0], "inc": found[1]},
@@ -55,8 +55,8 @@ def decode(value: Any, where: str) -> dict[str, Any]:
 def restore(model: CNN, values: Any, where: str) -> None:
     """Set all generators to the states in a file."""
     mine = generators(model)
-    states = [decode(value, f"{where} {i}") for i, value in enumerate(checks.items(values, where))]
+    states = [decode(value, f"{where} {i}") for i, value in enumerate(validation.items(values, where))]
     if len(states) != len(mine):
-        checks.wrong(where, f"{len(mine)} random states", values)
+        validation.wrong(where, f"{len(mine)} random states", values)
     for rng, state in zip(mine, states, strict=True):
         rng.bit_generator.state = state

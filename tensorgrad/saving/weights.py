@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorgrad import engine
-from tensorgrad.atomic import replacing
+from tensorgrad.atomic_file import replacing
 from tensorgrad.saving import container
 from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.tensor import Array, Tensor
@@ -112,9 +112,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
         from_extra = _safetensors()
         return dict(from_extra.load(container.read_bytes(path, container.MAX_BYTES)))
     if Path(path).suffix.lower() == ".json":
-        from tensorgrad.saving import text_reader
+        from tensorgrad.saving import tutorial_reader
 
-        return arrays(text_reader.load(path))
+        return arrays(tutorial_reader.load(path))
     header, found = container.read(path)
     container.check_origin(header, container.MODEL, container.WEIGHTS)
     return {name.removeprefix(STATE): array for name, array in found.items() if name.startswith(STATE)}

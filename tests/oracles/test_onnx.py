@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import helper
-from onnx_adapter import OPERATORS
 
 from tensorgrad import Tensor
 from tensorgrad.engine import value
+from tests.oracles.onnx_adapter import OPERATORS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # making the cases divides by zero and overflows, on purpose

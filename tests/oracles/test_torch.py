@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +24,7 @@ from tensorgrad.testing.strategies import (
     poolings,
     shapes,
 )
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from expressions import leaf_values, programs, run
+from tests.expressions import leaf_values, programs, run
 
 Function = Callable[..., Any]
 

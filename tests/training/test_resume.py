@@ -18,11 +18,11 @@ from hypothesis import settings
 
 import tensorgrad
 from tensorgrad import CNN
-from tensorgrad.callbacks import Callback, ModelCheckpoint, ReduceLROnPlateau
 from tensorgrad.data import Augment
-from tensorgrad.history import History
 from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, LayerNorm, Pool2d
 from tensorgrad.optim import OPTIMIZERS, Cosine, Momentum, StepDecay, WarmUp
+from tensorgrad.training.callbacks import Callback, ModelCheckpoint, ReduceLROnPlateau
+from tensorgrad.training.history import History
 
 Array = npt.NDArray[Any]
 

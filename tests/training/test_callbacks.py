@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cnn import LABELS, X, Y, small
 
-from tensorgrad import CNN, load_model, metrics
-from tensorgrad.callbacks import (
+from tensorgrad import CNN, load_model
+from tensorgrad.layers import FFL, BatchNorm, Conv2d
+from tensorgrad.optim import Cosine, StepDecay
+from tensorgrad.training import metrics
+from tensorgrad.training.callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -25,9 +27,8 @@ from tensorgrad.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
-from tensorgrad.layers import FFL, BatchNorm, Conv2d
-from tensorgrad.optim import Cosine, StepDecay
-from tensorgrad.training import NonFiniteLossError
+from tensorgrad.training.loop import NonFiniteLossError
+from tests.test_cnn import LABELS, X, Y, small
 
 
 class Diary(Callback):

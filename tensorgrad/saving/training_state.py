@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from tensorgrad.history import History
 from tensorgrad.optim.arguments import number
-from tensorgrad.saving import architecture, checks
+from tensorgrad.saving import architecture, validation
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.registry import kind_of, name_of
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.history import History
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
@@ -52,18 +52,18 @@ def encode_training(model: CNN, state: Mapping[str, Tensor | Array]) -> tuple[di
 
 def restore_training(model: CNN, training: Any, arrays: Mapping[str, Array]) -> None:
     """Compile a model as it was, and give its optimizer back what it knew."""
-    found = checks.keys(training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"))
-    kept = dict(checks.mapping(found["optimizer"], "optimizer"))
-    kind = kind_of(checks.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
+    found = validation.keys(training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"))
+    kept = dict(validation.mapping(found["optimizer"], "optimizer"))
+    kind = kind_of(validation.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
     kept["name"] = kind.name
-    for n in (kept.get("step"), *checks.items(kept.get("updates"), "optimizer, updates")):
-        checks.whole(n, "optimizer, steps")
+    for n in (kept.get("step"), *validation.items(kept.get("updates"), "optimizer, updates")):
+        validation.whole(n, "optimizer, steps")
     tensors = dict(_tensors(model))
-    order = [checks.text(name, "parameters") for name in checks.items(found["parameters"], "parameters")]
+    order = [validation.text(name, "parameters") for name in validation.items(found["parameters"], "parameters")]
     missing = [name for name in order if name not in tensors]
     if missing or len(set(order)) < len(order):
         raise ModelFileError(f"optimizer: parameters must be the model's, each once; not in the model: {missing[:10]}")
-    slots = [checks.text(slot, "slots") for slot in checks.items(found["slots"], "slots")]
+    slots = [validation.text(slot, "slots") for slot in validation.items(found["slots"], "slots")]
     if len(slots) * len(order) != len(arrays):
         raise ModelFileError(f"optimizer: {len(slots)} slots of {len(order)} parameters, but {len(arrays)} arrays")
     wanted = {f"{SLOTS}{slot}/{name}" for slot in slots for name in order}
@@ -89,9 +89,9 @@ def restore_training(model: CNN, training: Any, arrays: Mapping[str, Array]) -> 
 def _compile(model: CNN, optimizer: Any, found: Mapping[str, Any]) -> None:
     model.compile_model(
         opt=optimizer,
-        loss=checks.text(found["loss"], "loss"),
-        metrics=[checks.text(name, "metrics") for name in checks.items(found["metrics"], "metrics")],
-        label_smoothing=checks.number(found["label_smoothing"], "label_smoothing"),
+        loss=validation.text(found["loss"], "loss"),
+        metrics=[validation.text(name, "metrics") for name in validation.items(found["metrics"], "metrics")],
+        label_smoothing=validation.number(found["label_smoothing"], "label_smoothing"),
         clip_norm=_limit(found["clip_norm"], "clip_norm"),
         clip_value=_limit(found["clip_value"], "clip_value"),
     )
@@ -101,7 +101,7 @@ def _compile(model: CNN, optimizer: Any, found: Mapping[str, Any]) -> None:
 
 
 def _limit(value: Any, where: str) -> float | None:
-    return None if value is None else checks.number(value, where)
+    return None if value is None else validation.number(value, where)
 
 
 def _tensors(model: CNN) -> list[tuple[str, Tensor]]:
@@ -131,22 +131,22 @@ def encode_shown(model: CNN) -> dict[str, Any]:
 
 def restore_history(model: CNN, history: Any, shown: Any) -> None:
     """Give a model the history that it had."""
-    found = checks.keys(history, "history", ("epoch", "figures"))
-    epochs = [checks.whole(n, "history, epoch") for n in checks.items(found["epoch"], "history, epoch")]
+    found = validation.keys(history, "history", ("epoch", "figures"))
+    epochs = [validation.whole(n, "history, epoch") for n in validation.items(found["epoch"], "history, epoch")]
     if epochs != sorted(set(epochs)):
-        checks.wrong("history, epoch", "increasing numbers", epochs)
+        validation.wrong("history, epoch", "increasing numbers", epochs)
     model.history = History()
     model.history.epoch = epochs
-    for name, figures in checks.mapping(found["figures"], "history").items():
-        label = f"history, {checks.text(name, 'history')}"
-        model.history.history[name] = [_decoded(x, label) for x in checks.items(figures, label)]
+    for name, figures in validation.mapping(found["figures"], "history").items():
+        label = f"history, {validation.text(name, 'history')}"
+        model.history.history[name] = [_decoded(x, label) for x in validation.items(figures, label)]
         if len(model.history.history[name]) != len(epochs):
-            checks.wrong(label, f"{len(epochs)} figures, one per epoch", figures)
-    for name, pairs in checks.keys(shown, "shown", SHOWN).items():
-        for pair in checks.items(pairs, name):
-            if len(checks.items(pair, name)) != 2:
-                checks.wrong(name, "an epoch and a figure", pair)
-            getattr(model, name)[checks.whole(pair[0], name)] = _decoded(pair[1], name)
+            validation.wrong(label, f"{len(epochs)} figures, one per epoch", figures)
+    for name, pairs in validation.keys(shown, "shown", SHOWN).items():
+        for pair in validation.items(pairs, name):
+            if len(validation.items(pair, name)) != 2:
+                validation.wrong(name, "an epoch and a figure", pair)
+            getattr(model, name)[validation.whole(pair[0], name)] = _decoded(pair[1], name)
 
 
 def _encoded(figure: float) -> float | str:
@@ -155,4 +155,4 @@ def _encoded(figure: float) -> float | str:
 
 
 def _decoded(value: Any, where: str) -> float:
-    return float(value) if value in ("nan", "inf", "-inf") else checks.number(value, where)
+    return float(value) if value in ("nan", "inf", "-inf") else validation.number(value, where)

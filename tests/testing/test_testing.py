@@ -168,10 +168,10 @@ def test_examples_in_docstrings(name: str) -> None:
 
 def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """Print how much is tested; and keep the suite from shrinking unseen."""
-    import test_functional
-    from table import ROWS
+    from tests.functional import test_functional
+    from tests.ops.table import ROWS
 
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    text = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
     properties = len(re.findall(r"^@given", text, re.MULTILINE))
     orders = {n: sum(row.order >= n for row in ROWS) for n in (2, 3)}
     with capsys.disabled():

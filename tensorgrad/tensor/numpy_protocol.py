@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import engine, ops
-from tensorgrad.operands import binary, divide, matmul
+from tensorgrad.tensor.promotion import binary, divide, matmul
 
 _ARITHMETIC = {
     "add": ops.add,

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from test_inspection import flat, images, nested
 
 from tensorgrad import CNN, inspection, plot
-from tensorgrad.history import History
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Pool2d
 from tensorgrad.plot.tiles import grey, mosaic, natural, rows_of, signed
+from tensorgrad.training.history import History
+from tests.inspection.test_inspection import flat, images, nested
 
 
 def texts(figure: Figure) -> str:
@@ -307,7 +307,7 @@ def test_without_matplotlib_the_extra_is_named(call, monkeypatch) -> None:
 
 
 def test_the_report_is_one_file_that_refers_to_nothing_outside(tmp_path, monkeypatch, capsys) -> None:
-    example = Path(__file__).resolve().parent.parent / "examples" / "report.py"
+    example = Path(__file__).resolve().parents[2] / "examples" / "report.py"
     output = tmp_path / "new" / "page.html"
     monkeypatch.setattr(sys, "argv", [str(example), "--quick", "--output", str(output)])
     runpy.run_path(str(example), run_name="__main__")

@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad import engine, operands, ops
+from tensorgrad import engine, ops
 from tensorgrad.checks import Axis, axes, one_axis
+from tensorgrad.tensor import promotion
 
 
 class Methods(engine.Traced):
@@ -58,7 +59,7 @@ class Methods(engine.Traced):
 
     def floating(self) -> Self:
         """Integers and booleans as float32; anything else as it is."""
-        return self if self.array.dtype.kind in "fc" else self.astype(operands.DEFAULT_DTYPE)
+        return self if self.array.dtype.kind in "fc" else self.astype(promotion.DEFAULT_DTYPE)
 
     # -- element by element --------------------------------------------------------------------------------
 
@@ -152,24 +153,24 @@ class Methods(engine.Traced):
 
     def maximum(self, other: Any) -> Self:
         """The larger of each element and its partner in `other`; equal ones take half of the gradient each."""
-        return operands.both(ops.maximum, self, other)
+        return promotion.both(ops.maximum, self, other)
 
     def minimum(self, other: Any) -> Self:
         """The smaller of each element and its partner in `other`; equal ones take half of the gradient each."""
-        return operands.both(ops.minimum, self, other)
+        return promotion.both(ops.minimum, self, other)
 
     def where(self, condition: Any, other: Any) -> Self:
         """Each element where the condition holds, `other` elsewhere; the condition has no gradient."""
         chosen = np.array(engine.value(condition), dtype=bool)
-        return operands.both(partial(ops.where, chosen), self, other)
+        return promotion.both(partial(ops.where, chosen), self, other)
 
     def pow(self, exponent: Any) -> Self:
         """Each element to the power of `exponent`; see :func:`tensorgrad.power`."""
-        return operands.both(ops.power, self, exponent)
+        return promotion.both(ops.power, self, exponent)
 
     def matmul(self, other: Any) -> Self:
         """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
-        return operands.both(operands.matmul, self, other)
+        return promotion.both(promotion.matmul, self, other)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Self:
         """Each element, but at least `low` and at most `high`; at a bound the gradient passes."""
@@ -220,7 +221,7 @@ class Methods(engine.Traced):
         return ops.smallest(self, axis=self._some(axis, "min")[0], keepdims=keepdims)
 
     def _centred(self, over: tuple[int, ...]) -> Any:
-        return operands.binary(ops.sub, self, self.mean(over, keepdims=True))
+        return promotion.binary(ops.sub, self, self.mean(over, keepdims=True))
 
     def _some(self, axis: Axis, name: str, ddof: int = 0) -> tuple[tuple[int, ...], int]:
         """The axes, and how many elements there are along them: there must be some."""
@@ -297,7 +298,7 @@ class Methods(engine.Traced):
 
     def reshape(self, *shape: Any) -> Self:
         """The elements, row-major, in another shape; one -1 is worked out. Ints, or one tuple of them."""
-        return ops.reshape(self, shape=operands.whole_shape(shape, self.size, self.shape))
+        return ops.reshape(self, shape=promotion.whole_shape(shape, self.size, self.shape))
 
     def flatten(self) -> Self:
         """The elements, row-major, along one axis."""
@@ -377,7 +378,7 @@ class Methods(engine.Traced):
     # -- parts and repetitions -------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Self:
-        return ops.getitem(self, index=operands.plain_index(index))
+        return ops.getitem(self, index=promotion.plain_index(index))
 
     def take(self, indices: Any, axis: int | None = None) -> Self:
         """The slices at the indices, along one axis; single elements, row-major, if there is none."""

@@ -23,7 +23,7 @@ import numpy as np
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
 from tensorgrad.layers.layer import as_tuple
-from tensorgrad.saving import checks, container, native
+from tensorgrad.saving import container, native, validation
 from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.tensor import Array
 
@@ -38,9 +38,13 @@ Entry = Mapping[str, Any]
 def load(path: str | os.PathLike[str]) -> CNN:
     """Read a model from a JSON file of the text's."""
     with reading(path):
-        found = checks.mapping(container.parse_json(container.read_bytes(path, MAX_BYTES), MAX_BYTES, "JSON"), "JSON")
+        found = validation.mapping(
+            container.parse_json(container.read_bytes(path, MAX_BYTES), MAX_BYTES, "JSON"), "JSON"
+        )
         if found.get("model") not in MODELS:
-            checks.wrong("model", "'CNN' or 'Sequential': this is JSON, but no model of the text's", found.get("model"))
+            validation.wrong(
+                "model", "'CNN' or 'Sequential': this is JSON, but no model of the text's", found.get("model")
+            )
         return _build({name: entry for name, entry in found.items() if name != "model"})
 
 
@@ -52,11 +56,11 @@ def _build(entries: Mapping[str, Any]) -> CNN:
     model = CNN()
     layers, values = [], []
     for name, value in entries.items():
-        where = f"layer {checks.text(name, 'layer')!r}"
-        entry = checks.mapping(value, where)
+        where = f"layer {validation.text(name, 'layer')!r}"
+        entry = validation.mapping(value, where)
         kind = entry.get("type")
         if not isinstance(kind, str) or kind not in _MAKERS:
-            checks.wrong(f"{where}, type", f"one of {', '.join(_MAKERS)}", kind)
+            validation.wrong(f"{where}, type", f"one of {', '.join(_MAKERS)}", kind)
         _check_common(entry, where)
         layer, arrays = _MAKERS[kind](entry, where)
         layers.append((name, where, entry, layer))
@@ -66,7 +70,7 @@ def _build(entries: Mapping[str, Any]) -> CNN:
     dtype = _common_dtype(values)
     for (_, where, entry, layer), arrays in zip(layers, values, strict=True):
         if not model.layers:
-            layer.input_shape = checks.shape(entry.get("input_shape"), f"{where}, input_shape")
+            layer.input_shape = validation.shape(entry.get("input_shape"), f"{where}, input_shape")
         native.add(
             model,
             layer,
@@ -74,9 +78,9 @@ def _build(entries: Mapping[str, Any]) -> CNN:
             where,
         )
         for key, shape in (("input_shape", layer.input_shape), ("output_shape", layer.output_shape)):
-            stated = checks.shape(entry.get(key), f"{where}, {key}")
+            stated = validation.shape(entry.get(key), f"{where}, {key}")
             if as_tuple(stated) != as_tuple(shape or ()):
-                checks.wrong(f"{where}, {key}", f"{shape}, as follows from the layers before it", stated)
+                validation.wrong(f"{where}, {key}", f"{shape}, as follows from the layers before it", stated)
     for (name, *_), layer in zip(layers, model.layers, strict=True):
         layer.name = name
     return model
@@ -84,9 +88,9 @@ def _build(entries: Mapping[str, Any]) -> CNN:
 
 def _check_common(entry: Entry, where: str) -> None:
     """The fields that all layers have, as far as no maker looks at them."""
-    checks.flag(entry.get("isbias"), f"{where}, isbias")
-    checks.number(entry.get("parameters"), f"{where}, parameters")
-    checks.text(entry.get("name", ""), f"{where}, name")
+    validation.flag(entry.get("isbias"), f"{where}, isbias")
+    validation.number(entry.get("parameters"), f"{where}, parameters")
+    validation.text(entry.get("name", ""), f"{where}, name")
 
 
 def _common_dtype(values: list[dict[str, Array]]) -> type[np.floating[Any]]:
@@ -106,7 +110,7 @@ def _dtype(entry: Entry, array: Array, default: Any, where: str) -> Any:
         return default
     stated = entry["dtype"]
     if stated not in ("float32", "float64") or (stated == "float32" and not _is_float32(array)):
-        checks.wrong(f"{where}, dtype", "'float32' or 'float64', that holds the weights exactly", stated)
+        validation.wrong(f"{where}, dtype", "'float32' or 'float64', that holds the weights exactly", stated)
     return np.dtype(stated)
 
 
@@ -114,21 +118,21 @@ def _dtype(entry: Entry, array: Array, default: Any, where: str) -> Any:
 
 
 def _make_ffl(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
-    neurons = checks.whole(entry.get("neurons"), f"{where}, neurons", low=1)
-    inputs = checks.whole(entry.get("input_shape"), f"{where}, input_shape", low=1)
+    neurons = validation.whole(entry.get("neurons"), f"{where}, neurons", low=1)
+    inputs = validation.whole(entry.get("input_shape"), f"{where}, input_shape", low=1)
     arrays = _weights(entry, (inputs, neurons), where)
     return FFL(inputs, neurons, activation=_activation(entry, where), is_bias="biases" in arrays), arrays
 
 
 def _make_conv2d(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
-    filters = checks.whole(entry.get("filters"), f"{where}, filters", low=1)
-    size = checks.items(entry.get("kernel_size"), f"{where}, kernel_size")
-    shape = tuple(checks.whole(n, f"{where}, kernel_size", low=1) for n in size)
+    filters = validation.whole(entry.get("filters"), f"{where}, filters", low=1)
+    size = validation.items(entry.get("kernel_size"), f"{where}, kernel_size")
+    shape = tuple(validation.whole(n, f"{where}, kernel_size", low=1) for n in size)
     if len(shape) == 2:
-        channels = checks.items(entry.get("input_shape"), f"{where}, input_shape")[2:]
-        shape += (*(checks.whole(n, f"{where}, input_shape", low=1) for n in channels), filters)
+        channels = validation.items(entry.get("input_shape"), f"{where}, input_shape")[2:]
+        shape += (*(validation.whole(n, f"{where}, input_shape", low=1) for n in channels), filters)
     if len(shape) != 4 or shape[3] != filters:
-        checks.wrong(f"{where}, kernel_size", f"[rows, columns] or [rows, columns, channels, {filters}]", size)
+        validation.wrong(f"{where}, kernel_size", f"[rows, columns] or [rows, columns, channels, {filters}]", size)
     arrays = _weights(entry, shape, where)
     layer = Conv2d(
         filters=filters,
@@ -142,7 +146,7 @@ def _make_conv2d(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
 
 
 def _make_pool2d(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
-    kind = checks.text(entry.get("kind"), f"{where}, kind")
+    kind = validation.text(entry.get("kind"), f"{where}, kind")
     size, stride = _pair(entry, "kernel_size", where), _pair(entry, "stride", where)
     try:
         return Pool2d(size, stride, kind, _padding(entry, where)), {}
@@ -151,8 +155,8 @@ def _make_pool2d(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
 
 
 def _make_dropout(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
-    prob = checks.number(entry.get("prob"), f"{where}, prob")
-    return Dropout(prob) if 0 <= prob < 1 else checks.wrong(f"{where}, prob", "a share, 0 <= prob < 1", prob), {}
+    prob = validation.number(entry.get("prob"), f"{where}, prob")
+    return Dropout(prob) if 0 <= prob < 1 else validation.wrong(f"{where}, prob", "a share, 0 <= prob < 1", prob), {}
 
 
 def _make_flatten(entry: Entry, where: str) -> tuple[Layer, dict[str, Array]]:
@@ -176,7 +180,7 @@ _MAKERS: dict[str, Callable[[Entry, str], tuple[Layer, dict[str, Array]]]] = {
 def _activation(entry: Entry, where: str) -> str | None:
     name = entry.get("activation")
     if name is not None and not (isinstance(name, str) and name in ACTIVATIONS):
-        checks.wrong(f"{where}, activation", f"null or one of {', '.join(ACTIVATIONS)}", name)
+        validation.wrong(f"{where}, activation", f"null or one of {', '.join(ACTIVATIONS)}", name)
     return name
 
 
@@ -185,15 +189,15 @@ def _pair(entry: Entry, key: str, where: str) -> tuple[int, int]:
     value = entry.get(key)
     found = value if isinstance(value, list) else [value, value]
     if len(found) != 2:
-        checks.wrong(f"{where}, {key}", "a whole number, or a list of two", value)
-    rows, columns = (checks.whole(n, f"{where}, {key}", low=1) for n in found)
+        validation.wrong(f"{where}, {key}", "a whole number, or a list of two", value)
+    rows, columns = (validation.whole(n, f"{where}, {key}", low=1) for n in found)
     return rows, columns
 
 
 def _padding(entry: Entry, where: str) -> Any:
     padding = entry.get("padding")
     if padding is not None and padding not in ("zero", "same"):
-        checks.wrong(f"{where}, padding", "null, 'zero' or 'same'", padding)
+        validation.wrong(f"{where}, padding", "null, 'zero' or 'same'", padding)
     return padding
 
 
@@ -206,23 +210,23 @@ def _weights(entry: Entry, shape: tuple[int, ...], where: str) -> dict[str, Arra
         biases = _array(given, (units, 1) if one_each else (units,), f"{where}, biases").reshape(-1)
         if entry["isbias"] or biases.any():
             arrays["biases"] = biases
-    elif checks.number(given, f"{where}, biases") != 0 or entry["isbias"]:
-        checks.wrong(f"{where}, biases", f"a list of {units} numbers, or 0 without biases", given)
+    elif validation.number(given, f"{where}, biases") != 0 or entry["isbias"]:
+        validation.wrong(f"{where}, biases", f"a list of {units} numbers, or 0 without biases", given)
     return arrays
 
 
 def _array(value: Any, shape: tuple[int, ...], where: str) -> Array:
     """Nested lists of a known shape, and so of a known size, as an array."""
     if not isinstance(value, list) or len(value) != shape[0]:
-        checks.wrong(where, f"nested lists of shape {shape}", value)
+        validation.wrong(where, f"nested lists of shape {shape}", value)
     return np.array(list(_numbers(value, shape, where)), np.float64).reshape(shape)
 
 
 def _numbers(value: Any, shape: tuple[int, ...], where: str) -> Iterator[float]:
     if not isinstance(value, list) or len(value) != shape[0]:
-        checks.wrong(where, f"nested lists, here of {shape[0]} items", value)
+        validation.wrong(where, f"nested lists, here of {shape[0]} items", value)
     for item in value:
         if len(shape) > 1:
             yield from _numbers(item, shape[1:], where)
         else:
-            yield item if type(item) is float and -1e308 < item < 1e308 else checks.number(item, where)
+            yield item if type(item) is float and -1e308 < item < 1e308 else validation.number(item, where)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tensorgrad.atomic import replacing
+from tensorgrad.atomic_file import replacing
 from tensorgrad.data import (
     DataError,
     Dataset,

@@ -1,4 +1,4 @@
-"""The JSON of the text, written: see :mod:`tensorgrad.saving.text_reader`, which says what stands in it."""
+"""The JSON of the text, written: see :mod:`tensorgrad.saving.tutorial_reader`, which says what stands in it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorgrad.atomic import replacing
+from tensorgrad.atomic_file import replacing
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
 from tensorgrad.layers.weighted import Weighted
-from tensorgrad.saving import checks, native
+from tensorgrad.saving import native, validation
 from tensorgrad.saving.container import too_long
-from tensorgrad.saving.text_reader import MAX_BYTES
+from tensorgrad.saving.tutorial_reader import MAX_BYTES
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
@@ -32,7 +32,7 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
     entries: dict[str, Any] = {"model": "CNN"}
     for layer in model.layers:
         native.check_size(layer)
-        checks.text(layer.name, f"save: the name of {type(layer).__name__}")
+        validation.text(layer.name, f"save: the name of {type(layer).__name__}")
         if layer.name in entries:
             raise ValueError(f"save: two layers are called {layer.name!r}; in JSON each needs a name of its own")
         entries[layer.name] = _entry(layer)

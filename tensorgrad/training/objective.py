@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad import losses, metrics
+from tensorgrad import losses
 from tensorgrad.checks import is_number
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.metrics import Evaluation
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training import metrics
+from tensorgrad.training.metrics import Evaluation
 
 LOSSES = ("mse", "cse", "mae", "huber", "bce")
 PER_CLASS = ("precision", "recall", "f1")

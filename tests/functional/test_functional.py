@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import special
-from table import softmax, strided
 
 import tensorgrad as tg
 from tensorgrad import functional, losses
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import distinct_values
+from tests.ops.table import softmax, strided
 
 
 def array(*shape: int, low: float = -2.0, high: float = 2.0) -> Any:

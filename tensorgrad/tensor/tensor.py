@@ -1,6 +1,6 @@
 """Tensor: an array that records what is done with it: its data, its gradient, its operators and protocols.
 
-The mathematics of one tensor is in :mod:`tensorgrad.methods`.
+The mathematics of one tensor is in :mod:`tensorgrad.tensor.methods`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad import engine, numpy_protocol, ops
-from tensorgrad.methods import Methods
-from tensorgrad.operands import DEFAULT_DTYPE as DEFAULT_DTYPE
-from tensorgrad.operands import Array as Array
-from tensorgrad.operands import binary, divide, matmul, to_array
+from tensorgrad import engine, ops
+from tensorgrad.tensor import numpy_protocol
+from tensorgrad.tensor.methods import Methods
+from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
+from tensorgrad.tensor.promotion import Array as Array
+from tensorgrad.tensor.promotion import binary, divide, matmul, to_array
 
 TensorLike: TypeAlias = "Tensor | npt.ArrayLike"
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table import ROWS, Case, Row, strided
 
 from tensorgrad import Tensor, ops
 from tensorgrad.engine import Primitive, value
 from tensorgrad.testing import gradcheck
+from tests.ops.table import ROWS, Case, Row, strided
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=repr)
 DTYPES = {np.float32: 2e-5, np.float64: 1e-12}

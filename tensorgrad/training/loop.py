@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorgrad.callbacks import Callback, ModelCheckpoint
 from tensorgrad.data.batches import Augmentation, batches
 from tensorgrad.engine import no_grad
-from tensorgrad.history import History
 from tensorgrad.kernels import blas
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.callbacks import Callback, ModelCheckpoint
+from tensorgrad.training.history import History
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pytest
 
 import tensorgrad
-from tensorgrad import CNN, Tensor, atomic
+from tensorgrad import CNN, Tensor, atomic_file
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -501,7 +501,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with monkeypatch.context() as patched:
         if failing == "write":
-            patched.setattr(atomic, "open", lambda p, mode: io.BufferedWriter(Full(p, "x")), raising=False)
+            patched.setattr(atomic_file, "open", lambda p, mode: io.BufferedWriter(Full(p, "x")), raising=False)
         else:
             patched.setattr(os, failing, fail)
         with pytest.raises(OSError, match="No space left"):
@@ -555,9 +555,9 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     left = tmp_path / f".{path.name}.0123abcd.part"
     left.write_bytes(b"half")
     (tmp_path / ".other.tgrad.0123abcd.part").write_bytes(b"half")
-    with atomic.replacing(path) as first:
+    with atomic_file.replacing(path) as first:
         assert not left.exists()
-        with atomic.replacing(path) as second:
+        with atomic_file.replacing(path) as second:
             second.write(b"second")
         assert path.read_bytes() == b"second"
         first.write(b"first")
@@ -566,7 +566,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
 
 
 def test_a_temporary_file_that_somebody_takes_for_a_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, lock = tmp_path / "model.tgrad", atomic._lock
+    path, lock = tmp_path / "model.tgrad", atomic_file._lock
     others: list[Any] = []
 
     def too_late(file: Any) -> None:
@@ -575,8 +575,8 @@ def test_a_temporary_file_that_somebody_takes_for_a_leftover(tmp_path: Path, mon
             lock(others[0])
         lock(file)
 
-    monkeypatch.setattr(atomic, "_lock", too_late)
-    with atomic.replacing(path) as file:
+    monkeypatch.setattr(atomic_file, "_lock", too_late)
+    with atomic_file.replacing(path) as file:
         Path(others[0].name).unlink()
         others[0].close()
         file.write(b"whole")
@@ -594,7 +594,7 @@ def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_where_files_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(atomic_file, "fcntl", None)
     path = tmp_path / "model.tgrad"
     left = tmp_path / f".{path.name}.0123abcd.part"
     left.write_bytes(b"half")
@@ -705,7 +705,8 @@ def test_loading_needs_numpy_alone(tmp_path: Path) -> None:
         model.save_model(tmp_path / name)
         program = (
             "import sys, numpy, tensorgrad\n"
-            "late = {'tensorgrad.saving.native', 'tensorgrad.saving.text_reader', 'safetensors'} & set(sys.modules)\n"
+            "modules = {'tensorgrad.saving.native', 'tensorgrad.saving.tutorial_reader', 'safetensors'}\n"
+            "late = modules & set(sys.modules)\n"
             f"tensorgrad.load_model({str(tmp_path / name)!r}).predict(numpy.ones((8, 8, 2)))\n"
             "print(sorted(late), sorted({'scipy', 'safetensors', 'matplotlib'} & set(sys.modules)))"
         )

@@ -1,0 +1,1 @@
+"""Training: the loop, what it aims at (objective, metrics), what watches it (callbacks), what it leaves (history)."""
