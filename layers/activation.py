@@ -18,6 +18,7 @@ class Activation(Layer):
     """
 
     activation: str
+    is_elementwise = True
 
     def __init__(self, activation: str) -> None:
         one_of(activation, ACTIVATIONS, "Activation", "activation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence as SequenceOf
 
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Tensor
 
 
@@ -16,6 +17,8 @@ class Sequential(Layer):
     layers : sequence of Layer
         Without any, it is the identity.
     """
+
+    is_chain = True
 
     def __init__(self, layers: SequenceOf[Layer]) -> None:
         self.layers = list(layers)
@@ -38,6 +41,12 @@ class Sequential(Layer):
             x = layer.forward(x, training)
         return x
 
+    def see(self, field: Field) -> Field:
+        """The field of the last layer."""
+        for layer in self.layers:
+            field = layer.see(field)
+        return field
+
 
 class Add(Layer):
     """Branches side by side, and the sum of what they give.
@@ -48,6 +57,8 @@ class Add(Layer):
         Each gets the same input. An empty one passes it on: ``Add([[Conv2d(...), Conv2d(...)], []])`` is a residual
         block (He et al. 2016).
     """
+
+    joined_by = "+"
 
     def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
         self.branches: list[Layer] = [
@@ -70,4 +81,11 @@ class Add(Layer):
         first, *others = (branch.forward(x, training) for branch in self.branches)
         for other in others:
             first = first + other
+        return first
+
+    def see(self, field: Field) -> Field:
+        """The union of the branches' fields."""
+        first, *others = (branch.see(field) for branch in self.branches)
+        for other in others:
+            first = first.union(other)
         return first

@@ -7,7 +7,8 @@ from typing import Literal
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
 from tensorgrad.kernels.lowering import output_sizes
-from tensorgrad.layers.layer import Shape, as_tuple, check_shape, image_shape
+from tensorgrad.layers.layer import Shape, as_tuple, by, check_shape, image_shape, phrase
+from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
 
@@ -50,6 +51,7 @@ class Conv2d(Weighted):
     """
 
     rank = 3
+    family = "convolution"
 
     def __init__(
         self,
@@ -110,6 +112,20 @@ class Conv2d(Weighted):
             activation=activation,
         )
 
+    def describe(self) -> str:
+        """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""
+        stride = "" if self.stride == (1, 1) else f"stride {by(self.stride)}"
+        return phrase(f"{self.filters} filters of {by(self.kernel_size)}", stride, self.activation)
+
+    def see(self, field: Field) -> Field:
+        """What the windows see: pixel i looks at the pixels ``i s + a d - p``, for a from 0 to the kernel's size."""
+        return windows_see(field, self.kernel_size, self.stride, self._frame, self.dilation, self.padding == "same")
+
+    def extents(self) -> tuple[int, ...]:
+        """The numbers of the output and of the padded input, and the window's geometry."""
+        geometry = (*self.kernel_size, *self.stride, *self.dilation)
+        return (*super().extents(), padded_extent(self.input_shape, self._frame), *geometry)
+
 
 def frame(padding: Padding, owner: str) -> tuple[int, int]:
     """How many pixels a padding puts on both sides: (rows, columns)."""
@@ -120,6 +136,27 @@ def frame(padding: Padding, owner: str) -> tuple[int, int]:
             raise ValueError(f"{owner}: unknown padding {padding!r}; known are 'zero', 'same', None, an int or a pair")
         return 1, 1
     return pair(padding, owner, "padding", 0)
+
+
+def windows_see(
+    field: Field,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    repeat_edge: bool = False,
+) -> Field:
+    """What sliding windows see, given what the pixels see that they slide over."""
+    axes = zip((field.rows, field.columns), size, stride, padding, dilation, strict=True)
+    return Field(*(span.windows(n, s, (p, p), d, repeat_edge) for span, n, s, p, d in axes))
+
+
+def padded_extent(shape: Shape | None, padding: tuple[int, int]) -> int:
+    """How many numbers a padded image has; of a layer that does not know its image, the padding's larger side."""
+    image = as_tuple(shape or 1)
+    if len(image) != 3:
+        return max(padding)
+    return (image[0] + 2 * padding[0]) * (image[1] + 2 * padding[1]) * image[2]
 
 
 def check_fit(title: str, size: tuple[int, int], image: tuple[int, int], output: tuple[int, int]) -> None:

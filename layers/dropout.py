@@ -17,6 +17,8 @@ class Dropout(Layer):
         The share that is dropped.
     """
 
+    is_elementwise = True
+
     def __init__(self, prob: float = 0.5) -> None:
         if not is_number(prob) or not 0 <= prob < 1:
             raise ValueError(f"Dropout: prob is the share that is dropped, 0 <= prob < 1; received {prob!r}")
@@ -29,3 +31,7 @@ class Dropout(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Drop, if training."""
         return functional.dropout(x, self.prob, training=training, rng=self.rng)
+
+    def describe(self) -> str:
+        """Such as ``"drops 50%"``."""
+        return f"drops {self.prob:.0%}"

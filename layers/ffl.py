@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorgrad import functional
 from tensorgrad.checks import whole
-from tensorgrad.layers.layer import Shape, as_tuple, check_shape
+from tensorgrad.layers.layer import Shape, as_tuple, check_shape, phrase
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
 
@@ -34,6 +34,7 @@ class FFL(Weighted):
     """
 
     rank = 1
+    family = "dense"
 
     def __init__(
         self,
@@ -70,3 +71,7 @@ class FFL(Weighted):
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """``activation(x @ weights + biases)``."""
         return functional.affine(x, self._weights, self._biases, activation=activation)
+
+    def describe(self) -> str:
+        """Such as ``"10 neurons, softmax"``."""
+        return phrase(f"{self.neurons} neurons", self.activation)

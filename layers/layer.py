@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tensorgrad.engine import no_grad
+from tensorgrad.layers.multiply_adds import counted
+from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
@@ -48,6 +50,10 @@ class Layer:
     built: ClassVar[tuple[str, ...]] = ()  # parameters that build makes, at least the first, unless they are there
     buffers: ClassVar[tuple[str, ...]] = ()  # attributes that are arrays, not trained, but part of the model
     initial: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that are values of parameters to start with
+    family: ClassVar[str] = ""  # what it is in diagrams: "convolution", "dense", "resampling", or "" for none of these
+    is_elementwise: ClassVar[bool] = False  # each number of the output reads one of the input, at the same place
+    is_chain: ClassVar[bool] = False  # it is the layers inside of it, one after the other, and nothing else
+    joined_by: ClassVar[str] = ""  # if the layers inside of it get the same input: the sign of what joins their outputs
 
     name: str = ""
     input_shape: Shape | None = None
@@ -225,6 +231,35 @@ class Layer:
         """How messages call the layer: its type and, where it has one, its name."""
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
+    def describe(self) -> str:
+        """What the layer is in a few words, for diagrams; unless a layer knows better, the layers inside of it."""
+        inner = ", ".join(type(layer).__name__ for layer in self.inner_layers())
+        return phrase(inner and f"of {inner}", self.activation)
+
+    def see(self, field: Field) -> Field:
+        """The receptive field of the output, given that of the input.
+
+        Unless a layer knows better, it is measured: an output pixel sees where its gradient is not zero. What is no
+        image any more sees everything.
+        """
+        before, after = as_tuple(self.input_shape or ()), as_tuple(self.output_shape or ())
+        if self.is_elementwise:
+            return field
+        if len(before) == len(after) == 3:
+            return measured(self.forward, before, after, field)
+        return field.whole()
+
+    def multiply_adds(self) -> int:
+        """Multiply-adds per sample. Unless a layer knows better, they are counted while a sample passes through."""
+        return counted(self.forward, as_tuple(self.input_shape or ()))
+
+    def extents(self) -> tuple[int, ...]:
+        """How large one sample makes the layer: the numbers of its output, of a padded input, a window's sides.
+
+        A file with a layer in which one of these is absurd is refused before anything of that size is made.
+        """
+        return (prod(as_tuple(self.output_shape or 1)),)
+
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, but for initial weights: what is needed to make such a layer again."""
         names = inspect.signature(type(self)).parameters
@@ -244,6 +279,16 @@ def _layers_in(label: str, value: Any) -> Iterator[tuple[str, Layer]]:
         for i, item in enumerate(value):
             if isinstance(item, HOLDERS):
                 yield from _layers_in(f"{label}.{i}", item)
+
+
+def phrase(*parts: str | None) -> str:
+    """The parts that say something, with commas between them."""
+    return ", ".join(part for part in parts if part)
+
+
+def by(size: tuple[int, int]) -> str:
+    """A pair of sizes in words: ``"3 x 3"``."""
+    return f"{size[0]} x {size[1]}"
 
 
 def as_tuple(shape: Shape) -> tuple[int, ...]:

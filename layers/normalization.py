@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Array, Tensor
 
 
@@ -54,6 +55,7 @@ class BatchNorm(_Norm):
     """
 
     buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var")
+    is_elementwise = True  # when predicting
 
     def __init__(self, momentum: float = 0.1, eps: float = 1e-5) -> None:
         if not 0 < momentum <= 1:
@@ -103,3 +105,7 @@ class LayerNorm(_Norm):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""
         return functional.layer_norm(x, self.weights, self.biases, eps=self.eps)
+
+    def see(self, field: Field) -> Field:
+        """A pixel mixes its own channels; what is no image mixes everything."""
+        return field if len(as_tuple(self.input_shape or ())) == 3 else field.whole()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from tensorgrad import functional
 from tensorgrad.checks import one_of, pair
 from tensorgrad.kernels.lowering import output_sizes
-from tensorgrad.layers.conv2d import Padding, Size, check_fit, frame
-from tensorgrad.layers.layer import Layer, Shape, image_shape
+from tensorgrad.layers.conv2d import Padding, Size, check_fit, frame, padded_extent, windows_see
+from tensorgrad.layers.layer import Layer, Shape, by, image_shape, phrase
+from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Tensor
 
 _GLOBAL = {"max": functional.global_max_pool2d, "average": functional.global_avg_pool2d}
@@ -36,6 +37,7 @@ class Pool2d(Layer):
     """
 
     rank = 3
+    family = "resampling"
 
     def __init__(
         self, kernel_size: Size = (2, 2), stride: Size | None = None, kind: str = "max", padding: Padding = None
@@ -60,6 +62,20 @@ class Pool2d(Layer):
         """Pool each window."""
         return _POOLS[self.kind](x, self.kernel_size, self.stride, self._frame)
 
+    def describe(self) -> str:
+        """Such as ``"max of 3 x 3, stride 2 x 2"``; the stride is left out where windows neither overlap nor gap."""
+        stride = "" if self.stride == self.kernel_size else f"stride {by(self.stride)}"
+        return phrase(f"{self.kind} of {by(self.kernel_size)}", stride)
+
+    def see(self, field: Field) -> Field:
+        """What the windows see."""
+        return windows_see(field, self.kernel_size, self.stride, self._frame)
+
+    def extents(self) -> tuple[int, ...]:
+        """The numbers of the output and of the padded input, and the window's geometry."""
+        geometry = (*self.kernel_size, *self.stride)
+        return (*super().extents(), padded_extent(self.input_shape, self._frame), *geometry)
+
 
 class GlobalPool(Layer):
     """One number for each channel of an image: the average or the largest of its pixels.
@@ -70,6 +86,7 @@ class GlobalPool(Layer):
     """
 
     rank = 3
+    family = "resampling"
 
     def __init__(self, kind: str = "average") -> None:
         one_of(kind, _GLOBAL, "GlobalPool", "kind")
@@ -82,3 +99,7 @@ class GlobalPool(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Pool each channel."""
         return _GLOBAL[self.kind](x)
+
+    def describe(self) -> str:
+        """Such as ``"the average of each map"``."""
+        return f"the {self.kind} of each map"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from tensorgrad import functional
 from tensorgrad.checks import pair
 from tensorgrad.layers.conv2d import Size
-from tensorgrad.layers.layer import Layer, Shape, as_tuple, check_shape, image_shape
+from tensorgrad.layers.layer import Layer, Shape, as_tuple, by, check_shape, image_shape
+from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Tensor
 
 
@@ -19,6 +22,8 @@ class Flatten(Layer):
     input_shape : tuple of int, optional
         Of one sample; found out when the layer is added to a model.
     """
+
+    is_elementwise = True
 
     def __init__(self, input_shape: Shape | None = None) -> None:
         if input_shape is not None:
@@ -44,6 +49,7 @@ class Upsample(Layer):
     """
 
     rank = 3
+    family = "resampling"
 
     def __init__(self, kernel_size: Size = (2, 2)) -> None:
         self.kernel_size = pair(kernel_size, "Upsample", "kernel_size", 1)
@@ -56,3 +62,16 @@ class Upsample(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Repeat the pixels."""
         return functional.upsample2d(x, self.kernel_size)
+
+    def describe(self) -> str:
+        """Such as ``"2 x 2 copies"``."""
+        return f"{by(self.kernel_size)} copies"
+
+    def see(self, field: Field) -> Field:
+        """Each copy sees what its pixel sees."""
+        axes = zip((field.rows, field.columns), self.kernel_size, strict=True)
+        return Field(*(span.at(np.arange(len(span.first) * times)[:, None] // times) for span, times in axes))
+
+    def extents(self) -> tuple[int, ...]:
+        """The numbers of the output, and the copies along each axis."""
+        return (*super().extents(), *self.kernel_size)

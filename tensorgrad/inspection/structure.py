@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tensorgrad.inspection.tracing import top_layers
-from tensorgrad.layers import FFL, Activation, Add, Conv2d, Dropout, GlobalPool, Pool2d, Sequential, Upsample
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
 
 
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]}"
-
-
-_WORDS: dict[type[Layer], Callable[[Any], str]] = {
-    Activation: lambda la: "",
-    Conv2d: lambda la: f"{la.filters} filters of {_by(la.kernel_size)}",
-    Dropout: lambda la: f"drops {la.prob:.0%}",
-    FFL: lambda la: f"{la.neurons} neurons",
-    GlobalPool: lambda la: f"the {la.kind} of each map",
-    Pool2d: lambda la: f"{la.kind} of {_by(la.kernel_size)}",
-    Upsample: lambda la: f"{_by(la.kernel_size)} copies",
-}
-
-
-def describe(layer: Layer) -> str:
-    """A layer in a few words: ``"8 filters of 3 x 3, relu"``. Of a layer of your own, the layers inside of it."""
-    inner = ", ".join(type(part).__name__ for part in layer.inner_layers())
-    words = _WORDS.get(type(layer), lambda _: inner and f"of {inner}")(layer)
-    stride = getattr(layer, "stride", (1, 1))
-    steps = f"stride {_by(stride)}" if isinstance(layer, Conv2d | Pool2d) and stride != _usual_stride(layer) else ""
-    return ", ".join(part for part in (words, steps, layer.activation) if part)
-
-
-def _usual_stride(layer: Conv2d | Pool2d) -> tuple[int, int]:
-    return layer.kernel_size if isinstance(layer, Pool2d) else (1, 1)
+def heading(layer: Layer) -> str:
+    """A layer's type and what it is, in a few words: ``"Conv2d: 8 filters of 3 x 3, relu"``."""
+    words = layer.describe()
+    return type(layer).__name__ + (f": {words}" if words else "")
 
 
 def describe_shape(shape: Shape | None) -> str:
@@ -99,18 +75,16 @@ class _Chart:
 
     def layer(self, name: str, layer: Layer, ends: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Draw a layer after the ends; the ends that it leaves."""
-        if isinstance(layer, Sequential):
-            for inner in layer.layers:
+        if layer.is_chain:
+            for inner in layer.inner_layers():
                 ends = self.layer("", inner, ends)
             return ends
-        if isinstance(layer, Add):
-            parts = [end for branch in layer.branches for end in self.layer("", branch, ends)]
-            node = self.node('(("+"))')
+        if layer.joined_by:
+            parts = [end for branch in layer.inner_layers() for end in self.layer("", branch, ends)]
+            node = self.node(f'(("{layer.joined_by}"))')
             self.arrows(parts, node)
         else:
-            words = describe(layer)
-            title = type(layer).__name__ + (f": {words}" if words else "")
-            lines = [line.replace('"', "#quot;") for line in (name, title, parameters_of(layer)) if line]
+            lines = [line.replace('"', "#quot;") for line in (name, heading(layer), parameters_of(layer)) if line]
             node = self.node(f'["{"<br/>".join(lines)}"]')
             self.arrows(ends, node)
         return [(node, describe_shape(layer.output_shape))]

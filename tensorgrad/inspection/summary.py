@@ -12,7 +12,6 @@ import numpy as np
 from tensorgrad.engine import value
 from tensorgrad.inspection.fields import receptive_fields
 from tensorgrad.inspection.tracing import top_layers
-from tensorgrad.inspection.work import multiply_adds
 from tensorgrad.layers.layer import Layer, Shape
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ def _rows(path: str, name: str, layer: Layer, depth: int, fields: dict[str, tupl
         activation=layer.activation,
         isbias=layer.isbias,
         parameters=parameters,
-        macs=multiply_adds(layer),
+        macs=layer.multiply_adds(),
         field=fields.get(path),
         bytes=size,
         buffers=sum(array.size for array in kept) - parameters,

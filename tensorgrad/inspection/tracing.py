@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -71,8 +71,12 @@ def trace(model: CNN, x: Tensor, *, until: str | None = None) -> dict[str, Passa
         In the order in which the layers were done, so that an inner one comes before the layer that it is part of.
     """
     passages: dict[str, Passage] = {}
+
+    def note(name: str, layer: Layer, given: Tensor, out: Tensor) -> None:
+        passages[name] = Passage(layer, given, out)
+
     for name, layer in top_layers(model):
-        x = _spy(name, layer, passages).forward(x, training=False)
+        x = observed(name, layer, "forward", note).forward(x, False)
         if until is not None and f"{until}.".startswith(f"{name}."):
             break
     return passages
@@ -84,27 +88,39 @@ def top_layers(model: CNN) -> Iterator[tuple[str, Layer]]:
         yield layer.name or f"{type(layer).__name__}{i}", layer
 
 
-def _spy(name: str, layer: Layer, passages: dict[str, Passage]) -> Any:
-    """A layer with the same parameters, made of such layers if it is made of layers, that writes down its passages."""
-    spy: Any = copy.copy(layer)
+def observed(name: str, layer: Layer, method: str, note: Callable[[str, Layer, Any, Any], None]) -> Any:
+    """A copy of a layer, and of all that it is made of, that notes each call of a method.
+
+    Parameters
+    ----------
+    name : str
+        The layer's; the layers inside of it are called ``"NAME.branches.0"`` and so on.
+    layer : Layer
+        It is left as it is; the copy has the same parameters.
+    method : str
+        Such as ``"forward"``.
+    note : callable
+        ``note(name, layer, argument, result)`` is called after each call, with the first argument.
+    """
+    copied: Any = copy.copy(layer)
 
     def within(part: str, value: Any) -> Any:
         if isinstance(value, Layer):
-            return _spy(part, value, passages)
+            return observed(part, value, method, note)
         if isinstance(value, list | tuple):
             items = [within(f"{part}.{i}", item) for i, item in enumerate(value)]
             return items if isinstance(value, list) else tuple(items)
         return value
 
-    def forward(x: Tensor, training: bool) -> Tensor:
-        out = type(layer).forward(spy, x, training)
-        passages[name] = Passage(layer, x, out)
-        return out
+    def call(argument: Any, *others: Any, **named: Any) -> Any:
+        result = getattr(type(layer), method)(copied, argument, *others, **named)
+        note(name, layer, argument, result)
+        return result
 
     for attribute, value in vars(layer).items():
-        vars(spy)[attribute] = within(f"{name}.{attribute.lstrip('_')}", value)
-    vars(spy)["forward"] = forward
-    return spy
+        vars(copied)[attribute] = within(f"{name}.{attribute.lstrip('_')}", value)
+    vars(copied)[method] = call
+    return copied
 
 
 def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tensorgrad.inspection.tracing import named_layers
-from tensorgrad.layers import FFL, Activation, Conv2d, Dropout, Flatten, Sequential
 from tensorgrad.layers.layer import Layer, as_tuple
-from tensorgrad.tensor import Array
+from tensorgrad.tensor import Array, Tensor
 
 if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
@@ -26,11 +25,7 @@ def filters(model: CNN) -> dict[str, Array]:
     ValueError
         If the model has no convolutional layer.
     """
-    found = {
-        name: layer.weights.numpy().transpose(3, 2, 0, 1)
-        for name, layer in named_layers(model).items()
-        if isinstance(layer, Conv2d) and layer.weights is not None
-    }
+    found = {name: w.transpose(3, 2, 0, 1) for name, _, w in _weights_of(model, "convolution")}
     if not found:
         raise ValueError("filters: the model has no Conv2d layer, and so no filters to look at")
     return found
@@ -51,18 +46,33 @@ def dense_weights(model: CNN) -> dict[str, Array]:
         If the model has no fully connected layer.
     """
     found = {}
-    before: Layer | None = None  # the layer that flattened the image, if nothing has mixed its pixels since
-    for name, layer in named_layers(model).items():
-        if isinstance(layer, FFL) and layer.weights is not None:
-            weights = layer.weights.numpy().T  # (neurons, inputs)
-            image = as_tuple(before.input_shape or ()) if before is not None else ()
-            if len(image) == 3 and prod(image) == weights.shape[1]:
-                weights = weights.reshape(-1, *image).transpose(0, 3, 1, 2)
-            found[name] = weights
-        if isinstance(layer, Flatten):
-            before = layer
-        elif not isinstance(layer, Activation | Dropout | Sequential):
-            before = None
+    images = _images_before(model)
+    for name, layer, values in _weights_of(model, "dense"):
+        weights = values.T  # (neurons, inputs)
+        image = images[id(layer)]
+        found[name] = weights.reshape(-1, *image).transpose(0, 3, 1, 2) if image else weights
     if not found:
         raise ValueError("dense_weights: the model has no FFL layer, and so no weights to look at")
     return found
+
+
+def _weights_of(model: CNN, family: str) -> Iterator[tuple[str, Layer, Array]]:
+    """The layers of a family that have weights, with their names and these."""
+    for name, layer in named_layers(model).items():
+        weights = getattr(layer, "weights", None)
+        if layer.family == family and isinstance(weights, Tensor):
+            yield name, layer, weights.numpy()
+
+
+def _images_before(model: CNN) -> dict[int, tuple[int, ...]]:
+    """By the id of each layer, the shape of the image whose pixels it reads in a row; () if they are mixed by then."""
+    images = {}
+    image: tuple[int, ...] = ()
+    for layer in named_layers(model).values():
+        images[id(layer)] = image
+        before, after = as_tuple(layer.input_shape or ()), as_tuple(layer.output_shape or ())
+        if layer.is_elementwise and len(before) == 3 and len(after) == 1:
+            image = before
+        elif not (layer.is_elementwise or layer.is_chain):
+            image = ()
+    return images

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tensorgrad.inspection.structure import describe, describe_shape, parameters_of
+from tensorgrad.inspection.structure import describe_shape, heading, parameters_of
 from tensorgrad.inspection.tracing import top_layers
-from tensorgrad.layers import FFL, Add, Conv2d, GlobalPool, Pool2d, Sequential, Upsample
 from tensorgrad.layers.layer import Layer
 from tensorgrad.plot.sheet import FAINT, INK, new_figure
 
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 
 # Inches: boxes, arrows, from branch to branch, the radius of a plus.
 WIDE, HIGH, ARROW, APART, PLUS = 3.3, 0.46, 0.4, 0.25, 0.11
-COLOURS: tuple[tuple[Any, str], ...] = (
-    (Conv2d, "#d5e4f5"),
-    (FFL, "#f7dfd3"),
-    ((Pool2d, GlobalPool, Upsample), "#dcefdc"),
-    (Layer, "#ededed"),
-)
+COLOURS = {"convolution": "#d5e4f5", "dense": "#f7dfd3", "resampling": "#dcefdc", "": "#ededed"}  # by family
 
 
 def architecture(model: CNN) -> Figure:
@@ -58,12 +52,11 @@ class _Box:
     def draw(self, axes: Any, x: float, top: float) -> None:
         from matplotlib.patches import FancyBboxPatch
 
-        colour = next(colour for kinds, colour in COLOURS if isinstance(self.layer, kinds))
         corner = x - WIDE / 2, top - HIGH
         style = "round,pad=0,rounding_size=0.06"
+        colour = COLOURS.get(self.layer.family, COLOURS[""])
         axes.add_patch(FancyBboxPatch(corner, WIDE, HIGH, style, facecolor=colour, edgecolor="#888888"))
-        words = describe(self.layer)
-        title = type(self.layer).__name__ + (f": {words}" if words else "")
+        title = heading(self.layer)
         below = ", ".join(part for part in (self.name, parameters_of(self.layer)) if part)
         middle = top - HIGH / 2
         axes.text(x, middle + (0.09 if below else 0), title, ha="center", va="center", fontsize=8.5, color=INK)
@@ -89,11 +82,12 @@ class _Chain:
 
 
 class _Fork:
-    """Branches side by side, and the sum of what they give."""
+    """Branches side by side, and what joins their outputs."""
 
-    def __init__(self, layer: Add) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer: Layer | None = layer
-        self.branches = [_Chain([_part(branch)]) for branch in layer.branches]
+        self.sign = layer.joined_by
+        self.branches = [_Chain([_part(branch)]) for branch in layer.inner_layers()]
         self.width: float = sum(branch.width for branch in self.branches) + APART * (len(self.branches) - 1)
         self.height: float = max(branch.height for branch in self.branches) + 2 * ARROW + 2 * PLUS
 
@@ -118,16 +112,16 @@ class _Fork:
                 axes.annotate("", (x + side * PLUS, level), (middle, level), arrowprops=_ARROW)
             left += branch.width + APART
         axes.add_patch(Circle((x, bottom - PLUS), PLUS, facecolor="white", edgecolor="#888888", zorder=3))
-        axes.text(x, bottom - PLUS, "+", ha="center", va="center", fontsize=10, color=INK, zorder=4)
+        axes.text(x, bottom - PLUS, self.sign, ha="center", va="center", fontsize=10, color=INK, zorder=4)
 
 
 _ARROW = {"arrowstyle": "-|>", "color": "#888888", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}
 
 
 def _part(layer: Layer, name: str = "") -> _Box | _Chain | _Fork:
-    if isinstance(layer, Sequential):
-        return _Chain([_part(inner) for inner in layer.layers])
-    return _Fork(layer) if isinstance(layer, Add) else _Box(layer, name)
+    if layer.is_chain:
+        return _Chain([_part(inner) for inner in layer.inner_layers()])
+    return _Fork(layer) if layer.joined_by else _Box(layer, name)
 
 
 def _arrow(axes: Any, x: float, top: float, bottom: float, shape: str) -> None:

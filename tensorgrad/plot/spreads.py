@@ -10,7 +10,6 @@ import numpy.typing as npt
 from tensorgrad import inspection
 from tensorgrad.inspection import LayerStatistics, Spread
 from tensorgrad.inspection.tracing import named_layers
-from tensorgrad.layers import Sequential
 from tensorgrad.plot.sheet import ACCENT, FAINT, INK, SECOND, new_figure, plain
 
 if TYPE_CHECKING:
@@ -29,9 +28,7 @@ def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> 
     """
     known = named_layers(model)
     layers = {  # but for chains, which give what the last layer in them gives
-        name: found
-        for name, found in inspection.statistics(model, X, Y).items()
-        if not isinstance(known[name], Sequential)
+        name: found for name, found in inspection.statistics(model, X, Y).items() if not known[name].is_chain
     }
     height = HEAD + ROW * len(layers) + 0.1
     figure = new_figure(9, height)

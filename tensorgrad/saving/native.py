@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorgrad.layers import Conv2d, Layer, Pool2d, Upsample
+from tensorgrad.layers import Layer
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.saving import architecture, container, random_state, training_state, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
@@ -137,15 +137,7 @@ def check_size(layer: Layer) -> None:
     """Refuse layers through which a single sample would need gigabytes, or numbers that overflow."""
     for part in layer.walk():
         before, after = as_tuple(part.input_shape or 1), as_tuple(part.output_shape or 1)
-        sizes = [prod(after)]
-        if isinstance(part, Conv2d | Pool2d | Upsample):
-            rows, columns = getattr(part, "_frame", (0, 0))
-            framed = (
-                (before[0] + 2 * rows, before[1] + 2 * columns, *before[2:]) if len(before) > 1 else (rows, columns)
-            )
-            pairs = (getattr(part, name, ()) for name in ("kernel_size", "stride", "dilation"))
-            sizes += [prod(framed), *(n for pair in pairs for n in pair)]
-        if max(sizes) > MAX_SAMPLE:
+        if max(part.extents()) > MAX_SAMPLE:
             raise ModelFileError(
                 f"{part.title} turns one sample of shape {before} into {after}; in a file, a sample can have "
                 f"{MAX_SAMPLE} numbers, with the layer's padding, and a window can be as large or as far from the next"

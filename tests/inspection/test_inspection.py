@@ -24,8 +24,11 @@ from tensorgrad.layers import (
     GlobalPool,
     Layer,
     Pool2d,
+    Sequential,
     Upsample,
 )
+from tensorgrad.saving import ModelFileError
+from tensorgrad.saving.native import check_size
 
 RNG = np.random.default_rng(0)
 
@@ -286,13 +289,76 @@ def test_mermaid_has_a_node_per_layer_and_joins_branches() -> None:
     assert {a for a, _, _ in edges} | {b for _, _, b in edges} == set(nodes)
 
 
+class Gate(Layer):
+    """A user's layer: what a branch gives times what another gives, drawn and measured by what it says of itself."""
+
+    family = "convolution"
+    joined_by = "*"
+
+    def __init__(self) -> None:
+        self.parts = [Conv2d(filters=2, kernel_size=1, padding=None), Sequential([Conv2d(filters=2), Flip()])]
+
+    def infer_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:  # type: ignore[override]
+        for part in self.parts:
+            part.wire(input_shape)
+        return (*input_shape[:2], 2)
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        return self.parts[0].forward(x, training) * self.parts[1].forward(x, training)
+
+    def see(self, field: inspection.Field) -> inspection.Field:
+        return self.parts[0].see(field).union(self.parts[1].see(field))
+
+
+class Flip(Layer):
+    """A user's layer that answers for itself."""
+
+    family = "resampling"
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        return x[:, ::-1]
+
+    def describe(self) -> str:
+        return "upside down"
+
+    def see(self, field: inspection.Field) -> inspection.Field:
+        order = np.arange(len(field.rows.first))[::-1, None]
+        return inspection.Field(field.rows.at(order), field.columns)
+
+    def multiply_adds(self) -> int:
+        return 7
+
+    def extents(self) -> tuple[int, ...]:
+        return (10**9,)
+
+
+def test_a_users_layer_answers_for_itself() -> None:
+    model = CNN(seed=0)
+    for layer in (Conv2d((6, 5, 1), filters=2, padding=None), Gate(), Flip()):
+        model.add(layer)
+    fields = inspection.receptive_fields(model)
+    assert list(fields) == [
+        "Input Layer", "Gate1.parts.0", "Gate1.parts.1.layers.0", "Gate1.parts.1.layers.1", "Gate1.parts.1", "Gate1",
+        "Out Layer(Flip)",
+    ]  # fmt: skip
+    assert fields["Gate1.parts.1"].rows.first.tolist() == [2, 1, 0, 0]  # upside down
+    assert fields["Gate1"].rows.first.tolist() == [0, 1, 0, 0]
+    assert fields["Gate1"].rows.last.tolist() == [5, 5, 4, 5]
+    assert fields["Out Layer(Flip)"].rows.last.tolist() == [5, 4, 5, 5]
+    chart = inspection.to_mermaid(model)
+    assert '(("*"))' in chart
+    assert "Flip: upside down" in chart
+    assert [row.macs for row in inspection.summary.summarize(model).table if row.name.endswith("(Flip)")] == [7]
+    assert set(inspection.filters(model)) == {"Input Layer", "Gate1.parts.0", "Gate1.parts.1.layers.0"}
+    with pytest.raises(ModelFileError, match="Flip"):
+        check_size(model.layers[-1])
+
+
 def test_layers_in_words() -> None:
-    assert (
-        inspection.describe(Conv2d(filters=8, stride=2, activation="relu")) == "8 filters of 3 x 3, stride 2 x 2, relu"
-    )
-    assert inspection.describe(Pool2d(3, 2)) == "max of 3 x 3, stride 2 x 2"
-    assert inspection.describe(Upsample()) == "2 x 2 copies"
-    assert inspection.describe(BatchNorm()) == inspection.describe(Flatten()) == ""
+    assert Conv2d(filters=8, stride=2, activation="relu").describe() == "8 filters of 3 x 3, stride 2 x 2, relu"
+    assert Pool2d(3, 2).describe() == "max of 3 x 3, stride 2 x 2"
+    assert Upsample().describe() == "2 x 2 copies"
+    assert BatchNorm().describe() == Flatten().describe() == ""
 
 
 # -- what it says to bad input -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorgrad import CNN, Tensor, einsum, grad
-from tensorgrad.inspection import multiply_adds, receptive_fields
+from tensorgrad.inspection import receptive_fields
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -208,7 +208,7 @@ def test_multiply_adds_of_experiment_4_by_hand() -> None:
 
 def test_multiply_adds_of_groups_of_layers_of_your_own_and_of_einsum() -> None:
     model = network(Conv2d((6, 6, 4), 4, groups=4), Block(4), Mix())
-    assert [multiply_adds(layer) for layer in model.layers] == [
+    assert [layer.multiply_adds() for layer in model.layers] == [
         36 * 4 * 9, 36 * 4 * 4 * (9 + 3), 36 * 4 * 5,
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How much work a layer is: the multiply-adds of its sums of products, counted as they are done."""
+"""The multiply-adds of a forward pass, counted as they are done."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import Node, Traced, no_grad, value, watch
-from tensorgrad.layers.layer import Layer, as_tuple
 from tensorgrad.tensor import Tensor
 
 
-def multiply_adds(layer: Layer) -> int:
-    """How many products a layer adds up for one sample: ``OH OW F KH KW C / groups`` of a convolution, for example.
+def counted(forward: Callable[[Tensor, bool], Tensor], shape: tuple[int, ...]) -> int:
+    """Multiply-adds of a layer's forward pass, per sample of a shape.
 
-    A zero sample goes through the layer, and every convolution, matrix product and Einstein sum on the way is
-    counted; so it holds for layers of layers and for a layer of your own. Additions of biases, activations, pools and
-    norms are not counted, as nobody does.
+    A sample of zeros goes through, and each convolution, matrix product and Einstein sum on the way is counted:
+    ``OH OW F KH KW C / groups`` for a convolution. Biases, activations, pools and norms are not counted, by the
+    convention of the field.
     """
     counter = _Counter()
-    x = Tensor.wrap(np.zeros((1, *as_tuple(layer.input_shape or ())), np.float32))
+    x = Tensor.wrap(np.zeros((1, *shape), np.float32))
     with watch(counter), no_grad(), np.errstate(all="ignore"):
-        layer.forward(x, training=False)
+        forward(x, False)
     return counter.total
 
 
 class _Counter:
-    """A watcher that adds up the products of each operation."""
+    """A watcher that adds up the multiply-adds of each operation."""
 
     total = 0
 
