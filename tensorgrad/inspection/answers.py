@@ -1,4 +1,4 @@
-"""What a classifier says to samples, held against their labels: the confusion matrix, and what it gets wrong."""
+"""A classifier's answers compared with the labels: the confusion matrix, and the samples it gets wrong."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Mistakes(NamedTuple):
-    """The samples that a model gets wrong, the worst first: those of which it is surest.
+    """The samples that a model gets wrong, the most confident mistakes first.
 
     Attributes
     ----------
     indices : ndarray of int, shape=(K,)
-        Which samples.
+        The samples' numbers.
     labels, said : ndarray of int, shape=(K,)
-        What they are, and what the model says.
+        The right classes, and the model's.
     confidence : ndarray, shape=(K,)
-        The model's output for what it says: a probability after softmax or sigmoid.
+        The output for the model's class: a probability after softmax or sigmoid.
     """
 
     indices: Array
@@ -35,12 +35,12 @@ class Mistakes(NamedTuple):
 
 
 def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
-    """How many samples of each class (row) the model says to be of each class (column).
+    """Count the samples of each class (row) that the model takes for each class (column).
 
     Parameters
     ----------
     model : CNN
-        A classifier; with one output it tells two classes apart.
+        A classifier; one with a single output tells two classes apart.
     X : array_like, shape=(N, *input_shape)
     Y : array_like, shape=(N,) or (N, classes)
         Integer labels, or one-hot rows.
@@ -48,13 +48,18 @@ def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
     Returns
     -------
     ndarray of int, shape=(classes, classes)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the samples do not fit the model, a label is no class, or an output is NaN.
     """
     labels, said, _, classes = _answers(model, X, Y, "confusion_matrix")
     return metrics.confusion_matrix(labels, said, classes)
 
 
 def mistakes(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
-    """The samples that a model gets wrong, with what it says and how sure it is; the arguments as above."""
+    """Find the samples that a model gets wrong, and how confident it is; arguments as of :func:`confusion_matrix`."""
     labels, said, confidence, _ = _answers(model, X, Y, "mistakes")
     wrong = np.flatnonzero(labels != said)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
@@ -62,7 +67,7 @@ def mistakes(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
 
 
 def _answers(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tuple[Array, Array, Array, int]:
-    """Per sample its label, what the model says and with which output; and the number of classes."""
+    """The label of each sample, the model's class, its output for that class; and the number of classes."""
     shape = as_tuple(model.layers[-1].output_shape or ()) if model.layers else (1,)
     if len(shape) != 1:
         raise ValueError(
@@ -84,6 +89,12 @@ def _answers(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tupl
             f"{owner}: Y must hold the classes 0 to {classes - 1}, received {labels.min():g} to {labels.max():g}"
         )
     outputs = model.predict(x)
+    bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{owner}: the model's outputs are NaN for {len(bad)} of {len(x)} samples, first for sample {bad[0]}, "
+            "so it says no class for them; inspection.statistics(model, X) shows where NaN begins"
+        )
     if shape[0] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
     return labels.astype(np.int64), outputs.argmax(1), outputs.max(1), classes

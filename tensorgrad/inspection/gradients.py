@@ -1,4 +1,4 @@
-"""What the gradient by the image tells: which pixels matter to a class, and which image a filter wants to see."""
+"""Gradients by the image: which pixels matter to a class, and which image excites a filter."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tensorgrad.checks import is_number, whole
 from tensorgrad.derivatives import grad
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.functional import softplus
-from tensorgrad.inspection.tracing import Passage, layer_named, sample, trace
+from tensorgrad.inspection.tracing import before_activation, layer_named, sample, trace
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.tensor import Array, Tensor
 
@@ -24,19 +25,19 @@ def saliency(
 ) -> Array:
     """How strongly the score of a class changes with each pixel: ``|d score / d pixel|`` (Simonyan et al. 2013).
 
-    The score is the output before the last activation: softmax would mix the other classes in.
+    The score is the output before the last activation, as softmax would mix in the other classes. Where the model
+    gives a score per pixel, it is the sum over all pixels.
 
     Parameters
     ----------
     model : CNN
     image : array_like, shape=input_shape
     label : int, optional
-        The class; by default the one that the model says.
+        The class; by default the one with the highest score.
     samples : int
-        With more than 1, the gradient's mean over that many noisy copies of the image (SmoothGrad, Smilkov et al.
-        2017).
+        If more than 1, the mean gradient over that many noisy copies of the image (SmoothGrad, Smilkov et al. 2017).
     noise : float
-        The standard deviation of that noise, as a share of the image's range.
+        Standard deviation of that noise, as a share of the image's range.
 
     Returns
     -------
@@ -48,11 +49,10 @@ def saliency(
         If the image does not fit the model, or there is no such class.
     """
     x = sample(model, image, "saliency")
-    if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 1:
-        raise ValueError(f"saliency: samples must be an int of at least 1, received {samples!r}")
-    if label is None:
-        with no_grad():
-            label = int(_last(model, x).linear.numpy()[0].argmax(-1).ravel()[0])
+    samples = whole(samples, "saliency", "samples")
+    if not (is_number(noise) and 0 <= noise < np.inf):
+        raise ValueError(f"saliency: noise must be a finite number of at least 0, received {noise!r}")
+    label = highest_class(model, x) if label is None else label
     classes = as_tuple(model.layers[-1].output_shape or ())[-1]
     if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < classes:
         raise ValueError(f"saliency: the model has the classes 0 to {classes - 1}, received label={label!r}")
@@ -62,16 +62,17 @@ def saliency(
         batch += noise * (x.max() - x.min()) * draws
     pixels = Tensor(batch, requires_grad=True)
     with set_recording(True):
-        score = _last(model, pixels).linear[..., label].sum()
+        score = before_activation(model.layers, pixels)[..., label].sum()
         (gradient,) = grad(score, pixels, allow_unused=True)
     mean: Array = gradient.numpy().mean(0)
     return np.abs(mean)
 
 
-def _last(model: CNN, x: Array | Tensor) -> Passage:
-    """The passage through the last layer."""
-    passages = trace(model, x if isinstance(x, Tensor) else Tensor.wrap(x))
-    return list(passages.values())[-1]
+def highest_class(model: CNN, x: Array) -> int:
+    """The class with the highest score for a batch of one."""
+    with no_grad():
+        scores = before_activation(model.layers, Tensor.wrap(x)).numpy()
+    return int(scores.reshape(-1, scores.shape[-1]).sum(0).argmax())
 
 
 def gradient_ascent(
@@ -89,10 +90,10 @@ def gradient_ascent(
 ) -> Array:
     """Images that excite the units of a layer: filters of a convolution, neurons, classes (Erhan et al. 2009).
 
-    From faint noise, each image goes up the gradient of what its unit gives: of a filter, the mean of
-    ``softplus(map)`` over the map before the activation; of a neuron, its output before the activation. Left to
-    itself that makes noise which the unit happens to like; so after each step the image fades a little and is
-    smoothed a little (Yosinski et al. 2015), and before it is shifted at random (Mordvintsev et al. 2015).
+    Each image starts as faint noise and follows the gradient of its unit's output before the activation: of a neuron
+    the output itself, of a filter the mean of ``softplus(map)``. Gradient ascent alone ends in noise that the unit
+    happens to like. So each step shifts the image at random first (Mordvintsev et al. 2015), and then fades and
+    smooths it a little (Yosinski et al. 2015).
 
     Parameters
     ----------
@@ -102,18 +103,18 @@ def gradient_ascent(
     units : sequence of int, optional
         Which units; by default all.
     bounds : (low, high), optional
-        Keep the pixels between these, such as the least and the greatest of the images that the model knows.
+        Limits for the pixels, such as those of the images that the model was trained on.
     steps : int
     step : float
-        How far an image moves in one step: the root mean square of the change of its pixels.
+        Root mean square of the change of an image's pixels in one step.
     decay : float, 0 <= decay < 1
-        The share of each pixel that fades.
+        Share by which each pixel fades in one step.
     smooth : float, 0 <= smooth <= 0.25
-        The share of the difference that a pixel takes over from each of its four neighbours.
+        Share of the difference to each of its four neighbours that a pixel takes over.
     jitter : int
-        By how many pixels an image may be shifted before a step, and is shifted back after it.
+        Largest shift in pixels; it is undone after the step.
     seed : int
-        For the noise and the shifts.
+        For the first noise and the shifts.
 
     Returns
     -------
@@ -122,22 +123,20 @@ def gradient_ascent(
     Raises
     ------
     ValueError
-        If there is no such layer or unit, or an argument is out of range.
+        If there is no such layer or unit, or an argument is out of its range.
     """
     target = layer_named(model, layer, "gradient_ascent")
     count = as_tuple(target.output_shape or (1,))[-1]
-    chosen = np.arange(count) if units is None else np.asarray(units, dtype=np.int64).ravel()
-    if not len(chosen) or chosen.min() < 0 or chosen.max() >= count:
+    chosen = np.arange(count) if units is None else np.asarray(units).ravel()
+    if chosen.dtype.kind not in "iu" or not len(chosen) or chosen.min() < 0 or chosen.max() >= count:
         raise ValueError(f"gradient_ascent: {target.title} has the units 0 to {count - 1}, received units={units!r}")
-    ranges = {
-        "decay": (decay, 0, 1),
-        "smooth": (smooth, 0, 0.25),
-        "jitter": (jitter, 0, 1000),
-        "steps": (steps, 1, 1e9),
-    }
+    steps = whole(steps, "gradient_ascent", "steps")
+    ranges = {"step": (step, 0, 1e9), "decay": (decay, 0, 1), "smooth": (smooth, 0, 0.25), "jitter": (jitter, 0, 1000)}
     for name, (given, low, high) in ranges.items():
-        if not low <= given <= high:
+        if not (is_number(given) and low <= given <= high):
             raise ValueError(f"gradient_ascent: {name} must lie between {low:g} and {high:g}, received {given!r}")
+    if bounds is not None and not (len(bounds) == 2 and all(map(is_number, bounds)) and bounds[0] < bounds[1]):
+        raise ValueError(f"gradient_ascent: bounds must be (low, high) with low < high, received bounds={bounds!r}")
     rng = np.random.default_rng(seed)
     shape = as_tuple(model.layers[0].input_shape or ())
     x = 0.1 * rng.standard_normal((len(chosen), *shape)).astype(model.dtype)
@@ -155,7 +154,7 @@ def gradient_ascent(
 
 
 def _uphill(model: CNN, layer: str, units: Array, x: Array) -> Array:
-    """The gradient of each unit's excitement by its own image, as a step of the length 1 (root mean square)."""
+    """The gradient of each unit's output by its own image, scaled to a root mean square of 1."""
     images = Tensor(x, requires_grad=True)
     with set_recording(True):
         out = trace(model, images, until=layer)[layer].linear  # (N, H, W, units) or (N, units)
@@ -170,7 +169,7 @@ def _uphill(model: CNN, layer: str, units: Array, x: Array) -> Array:
 
 
 def _laplacian(x: Array) -> Array:
-    """For each pixel the sum of its four neighbours' differences from it; beyond the edge there is no difference."""
+    """Sum of the differences between each pixel and its four neighbours; 0 across the edge."""
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     neighbours: Array = padded[:, 2:, 1:-1] + padded[:, :-2, 1:-1] + padded[:, 1:-1, 2:] + padded[:, 1:-1, :-2]
     neighbours -= 4 * x

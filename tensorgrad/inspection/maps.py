@@ -1,4 +1,4 @@
-"""How an image changes on its way through the layers."""
+"""What each layer makes of one image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def feature_maps(model: CNN, image: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
-    """What goes into each layer and what comes out, for one image, by the layer's name.
+    """What each layer receives and gives for one image, by the layer's name.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def feature_maps(model: CNN, image: npt.ArrayLike) -> dict[str, tuple[Array, Arr
     Returns
     -------
     dict from str to (ndarray, shape=input_shape of the layer; ndarray, shape=output_shape of the layer)
-        The layers inside of others come before the one that they are part of.
+        The layers inside of another come before it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How numbers spread in each layer: too small, too large, or all zero, and training stands still."""
+"""Statistics of each layer's outputs and gradients: too small, too large, or all zero, and nothing is learned."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ BINS = 50
 
 @dataclass(frozen=True)
 class Spread:
-    """How a set of numbers spreads.
+    """The distribution of a set of numbers.
 
     Attributes
     ----------
     mean, std : float
+        Of those that are finite; NaN if none is.
     zeros : float
-        The share of them that is exactly 0.
+        Share that is exactly 0.
     counts : ndarray of int, shape=(BINS,)
-        A histogram: how many lie in each bin, from the least of them to the greatest.
+        A histogram of the finite numbers, from the least to the greatest.
     edges : ndarray, shape=(BINS + 1,)
-        The edges of the bins.
+        The edges of its bins.
+    bad : float
+        Share that is NaN or infinite.
     """
 
     mean: float
@@ -39,28 +42,31 @@ class Spread:
     zeros: float
     counts: Array
     edges: Array
+    bad: float = 0.0
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        """The spread of an array's elements."""
+        """The distribution of an array's elements."""
         wide = values.astype(np.float64).ravel()
-        counts, edges = np.histogram(wide, BINS)
-        return cls(float(wide.mean()), float(wide.std()), float((wide == 0).mean()), counts, edges)
+        finite = wide[np.isfinite(wide)]
+        counts, edges = np.histogram(finite, BINS)
+        mean, std = (float(finite.mean()), float(finite.std())) if finite.size else (np.nan, np.nan)
+        return cls(mean, std, float((wide == 0).mean()), counts, edges, 1 - finite.size / wide.size)
 
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """The statistics of a layer over a batch.
+    """The statistics of one layer over a batch.
 
     Attributes
     ----------
     activations : Spread
-        Of what the layer gives.
+        Of the layer's outputs.
     dead : float
-        The share of its units (channels, neurons) that give 0 to every sample, everywhere.
+        Share of its units (channels, neurons) whose outputs are all 0.
     gradients : Spread or None
-        Of the loss by what the layer gives; of the last layer before its activation, where the loss starts from there.
-        None without labels.
+        Of the loss by the outputs; for the last layer by its outputs before the activation, if the loss is computed
+        from these. None without labels.
     parameter_gradients : Spread or None
         Of the loss by the layer's parameters. None without labels, or without parameters.
     """
@@ -72,7 +78,7 @@ class LayerStatistics:
 
 
 def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> dict[str, LayerStatistics]:
-    """The statistics of each layer over a batch, by the layer's name; the model predicts, and so nothing is dropped.
+    """The statistics of each layer over a batch, by the layer's name, as the model predicts: nothing is dropped.
 
     Parameters
     ----------
@@ -88,11 +94,11 @@ def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> 
     """
     if Y is None:
         x = model.checked_samples(X, "statistics").astype(model.dtype)
-        with no_grad():
+        with no_grad(), np.errstate(all="ignore"):
             passages = trace(model, Tensor.wrap(x))
         return {name: _activity(passed.out.numpy()) for name, passed in passages.items()}
     x, y = model.checked(X, Y, "statistics")
-    with set_recording(True):
+    with set_recording(True), np.errstate(all="ignore"):
         passages = trace(model, Tensor(x.astype(model.dtype), requires_grad=True))
         *_, (last_name, last) = passages.items()
         outs = {name: passed.out for name, passed in passages.items()}

@@ -1,4 +1,4 @@
-"""What a model is made of, in words and as a Mermaid flow chart."""
+"""The layers of a model in words and as a Mermaid flow chart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def describe_shape(shape: Shape | None) -> str:
 
 
 def parameters_of(layer: Layer) -> str:
-    """How many numbers a layer trains: ``"296 parameters"``, or nothing."""
+    """The number of parameters in words: ``"296 parameters"``, or nothing if there are none."""
     count = layer.parameter_count
     return f"{count:,} parameter{'s' if count > 1 else ''}" if count else ""
 
@@ -59,7 +59,7 @@ def to_mermaid(model: CNN) -> str:
 
 
 class _Chart:
-    """The lines of a chart. An end is a node that still needs an arrow, and the shape that this carries."""
+    """The lines of a chart. An end is a node whose arrow is still to be drawn, and the shape on that arrow."""
 
     def __init__(self) -> None:
         self.nodes: list[str] = []
@@ -74,7 +74,7 @@ class _Chart:
         self.edges.extend(f"    {end} -->|{shape}| {node}" for end, shape in ends)
 
     def layer(self, name: str, layer: Layer, ends: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Draw a layer after the ends; the ends that it leaves."""
+        """Draw a layer after these ends, and return its own."""
         if layer.is_chain:
             for inner in layer.inner_layers():
                 ends = self.layer("", inner, ends)

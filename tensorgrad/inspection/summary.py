@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A layer's line in the table.
+    """A layer's row in the table.
 
     Attributes
     ----------
@@ -32,16 +32,16 @@ class Row:
     activation : str or None
     isbias : bool
     parameters : int
-        How many numbers it trains, with those of the layers inside of it.
+        Numbers that it trains, including those of the layers inside of it.
     macs : int
-        How many products it adds up for one sample (multiply-adds).
+        Multiply-adds per sample.
     field : (rows, columns), or None
-        Its receptive field: how much of the image a pixel of its output can see. None if there is no image, or
-        nobody knows since it is inside of a layer of your own.
+        Its receptive field: the largest part of the image that a pixel of its output sees. None without an image, or
+        inside of a layer that gives no rule for it.
     bytes : int
-        What its trained numbers take.
+        Size of the trained numbers.
     buffers, buffer_bytes : int
-        How many numbers it keeps that are not trained, such as running means; and what they take.
+        Numbers that are kept but not trained, such as running means, and their size in bytes.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What the table shows of it."""
+        """The texts of its cells."""
         texts = "  " * self.depth + self.name, *map(str, self.as_tuple()[1:])
         seen = "-" if self.field is None else f"{self.field[0]}x{self.field[1]}"
         return *texts, str(self.macs), seen, str(self.bytes)
 
     def as_tuple(self) -> tuple[Any, ...]:
-        """The text's six columns."""
+        """The tutorial's six columns."""
         return self.name, self.input_shape, self.output_shape, self.activation, self.isbias, self.parameters
 
 
@@ -76,8 +76,8 @@ COLUMNS = ("Layer Name", "Input", "Output Shape", "Activation", "Bias", "Paramet
 class Summary:
     """A model's layers as a table: print it, show it in a notebook, or read its rows.
 
-    The columns are the text's six; then the multiply-adds for one sample, the receptive field, and the bytes of the
-    parameters. Layers inside of a layer follow it, indented, and are part of its figures.
+    The columns are the tutorial's six, then the multiply-adds per sample, the receptive field, and the bytes of the
+    parameters. The layers inside of a layer follow it, indented; its figures include theirs.
 
     Attributes
     ----------
@@ -88,32 +88,32 @@ class Summary:
 
     @property
     def rows(self) -> tuple[tuple[Any, ...], ...]:
-        """Per layer of the model: name, input shape, output shape, activation, whether it has biases, parameters."""
+        """The tutorial's rows: name, input shape, output shape, activation, whether there are biases, parameters."""
         return tuple(row.as_tuple() for row in self.table if not row.depth)
 
     @property
     def total(self) -> int:
-        """How many numbers the model trains."""
+        """Numbers that the model trains."""
         return self._sum(lambda row: row.parameters)
 
     @property
     def total_params(self) -> int:
-        """How many numbers the model trains."""
+        """Numbers that the model trains."""
         return self.total
 
     @property
     def buffers(self) -> int:
-        """How many numbers the model keeps that are not trained."""
+        """Numbers that the model keeps but does not train."""
         return self._sum(lambda row: row.buffers)
 
     @property
     def macs(self) -> int:
-        """How many products the model adds up for one sample (multiply-adds)."""
+        """Multiply-adds per sample."""
         return self._sum(lambda row: row.macs)
 
     @property
     def bytes(self) -> int:
-        """What the trained numbers take."""
+        """Bytes of the trained numbers."""
         return self._sum(lambda row: row.bytes)
 
     def _sum(self, figure: Callable[[Row], int]) -> int:
@@ -149,13 +149,13 @@ class Summary:
 
 
 def summarize(model: CNN) -> Summary:
-    """The table of a model's layers, at any depth."""
+    """Make the table of a model's layers, at any depth."""
     fields = {name: field.size for name, field in receptive_fields(model).items()}
     return Summary(tuple(row for name, layer in top_layers(model) for row in _rows(name, name, layer, 0, fields)))
 
 
 def _rows(path: str, name: str, layer: Layer, depth: int, fields: dict[str, tuple[int, int]]) -> Iterator[Row]:
-    """A layer's line, and those of the layers inside of it."""
+    """The row of a layer, and those of the layers inside of it."""
     trained = layer.parameters()
     kept = [np.asarray(value(item)) for _, item in layer.named_state()]
     parameters, size = sum(p.size for p in trained), sum(p.array.nbytes for p in trained)

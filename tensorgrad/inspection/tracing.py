@@ -1,9 +1,9 @@
-"""What goes through each layer of a model, at any depth, while the model itself is left as it is."""
+"""What each layer of a model receives and gives, at any depth. The model itself is not changed."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Passage:
-    """What went into a layer and came out of it, of a batch."""
+    """The batch that a layer received, and what it made of it."""
 
     layer: Layer
     input: Tensor
@@ -29,12 +29,41 @@ class Passage:
 
     @property
     def linear(self) -> Tensor:
-        """What came out, but for the activation if the layer ends with one."""
-        return self.layer.linear(self.input) if hasattr(self.layer, "linear") else self.out
+        """The output before the activation, if the layer ends with one."""
+        return before_activation([self.layer], self.input)
+
+
+def before_activation(layers: Iterable[Layer], x: Tensor) -> Tensor:
+    """The output of layers one after the other, without the last activation.
+
+    That activation may belong to the last layer of a chain, and dropout and the like may follow it: softmax mixes the
+    classes wherever it stands.
+    """
+    links = list(_links(layers))
+    last = len(links) - 1
+    while last > 0 and _passes_on(links[last]):
+        last -= 1
+    for i, layer in enumerate(links):
+        x = layer.linear(x) if i == last and hasattr(layer, "linear") else layer.forward(x, training=False)
+    return x
+
+
+def _links(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """The layers, and in the place of a chain those that it is made of."""
+    for layer in layers:
+        if layer.is_chain:
+            yield from _links(layer.inner_layers())
+        else:
+            yield layer
+
+
+def _passes_on(layer: Layer) -> bool:
+    """Whether a layer leaves the numbers as they are when the model predicts."""
+    return layer.is_elementwise and layer.activation is None and not layer.parameters()
 
 
 def named_layers(model: CNN) -> dict[str, Layer]:
-    """All layers of a model by name, those inside of others as ``"Add2.branches.0.layers.1"``, after the outer one."""
+    """All layers of a model by name; those inside of another follow it, as ``"Add2.branches.0.layers.1"``."""
     found: dict[str, Layer] = {}
 
     def enter(name: str, layer: Layer) -> None:
@@ -56,19 +85,19 @@ def layer_named(model: CNN, name: str, owner: str) -> Layer:
 
 
 def trace(model: CNN, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
-    """Send a batch through a model that predicts, and keep what goes through each layer.
+    """Send a batch through a model as it predicts, and keep what each layer receives and gives.
 
     Parameters
     ----------
     model : CNN
     x : Tensor, shape=(N, *input_shape)
     until : str, optional
-        Stop after the outer layer that this layer is, or is part of.
+        The last layer that is wanted; what comes after the outer layer that contains it is not computed.
 
     Returns
     -------
     dict from a layer's name to a Passage
-        In the order in which the layers were done, so that an inner one comes before the layer that it is part of.
+        In the order of computation: an inner layer comes before the one that contains it.
     """
     passages: dict[str, Passage] = {}
 
@@ -124,7 +153,7 @@ def observed(name: str, layer: Layer, method: str, note: Callable[[str, Layer, A
 
 
 def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:
-    """One sample as a batch of one, in the dtype that the model computes in; an error if it does not fit the model."""
+    """One sample as a batch of one, in the model's dtype; an error if it does not fit the model."""
     if not model.layers:
         raise ValueError(f"{owner}: the model has no layers yet; add them first")
     x = np.asarray(image)
@@ -141,7 +170,7 @@ def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:
 
 
 def _hint(received: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """What to do with an array of another shape than one sample's."""
+    """How to make a sample of an array of another shape."""
     if received[1:] == expected:
         return "; pass one of them, such as x[0]"
     if len(received) == 3 and (*received[1:], received[0]) == expected:

@@ -1,4 +1,4 @@
-"""What a network learned: the weights of its layers, in the shape in which one looks at them."""
+"""The weights of a model's layers, in the shapes in which one looks at them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ def filters(model: CNN) -> dict[str, Array]:
     """
     found = {name: w.transpose(3, 2, 0, 1) for name, _, w in _weights_of(model, "convolution")}
     if not found:
-        raise ValueError("filters: the model has no Conv2d layer, and so no filters to look at")
+        raise ValueError("filters: the model has no convolutional layer (Conv2d), and so no filters to look at")
     return found
 
 
 def dense_weights(model: CNN) -> dict[str, Array]:
-    """The weights of each fully connected layer, by the layer's name: as images where the layer looks at images.
+    """The weights of each fully connected layer, by the layer's name; as images where the layer reads an image.
 
     Returns
     -------
     dict from str to ndarray, shape=(neurons, channels, height, width) or (neurons, inputs)
-        The first shape where the inputs are the pixels of an image that was flattened just before, or before some
-        layers that leave each number in its place.
+        The first shape if the layer reads a flattened image whose numbers no other layer has mixed since.
 
     Raises
     ------
@@ -52,7 +51,7 @@ def dense_weights(model: CNN) -> dict[str, Array]:
         image = images[id(layer)]
         found[name] = weights.reshape(-1, *image).transpose(0, 3, 1, 2) if image else weights
     if not found:
-        raise ValueError("dense_weights: the model has no FFL layer, and so no weights to look at")
+        raise ValueError("dense_weights: the model has no fully connected layer (FFL), and so no weights to look at")
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 import tensorgrad
 from tensorgrad import CNN, Tensor, inspection, no_grad
 from tensorgrad.data import one_hot
+from tensorgrad.inspection.summary import summarize
 from tensorgrad.inspection.tracing import named_layers
 from tensorgrad.layers import (
     FFL,
@@ -348,7 +349,7 @@ def test_a_users_layer_answers_for_itself() -> None:
     chart = inspection.to_mermaid(model)
     assert '(("*"))' in chart
     assert "Flip: upside down" in chart
-    assert [row.macs for row in inspection.summary.summarize(model).table if row.name.endswith("(Flip)")] == [7]
+    assert [row.macs for row in summarize(model).table if row.name.endswith("(Flip)")] == [7]
     assert set(inspection.filters(model)) == {"Input Layer", "Gate1.parts.0", "Gate1.parts.1.layers.0"}
     with pytest.raises(ModelFileError, match="Flip"):
         check_size(model.layers[-1])
@@ -359,6 +360,80 @@ def test_layers_in_words() -> None:
     assert Pool2d(3, 2).describe() == "max of 3 x 3, stride 2 x 2"
     assert Upsample().describe() == "2 x 2 copies"
     assert BatchNorm().describe() == Flatten().describe() == ""
+
+
+# -- weights that are not finite ---------------------------------------------------------------------------------
+
+
+def broken(value: float = np.nan) -> CNN:
+    """The model with one weight of its third layer from the end that is not finite."""
+    model = nested()
+    layer: Any = model.layers[-2]
+    layer.weights.data[3, 1] = value
+    return model
+
+
+def test_statistics_say_where_nan_begins() -> None:
+    x, y = images(4), np.arange(4)
+    found = inspection.statistics(broken(), x, y)
+    assert found["Flatten5"].activations.bad == 0
+    assert found["FFL7"].activations.bad == pytest.approx(1 / 5)  # one neuron of five, for every sample
+    assert np.isfinite(found["FFL7"].activations.mean)
+    last = found["Out Layer(FFL)"].activations
+    assert last.bad == 1
+    assert np.isnan(last.mean)
+    assert last.counts.sum() == 0
+    gradients = found["Input Layer"].parameter_gradients
+    assert gradients is not None
+    assert gradients.bad == 1
+    whole = inspection.Spread.of(np.array([np.inf, -np.inf, np.nan, 1.0, 3.0, 0.0, 0.0, 0.0]))
+    assert (whole.bad, whole.zeros, whole.mean) == (3 / 8, 3 / 8, 0.8)
+    assert whole.counts.sum() == 5
+
+
+@pytest.mark.parametrize("function", [inspection.confusion_matrix, inspection.mistakes])
+def test_outputs_that_are_nan_are_no_class(function) -> None:
+    with pytest.raises(ValueError, match=f"{function.__name__}: the model's outputs are NaN for 4 of 4 samples"):
+        function(broken(), images(4), np.zeros(4, int))
+
+
+# -- the score of a class ----------------------------------------------------------------------------------------
+
+
+def ends(*last: Layer) -> CNN:
+    model = CNN(seed=0)
+    for layer in (Conv2d((6, 6, 1), filters=2), Flatten(), *last):
+        model.add(layer)
+    return model
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [Sequential([FFL(neurons=3, activation="softmax")])],
+        lambda: [FFL(neurons=3, activation="softmax"), Dropout(0.5)],
+        lambda: [Sequential([FFL(neurons=3), Sequential([Activation("softmax"), Dropout(0.5)])]), Dropout(0.5)],
+    ],
+)
+def test_saliency_is_of_the_score_wherever_the_softmax_stands(last) -> None:
+    image = RNG.standard_normal((6, 6, 1)).astype(np.float32)
+    plain = ends(FFL(neurons=3))
+    model = ends(*last())
+    for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
+        mine.data = other.array
+    expected = inspection.saliency(plain, image, 1)
+    np.testing.assert_allclose(inspection.saliency(model, image, 1), expected, rtol=1e-5)
+    best = int(plain.predict(image).argmax())
+    assert (inspection.saliency(model, image) == inspection.saliency(model, image, best)).all()
+
+
+def test_gradient_ascent_of_a_chain_is_that_of_its_score() -> None:
+    plain = ends(FFL(neurons=3))
+    model = ends(Sequential([FFL(neurons=3), Activation("softmax"), Dropout(0.5)]))
+    for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
+        mine.data = other.array
+    found, expected = (inspection.gradient_ascent(m, m.layers[-1].name, steps=3) for m in (model, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 # -- what it says to bad input -----------------------------------------------------------------------------------
@@ -372,8 +447,8 @@ def flat() -> CNN:
 
 GOOD = np.zeros((8, 8, 1))
 BAD: list[tuple[Any, type[Exception], str]] = [
-    (lambda: inspection.filters(flat()), ValueError, "filters: the model has no Conv2d layer"),
-    (lambda: inspection.dense_weights(CNN()), ValueError, "dense_weights: the model has no FFL layer"),
+    (lambda: inspection.filters(flat()), ValueError, "filters: the model has no convolutional layer (Conv2d)"),
+    (lambda: inspection.dense_weights(CNN()), ValueError, "no fully connected layer (FFL)"),
     (lambda: inspection.feature_maps(CNN(), GOOD), ValueError, "feature_maps: the model has no layers yet"),
     (
         lambda: inspection.feature_maps(nested(), np.zeros((8, 8))), ValueError,
@@ -394,7 +469,13 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: inspection.gradient_ascent(nested(), "Twice2", [3]), ValueError, "the units 0 to 2, received units=[3]"),
     (lambda: inspection.gradient_ascent(nested(), "Twice2", []), ValueError, "received units=[]"),
     (lambda: inspection.gradient_ascent(nested(), "Twice2", smooth=0.3), ValueError, "must lie between 0 and 0.25"),
-    (lambda: inspection.gradient_ascent(nested(), "Twice2", steps=0), ValueError, "steps must lie between 1 and"),
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", steps=0), ValueError, "steps must be an int of at least 1"),
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", [0.7]), ValueError, "received units=[0.7]"),  # type: ignore[list-item]
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", [True]), ValueError, "received units=[True]"),
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", bounds=(1, 0)), ValueError, "received bounds=(1, 0)"),
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", bounds=(0, np.nan)), ValueError, "low < high"),
+    (lambda: inspection.gradient_ascent(nested(), "Twice2", step=np.nan), ValueError, "step must lie between 0 and"),
+    (lambda: inspection.saliency(nested(), GOOD, samples=2, noise=-1), ValueError, "noise must be a finite number"),
     (lambda: inspection.mistakes(nested(), images(3), [0, 1]), ValueError, "mistakes: X has 3 samples but Y has 2"),
     (lambda: inspection.mistakes(nested(), images(2), [0, 4]), ValueError, "Y must hold the classes 0 to 3"),
     (lambda: inspection.mistakes(nested(), images(2), [0.5, 1]), ValueError, "Y must be integer labels of shape (2,)"),

@@ -271,7 +271,7 @@ FIGURES: list[tuple[Any, str]] = [
     (lambda: nested().visualize(), "visualize: the model has not been trained yet"),
     (lambda: plot.training_curves({"sgd": History()}), "training_curves: the run 'sgd' has no epochs yet"),
     (lambda: plot.training_curves({}), "training_curves: received no runs"),
-    (lambda: plot.filters(flat()), "filters: the model has no Conv2d layer"),
+    (lambda: plot.filters(flat()), "filters: the model has no convolutional layer (Conv2d)"),
     (lambda: plot.saliency(flat(), [1.0, 2.0, 3.0]), "saliency: expected a model of images"),
     (lambda: plot.gradient_ascent(flat(), "Input Layer"), "gradient_ascent: expected a model of images"),
     (lambda: plot.mistakes(flat(), np.ones((2, 3)), [0, 1]), "mistakes: expected images of shape (N, H, W, C)"),
