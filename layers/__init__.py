@@ -11,5 +11,7 @@ from tensorgrad.layers.normalization import BatchNorm as BatchNorm
 from tensorgrad.layers.normalization import LayerNorm as LayerNorm
 from tensorgrad.layers.pool2d import GlobalPool as GlobalPool
 from tensorgrad.layers.pool2d import Pool2d as Pool2d
+from tensorgrad.layers.preprocessing import Rescale as Rescale
+from tensorgrad.layers.preprocessing import Standardize as Standardize
 from tensorgrad.layers.reshaping import Flatten as Flatten
 from tensorgrad.layers.reshaping import Upsample as Upsample

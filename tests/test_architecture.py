@@ -27,7 +27,7 @@ LAYOUT = """
     functional
     derivatives debug losses initializers
     layers optim
-    network
+    network designs
     data
     training
     callbacks

@@ -29,7 +29,7 @@ class Split(NamedTuple):
     labels: NDArray[np.int64]
 
 
-class Dataset(NamedTuple):
+class TrainTest(NamedTuple):
     """What to train on and what to test with: ``(x_train, y_train), (x_test, y_test) = dataset``.
 
     Attributes
@@ -43,7 +43,7 @@ class Dataset(NamedTuple):
     test: Split
 
 
-def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> Dataset:
+def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> TrainTest:
     """MNIST, handwritten digits: the part that comes with the package, or all of it from a folder or the network.
 
     By default the first 10,000 training and the first 1,000 test images, which need neither network nor
@@ -60,7 +60,7 @@ def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = Fals
 
     Returns
     -------
-    Dataset
+    TrainTest
         Images of shape (N, 28, 28), uint8; labels 0 to 9.
 
     Raises
@@ -87,7 +87,7 @@ def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = Fals
     return _from_folder_or_network("mnist", folder, download)
 
 
-def fashion_mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> Dataset:
+def fashion_mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> TrainTest:
     """Fashion-MNIST, photographs of clothes in the format of MNIST (Xiao, Rasul and Vollgraf 2017).
 
     None of it comes with the package. Its classes are T-shirt, trousers, pullover, dress, coat, sandal, shirt,
@@ -100,7 +100,7 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None, *, download: boo
     return _from_folder_or_network("fashion_mnist", folder, download)
 
 
-def idx_dataset(folder: str | os.PathLike[str]) -> Dataset:
+def idx_dataset(folder: str | os.PathLike[str]) -> TrainTest:
     """Any data set in four IDX files with MNIST's names, plain or gzipped, from a folder.
 
     The names are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
@@ -112,7 +112,7 @@ def idx_dataset(folder: str | os.PathLike[str]) -> Dataset:
 
     Returns
     -------
-    Dataset
+    TrainTest
 
     Raises
     ------
@@ -123,7 +123,7 @@ def idx_dataset(folder: str | os.PathLike[str]) -> Dataset:
 
     """
     folder = Path(folder)
-    dataset = Dataset(_split(folder, "train"), _split(folder, "t10k"))
+    dataset = TrainTest(_split(folder, "train"), _split(folder, "t10k"))
     (train, _), (test, _) = dataset
     if train.shape[1:] != test.shape[1:]:
         raise DataError(
@@ -133,7 +133,7 @@ def idx_dataset(folder: str | os.PathLike[str]) -> Dataset:
     return dataset
 
 
-def _from_folder_or_network(name: str, folder: str | os.PathLike[str] | None, download: bool) -> Dataset:
+def _from_folder_or_network(name: str, folder: str | os.PathLike[str] | None, download: bool) -> TrainTest:
     if folder is None:
         from tensorgrad.data.download import download_dataset
 

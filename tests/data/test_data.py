@@ -24,7 +24,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tensorgrad.atomic_file import replacing
 from tensorgrad.data import (
     DataError,
-    Dataset,
+    TrainTest,
     batches,
     fashion_mnist,
     idx_dataset,
@@ -36,7 +36,7 @@ from tensorgrad.data import (
 )
 
 Array = np.ndarray[Any, Any]
-Loader = Callable[[str], Dataset]
+Loader = Callable[[str], TrainTest]
 
 IDX_TYPES = ["u1", "i1", "<i2", ">i2", "<i4", ">i4", "<f4", ">f4", "<f8", ">f8"]
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from tensorgrad.data import Dataset, DownloadError, fashion_mnist, mnist, write_idx
+from tensorgrad.data import DownloadError, TrainTest, fashion_mnist, mnist, write_idx
 from tensorgrad.data.download import FILES, MIRRORS, Remote, cache_folder, fetch
 
 Handler = http.server.BaseHTTPRequestHandler
@@ -323,7 +323,7 @@ def test_every_file_is_named_checked_and_fetched_over_https() -> None:
 
 @pytest.mark.parametrize("load", [mnist, fashion_mnist])
 def test_a_data_set_from_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[..., Dataset]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[..., TrainTest]
 ) -> None:
     name: str = load.__name__
     folder = tmp_path / name

@@ -1,0 +1,381 @@
+"""Pictures in files: a folder for each class, or a table of paths and labels. Needs the extra "images" (Pillow).
+
+Pictures are decoded when a batch asks for them. All are decoded once at the start, so that broken ones are known before
+anything is trained; what fits into :data:`MEMORY` is kept, so that it is not decoded twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import one_of, pair
+from tensorgrad.data.errors import DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FITS = ("stretch", "crop", "pad")
+MEMORY = 1 << 28  # bytes of decoded pictures that are kept
+LISTED = 20  # broken files that an error names, before it says how many more there are
+
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a picture in a file becomes an array.
+
+    Parameters
+    ----------
+    size : (height, width)
+        In pixels.
+    channels : 1 or 3
+        Grey, or red, green and blue.
+    fit : "stretch", "crop" or "pad"
+        What to do with a picture of other proportions: stretch it, cut off what sticks out on both sides, or put
+        black bars there.
+    """
+
+    size: tuple[int, int]
+    channels: int = 3
+    fit: str = "stretch"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", pair(self.size, "images", "size", 1))
+        if isinstance(self.channels, bool) or self.channels not in (1, 3):
+            raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {self.channels!r}")
+        one_of(self.fit, FITS, "images", "fit")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)``."""
+        return (*self.size, self.channels)
+
+    def read(self, source: Any) -> Pictures:
+        """A picture from a path or a binary file, as uint8 of shape ``(height, width, channels)``.
+
+        The picture is turned as its EXIF orientation says. What is transparent becomes white; of an animation the
+        first frame is taken; 16-bit pictures are scaled to 8 bits.
+
+        Raises
+        ------
+        DataError
+            If it is not a picture, or broken: with its name.
+        """
+        image_module = _pillow()
+        from PIL import ImageOps
+
+        try:
+            with image_module.open(source) as opened:
+                picture = _eight_bits(ImageOps.exif_transpose(opened), "L" if self.channels == 1 else "RGB")
+                return self._fitted(picture)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, SyntaxError, EOFError, image_module.DecompressionBombError) as error:
+            raise DataError(f"{_name(source)}: expected a picture that can be read; {error}") from None
+
+    def of_array(self, image: ArrayLike) -> Pictures:
+        """A picture that is an array already, uint8 of shape ``(H, W)`` or ``(H, W, C)``, made to fit."""
+        array = np.asarray(image)
+        if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+            raise ValueError(
+                f"images: expected a picture as uint8 of shape (H, W) or (H, W, 1, 3 or 4), received {array.dtype} of "
+                f"shape {array.shape}"
+            )
+        picture = _pillow().fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
+        return self._fitted(_eight_bits(picture, "L" if self.channels == 1 else "RGB"))
+
+    def _fitted(self, picture: Any) -> Pictures:
+        from PIL import ImageOps
+
+        image_module = _pillow()
+        height, width = self.size
+        if picture.size != (width, height):
+            how = image_module.Resampling.BILINEAR
+            if self.fit == "stretch":
+                picture = picture.resize((width, height), how)
+            else:
+                fitted = ImageOps.fit if self.fit == "crop" else ImageOps.pad
+                picture = fitted(picture, (width, height), how)
+        return np.asarray(picture, np.uint8).reshape(self.shape)
+
+
+class ImageFiles:
+    """Pictures in files as one array that is read when it is indexed: ``files[[3, 1, 4]]`` reads three of them.
+
+    Attributes
+    ----------
+    shape : (N, height, width, channels)
+    dtype : dtype
+        uint8.
+    paths : sequence of Path
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths: Sequence[Path], reader: Reader, kept: Pictures | None = None) -> None:
+        self.paths = tuple(paths)
+        self.reader = reader
+        self._kept = kept  # decoded already, in memory or in a file
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, height, width, channels)``."""
+        return (len(self.paths), *self.reader.shape)
+
+    @property
+    def ndim(self) -> int:
+        """4."""
+        return 4
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Pictures:
+        """The pictures at an index, a slice or an array of indices."""
+        if self._kept is not None:
+            return np.asarray(self._kept[index])
+        chosen = np.arange(len(self))[index]
+        if not chosen.ndim:
+            return self.reader.read(self.paths[int(chosen)])
+        pictures = np.empty((len(chosen), *self.reader.shape), np.uint8)
+        for place, i in enumerate(chosen):
+            pictures[place] = self.reader.read(self.paths[i])
+        return pictures
+
+    def __repr__(self) -> str:
+        where = "read when asked for" if self._kept is None else "decoded"
+        return f"ImageFiles({len(self)} pictures of {'x'.join(map(str, self.reader.shape))}, {where})"
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Pictures with their classes: ``x, y = folder`` to train on them.
+
+    Attributes
+    ----------
+    images : ImageFiles, shape=(N, height, width, channels)
+        uint8, 0 to 255.
+    labels : ndarray of int64, shape=(N,)
+        Indices into `classes`.
+    classes : tuple of str
+        The names of the classes, sorted.
+    """
+
+    images: ImageFiles
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def __iter__(self) -> Any:
+        return iter((self.images, self.labels))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def image_folder(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] = (32, 32),
+    channels: int = 3,
+    fit: str = "stretch",
+    *,
+    classes: Sequence[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> LabelledImages:
+    """Pictures from a folder with a subfolder for each class.
+
+    Parameters
+    ----------
+    path : path
+        Subfolders whose names begin with a dot, files that are not pictures by their suffix, and files beside the
+        subfolders are left out. Pictures may lie deeper inside of a subfolder.
+    size : int or (height, width)
+        Of all pictures.
+    channels : 1 or 3
+        Grey, or red, green and blue.
+    fit : "stretch", "crop" or "pad"
+        What to do with a picture of other proportions (see :class:`Reader`).
+    classes : sequence of str, optional
+        The names of the classes, in the order that their numbers are to have: those of a model, for a folder to test
+        it on. By default the subfolders' names, sorted.
+    cache : path, optional
+        A folder to keep the decoded pictures in, which are then read from there, in this run and the next. The
+        pictures are decoded again when files, their times, or the arguments have changed.
+
+    Raises
+    ------
+    DataError
+        If there is no picture or only one class, a subfolder is not among `classes`, or pictures are broken: all of
+        these are named.
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    OSError
+        If the disk is full; the cache then holds nothing of it.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        raise FileNotFoundError(f"image_folder: there is no folder {str(folder)!r}")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"image_folder: {str(folder)!r} is a file; name the folder that holds the classes")
+    found = {
+        child.name: sorted(file for file in child.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        for child in sorted(folder.iterdir())
+        if child.is_dir() and not child.name.startswith(".")
+    }
+    if not any(found.values()):
+        hint = "" if found else "; make one subfolder for each class, with its pictures in it"
+        raise DataError(f"{folder}: expected pictures ({', '.join(SUFFIXES)}) in subfolders, found none{hint}")
+    empty = [name for name, files in found.items() if not files]
+    if empty:
+        raise DataError(f"{folder}: the classes {', '.join(empty)} have no pictures; add some, or remove the folders")
+    rows = [(file, name) for name, files in found.items() for file in files]
+    return _labelled(str(folder), rows, Reader(_pair_of(size), channels, fit), classes, cache)
+
+
+def image_table(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] = (32, 32),
+    channels: int = 3,
+    fit: str = "stretch",
+    *,
+    classes: Sequence[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> LabelledImages:
+    """Pictures from a CSV file with the columns ``path`` and ``label``.
+
+    Paths count from the CSV file's folder. The other arguments and the errors are those of :func:`image_folder`.
+    """
+    table = Path(path)
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        missing = [name for name in ("path", "label") if name not in columns]
+        if missing:
+            raise DataError(
+                f"{table}: expected the columns path and label in its first line, received "
+                f"{', '.join(columns) or 'none'}"
+            )
+        rows = [(table.parent / (row["path"] or ""), row["label"] or "") for row in reader]
+    if not rows:
+        raise DataError(f"{table}: expected a line for each picture, found none after the first")
+    unlabelled = [number for number, (_, label) in enumerate(rows, 2) if not label]
+    if unlabelled:
+        raise DataError(f"{table}: line {unlabelled[0]} has no label; give it one, or remove the line")
+    return _labelled(str(table), rows, Reader(_pair_of(size), channels, fit), classes, cache)
+
+
+def _pair_of(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _labelled(
+    where: str,
+    rows: Sequence[tuple[Path, str]],
+    reader: Reader,
+    classes: Sequence[str] | None,
+    cache: str | os.PathLike[str] | None,
+) -> LabelledImages:
+    """Pictures and labels of rows (path, class); all pictures are decoded once, to find those that are broken."""
+    names = sorted({name for _, name in rows})
+    known = tuple(names if classes is None else classes)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise DataError(f"{where}: expected the classes {', '.join(known)}; found {', '.join(unknown)} too")
+    if len(known) < 2:
+        raise DataError(f"{where}: expected at least two classes, found only {', '.join(known)!r}")
+    paths = [file for file, _ in rows]
+    kept = _decoded(where, paths, reader) if cache is None else _cached(where, paths, reader, Path(cache))
+    number = {name: i for i, name in enumerate(known)}
+    labels = np.array([number[name] for _, name in rows], np.int64)
+    return LabelledImages(ImageFiles(paths, reader, kept), labels, known)
+
+
+def _decoded(where: str, paths: Sequence[Path], reader: Reader, into: Pictures | None = None) -> Pictures | None:
+    """Decode all pictures, into an array if it is given or fits into memory; or raise, with all that are broken."""
+    if into is None and len(paths) * int(np.prod(reader.shape)) <= MEMORY:
+        into = np.empty((len(paths), *reader.shape), np.uint8)
+    pictures = into
+
+    def decode(i: int) -> str | None:
+        try:
+            picture = reader.read(paths[i])
+        except (DataError, OSError) as error:
+            return str(error)
+        if pictures is not None:
+            pictures[i] = picture
+        return None
+
+    from concurrent.futures import ThreadPoolExecutor  # here, since it takes long to import
+
+    _pillow()  # for its error, if it is missing
+    with ThreadPoolExecutor() as threads:  # Pillow decodes without holding Python's lock
+        broken = [complaint for complaint in threads.map(decode, range(len(paths))) if complaint]
+    if broken:
+        more = [f"and {len(broken) - LISTED} more"] if len(broken) > LISTED else []
+        listed = "".join(f"\n  {line}" for line in broken[:LISTED] + more)
+        raise DataError(
+            f"{where}: {len(broken)} of {len(paths)} pictures cannot be read; repair or remove them:{listed}"
+        )
+    return pictures
+
+
+def _cached(where: str, paths: Sequence[Path], reader: Reader, folder: Path) -> Pictures:
+    """Decoded pictures from a file in a folder, which is made, whole or not at all, if it is not there yet."""
+    import hashlib  # here, since it takes long to import
+
+    digest = hashlib.sha256(repr(reader).encode())
+    for file in paths:
+        if not file.is_file():
+            raise DataError(f"{where}: there is no picture {str(file)!r}")
+        state = file.stat()
+        digest.update(f"{file.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"images-{digest.hexdigest()[:16]}.npy"
+    if not target.is_file():
+        header = np.lib.format.header_data_from_array_1_0(np.empty(0, np.uint8)) | {
+            "shape": (len(paths), *reader.shape)
+        }
+        block = max(1, MEMORY // int(np.prod(reader.shape)))
+        with replacing(target) as file_:
+            np.lib.format.write_array_header_1_0(file_, header)
+            for start in range(0, len(paths), block):
+                some = paths[start : start + block]
+                part = _decoded(where, some, reader, np.empty((len(some), *reader.shape), np.uint8))
+                file_.write(np.asarray(part).tobytes())
+    return np.load(target, mmap_mode="r")  # type: ignore[no-any-return]
+
+
+def _eight_bits(picture: Any, mode: str) -> Any:
+    """A picture of any mode in grey or colour, 8 bits a channel."""
+    image_module = _pillow()
+    if picture.mode.startswith(("I", "F")):  # 16 bits and more
+        values = np.asarray(picture, np.float64)
+        top = 65535.0 if picture.mode.startswith("I") else max(float(values.max(initial=0)), 1.0)
+        picture = image_module.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = image_module.new("RGBA", picture.size, "white")
+        picture = image_module.alpha_composite(white, picture)
+    return picture.convert(mode)
+
+
+def _name(source: Any) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the file"))
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError(
+            "pictures in files need the package Pillow, which the extra 'images' installs: "
+            'pip install "tensorgrad-cnn[images]"'
+        ) from None
+    return Image
