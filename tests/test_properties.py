@@ -16,9 +16,9 @@ from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import Convolution, Pooling, arrays, convolutions, poolings, shapes
+from tests import reference
 from tests.expressions import leaf_values, programs, run
-from tests.ops.table import conv2d as conv2d_by_definition
-from tests.ops.table import pool, taps
+from tests.ops.table import pool
 
 
 def like(x: Any, seed: int = 0) -> Any:
@@ -84,7 +84,7 @@ def test_convolution_is_bilinear(c: Convolution, seed: int) -> None:
 def test_convolution_by_definition_and_by_composition(c: Convolution) -> None:
     """Four loops; and im2col, a matrix product per group, and reshaping."""
     y = tg.conv2d(c.x, c.w, c.b, **c.options)
-    close(y, conv2d_by_definition(c.x, c.w, **c.options) + c.b)
+    close(y, reference.conv2d(c.x, c.w, **c.options) + c.b)
     groups = c.options["groups"]
     columns = tg.im2col(c.x, c.w.shape[:2], *(c.options[k] for k in ("stride", "padding", "dilation")))
     taps_of = columns.reshape(len(columns), -1, groups, c.w.shape[2])
@@ -189,7 +189,7 @@ def test_one_sample_is_a_batch_of_one(c: Convolution) -> None:
 
 @given(convolutions())
 def test_im2col_rows_are_windows(c: Convolution) -> None:
-    windows = taps(c.x, **window(c))
+    windows = reference.windows(c.x, **window(c))
     close(tg.im2col(c.x, *window(c).values()), windows.reshape(-1, np.prod(windows.shape[3:])))
 
 

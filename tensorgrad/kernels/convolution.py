@@ -1,48 +1,29 @@
 """Convolution (the cross-correlation of the field) and its two transposes: three bilinear maps.
 
-Which lowering is used is decided here, in :func:`_correlate` and :func:`_correlate_weight`, by shape (and whether all
-numbers are finite); each is told where it is defined. All go over the batch in tiles, on all threads; a tile's images
-are framed by their padding, so that a lowering sees none.
+All go over the batch in tiles, on all threads: a tile's images are framed by their padding, and then convolved by the
+lowering that :mod:`tensorgrad.kernels.plan` has chosen for the shape.
 """
 
 from __future__ import annotations
 
-from math import prod
+from typing import Any
 
 import numpy as np
 
-from tensorgrad.kernels import depthwise, full, strips, winograd
+from tensorgrad.kernels import depthwise, full, pixels, strips, winograd
 from tensorgrad.kernels.elementwise import add_bias_and_activate_, all_finite
-from tensorgrad.kernels.lowering import Pair, framed, output_sizes
+from tensorgrad.kernels.lowering import Frame, Pair, framed
 from tensorgrad.kernels.memory import Array, empty, zeros
-from tensorgrad.kernels.threads import PASS, over_batch
+from tensorgrad.kernels.plan import ONE, Geometry, Plan, plan
+from tensorgrad.kernels.threads import over_batch
 
-ONE: Pair = (1, 1)
-TILE = 3 << 20  # bytes of lowered images for one tile: more is no faster, and a third is 10 % slower
-
-
-def _correlate(x: Array, w: Array, y: Array, stride: Pair, dilation: Pair, groups: int) -> None:
-    """Write the convolution of framed images into ``y``, by the lowering that its shape calls for."""
-    if dilation == ONE and groups == 1:
-        if winograd.pays(x, w.shape[:2], w.shape[3], stride) and all_finite(x) and all_finite(w):
-            winograd.correlate(x, w, y)
-        else:
-            strips.correlate(x, w, y, stride)
-    elif dilation == ONE and groups == x.shape[3] == w.shape[3]:
-        depthwise.correlate(x, w, y, stride)
-    else:
-        full.correlate(x, w, y, stride, dilation, groups)
-
-
-def _correlate_weight(x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
-    """The transpose of _correlate in its kernels: ``(KH, KW, C / groups, F)``."""
-    if dilation == ONE and groups == 1:
-        if winograd.pays(x, size, g.shape[3], stride) and all_finite(x) and all_finite(g):
-            return winograd.correlate_weight(x, g, size[0])
-        return strips.correlate_weight(x, g, size, stride)
-    if dilation == ONE and groups == x.shape[3] == g.shape[3]:
-        return depthwise.correlate_weight(x, g, size, stride)
-    return full.correlate_weight(x, g, size, stride, dilation, groups)
+LOWERINGS: dict[str, Any] = {
+    "pixels": pixels,
+    "strips": strips,
+    "winograd": winograd,
+    "depthwise": depthwise,
+    "full": full,
+}
 
 
 def conv2d(
@@ -60,35 +41,32 @@ def conv2d(
     While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given (of IN_PLACE).
     """
     x, w = _same_dtype(x, w)
-    kh, kw, _, f = w.shape
-    oh, ow = output_sizes((x.shape[1], x.shape[2]), (kh, kw), stride, padding, dilation)
-    y = empty((len(x), oh, ow, f), x.dtype)
-    (ph, pw) = padding
-    _convolve(x, w, y, (ph, ph), (pw, pw), stride, dilation, groups, bias, activation)
+    frame = (padding[0], padding[0]), (padding[1], padding[1])
+    planned = plan(len(x), _geometry(x, frame, w.shape[:2], w.shape[3], stride, dilation, groups))
+    y = empty((len(x), *planned.out, w.shape[3]), x.dtype)
+    _convolve(planned, x, frame, w, y, bias, activation)
     return y
 
 
 def _convolve(
-    x: Array,
-    w: Array,
-    y: Array,
-    rows: Pair,
-    columns: Pair,
-    stride: Pair,
-    dilation: Pair,
-    groups: int,
-    bias: Array | None = None,
-    activation: str | None = None,
+    planned: Plan, x: Array, frame: Frame, w: Array, y: Array, bias: Array | None = None, activation: str | None = None
 ) -> None:
-    """Write the convolution of images, with a frame of these widths (before, after), into ``y``."""
+    """Write the convolution of images, in a frame, into ``y``."""
 
     def tile(images: slice) -> None:
-        _correlate(framed(x[images], rows, columns), w, y[images], stride, dilation, groups)
+        framed_images, result = framed(x[images], *frame), y[images]
+        chosen = settled(planned, framed_images, w)
+        LOWERINGS[chosen.lowering].correlate(framed_images, w, result, chosen)
         if bias is not None or activation is not None:
-            add_bias_and_activate_(y[images], bias, activation)
+            add_bias_and_activate_(result, bias, activation)
 
-    framed_shape = (x.shape[1] + sum(rows), x.shape[2] + sum(columns), x.shape[3])
-    over_batch(tile, len(x), _images_per_tile(framed_shape, y, w.shape), _work(framed_shape, y, w.shape))
+    over_batch(tile, len(x), planned.images, planned.work)
+
+
+def settled(planned: Plan, *operands: Array) -> Plan:
+    """The plan itself, or the one to use if not all numbers are finite: here an infinity reaches no other window."""
+    other = planned.if_not_finite
+    return planned if other is None or all(map(all_finite, operands)) else other
 
 
 def conv2d_input(
@@ -116,7 +94,9 @@ def conv2d_input(
             left, columns = _meeting(wd, g.shape[2], part.shape[1], q, sw, pw, dilation[1])
             target = x[:, top::sh, left::sw]
             if target.size:
-                _convolve(g, part, target, rows, columns, ONE, dilation, groups)
+                geometry = _geometry(g, (rows, columns), part.shape[:2], c, ONE, dilation, groups)
+                planned = plan(len(g), geometry, in_place=target.flags.c_contiguous)
+                _convolve(planned, g, (rows, columns), part, target)
     return x
 
 
@@ -138,29 +118,26 @@ def _dilated(w: Array, dilation: Pair) -> Array:
 def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
     """The transpose of conv2d in its kernels: ``(KH, KW, C / groups, F)``."""
     x, g = _same_dtype(x, g)
-    (ph, pw) = padding
-    total = zeros((*size, x.shape[3] // groups, g.shape[3]), x.dtype)
+    frame = (padding[0], padding[0]), (padding[1], padding[1])
+    planned = plan(len(x), _geometry(x, frame, size, g.shape[3], stride, dilation, groups), by_weights=True)
 
     def tile(images: slice) -> Array:
-        frame = framed(x[images], (ph, ph), (pw, pw))
-        return _correlate_weight(frame, g[images], size, stride, dilation, groups)
+        framed_images, gradient = framed(x[images], *frame), g[images]
+        chosen = settled(planned, framed_images, gradient)
+        total: Array = LOWERINGS[chosen.lowering].correlate_weight(framed_images, gradient, chosen)
+        return total
 
-    framed_shape = (x.shape[1] + 2 * ph, x.shape[2] + 2 * pw, x.shape[3])
-    images, work = _images_per_tile(framed_shape, g, total.shape), _work(framed_shape, g, total.shape)
-    for part in over_batch(tile, len(x), images, work):
+    total = zeros((*size, x.shape[3] // groups, g.shape[3]), x.dtype)
+    for part in over_batch(tile, len(x), planned.images, planned.work):
         total += part
     return total
 
 
-def _images_per_tile(image: tuple[int, ...], y: Array, kernel: tuple[int, ...]) -> int:
-    """How many images, framed ones of this shape, fill a tile: their strips, KW times as large, and their results."""
-    lowered = prod(image) * y.itemsize * kernel[1] + y[:1].nbytes
-    return TILE // max(lowered, 1)
-
-
-def _work(image: tuple[int, ...], y: Array, kernel: tuple[int, ...]) -> float:
-    """What the convolution of one image costs: its multiply-adds, and passes over its strips and its result."""
-    return y[:1].size * prod(kernel[:3]) + (prod(image) * kernel[1] + y[:1].size) * PASS
+def _geometry(x: Array, frame: Frame, size: Pair, filters: int, stride: Pair, dilation: Pair, groups: int) -> Geometry:
+    """The convolution of images in a frame."""
+    (top, bottom), (left, right) = frame
+    _, h, w, c = x.shape
+    return Geometry((top + h + bottom, left + w + right, c), size, filters, stride, dilation, groups, x.dtype)
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:

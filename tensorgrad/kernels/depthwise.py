@@ -15,11 +15,12 @@ import numpy as np
 
 from tensorgrad.kernels.lowering import Pair
 from tensorgrad.kernels.memory import Array, empty
+from tensorgrad.kernels.plan import Plan
 
 
-def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
+def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of contiguous, framed images into ``y``: ``(N, OH, OW, C)``, which may be strided."""
-    kw = w.shape[1]
+    kw, stride = w.shape[1], plan.geometry.stride
     n, oh, ow, c = y.shape
     rows_of_vectors = (n, oh, ow * c)
     total = y.reshape(rows_of_vectors) if y.flags.c_contiguous else empty(rows_of_vectors, x.dtype)
@@ -35,9 +36,10 @@ def correlate(x: Array, w: Array, y: Array, stride: Pair) -> None:
         y[...] = total.reshape(y.shape)
 
 
-def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair) -> Array:
+def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
     """The transpose of correlate in its kernel, for contiguous, framed images: ``(KH, KW, 1, C)``."""
-    (kh, kw), (n, oh, ow, c) = size, g.shape
+    _, (kh, kw), _, stride, *_ = plan.geometry
+    n, oh, ow, c = g.shape
     gradient = np.ascontiguousarray(g).reshape(n, oh, ow * c)
     w = np.empty((kh, kw, 1, c), x.dtype)
     for q in range(min(stride[1], kw)):

@@ -9,29 +9,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tensorgrad.kernels.lowering import Pair, windows
+from tensorgrad.kernels.lowering import windows
 from tensorgrad.kernels.memory import Array, empty
+from tensorgrad.kernels.plan import Plan
 
 
-def correlate(x: Array, w: Array, y: Array, stride: Pair, dilation: Pair, groups: int) -> None:
+def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
     kh, kw, cg, f = w.shape
+    groups = plan.geometry.groups
     kernels = w.reshape(kh * kw * cg, groups, f // groups).transpose(1, 0, 2)  # (G, KH KW C/G, F/G)
-    cols = _lowered(x, (kh, kw), stride, dilation, groups)  # (G, N OH OW, KH KW C/G)
+    cols = _lowered(x, plan)  # (G, N OH OW, KH KW C/G)
     if y.flags.c_contiguous:
         np.matmul(cols, kernels, out=_by_group(y, groups))
     else:
         y[...] = np.matmul(cols, kernels).transpose(1, 0, 2).reshape(y.shape)
 
 
-def correlate_weight(x: Array, g: Array, size: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
+def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
     """The transpose of correlate in its kernels: ``(KH, KW, C / groups, F)``."""
-    cols = _lowered(x, size, stride, dilation, groups)  # (G, N OH OW, KH KW C/G)
+    size, groups = plan.geometry.size, plan.geometry.groups
+    cols = _lowered(x, plan)  # (G, N OH OW, KH KW C/G)
     w = np.matmul(cols.transpose(0, 2, 1), _by_group(np.ascontiguousarray(g), groups))  # (G, KH KW C/G, F/G)
     return np.ascontiguousarray(w.transpose(1, 0, 2)).reshape(*size, x.shape[3] // groups, g.shape[3])
 
 
-def _lowered(x: Array, size: Pair, stride: Pair, dilation: Pair, groups: int) -> Array:
+def _lowered(x: Array, plan: Plan) -> Array:
+    _, size, _, stride, dilation, groups, _ = plan.geometry
     view = windows(x, size, stride, dilation)
     n, oh, ow, kh, kw, c = view.shape
     *outer, sc = view.strides

@@ -26,6 +26,9 @@ from numpy.lib.stride_tricks import as_strided
 from tensorgrad.kernels.memory import Array, empty, zeros
 
 Pair = tuple[int, int]
+Frame = tuple[
+    Pair, Pair
+]  # pixels around an image: (above, below), (left, right); of negative ones, so many are cut off
 
 FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
 

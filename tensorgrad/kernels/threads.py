@@ -120,16 +120,24 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
     What the function returned, piece by piece in the order of the batch.
 
     """
-    shares = int(count * work / SHARE)
-    threads = min(get_num_threads(), count, shares)
+    threads, most = share_out(count, tile, work)
     with blas.one_thread:
         if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
-            return [function(images) for images in cut(0, count, tile)]
-        pieces = max(threads, min(PIECES * threads, shares // 2))
-        job = _Job(function, list(cut(0, count, min(tile, -(-count // pieces)))))
+            return [function(images) for images in cut(0, count, most)]
+        job = _Job(function, list(cut(0, count, most)))
         for _ in range(min(helpers, threads - 1)):
             _pool.tasks.put(partial(contextvars.copy_context().run, job.help))  # np.errstate and the like hold there
         return job.finish()
+
+
+def share_out(count: int, tile: int, work: float) -> tuple[int, int]:
+    """How many threads the work is worth, and how many images, of up to ``tile``, each takes at once."""
+    shares = int(count * work / SHARE)
+    threads = min(get_num_threads(), count, shares)
+    if threads < 2:
+        return 1, max(tile, 1)
+    pieces = max(threads, min(PIECES * threads, shares // 2))
+    return threads, max(min(tile, -(-count // pieces)), 1)
 
 
 def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any], passes: int = 1) -> list[T]:

@@ -11,13 +11,7 @@ With channels, each m is a matrix product of C numbers and F filters, and the ro
 in :mod:`tensorgrad.kernels.lowering`: *sums* of pixels are laid out as columns of images, ``(4, N, OW/2, H, C)``, so
 that a window of KH C numbers is one piece, and the next one down begins C further on. This is Winograd's F(2, 3), by
 Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015, along rows only: in two dimensions there
-are three times as many passes over sums and products, and 64 channels take 1.2 of the time of strips. Along rows it
-is this part of it (one thread; forward, and by the kernel)::
-
-                                        AVX-512         AVX2
-    16 x 32 x 32 x 64 to 64             0.85  0.87      0.77  0.76
-    32 x 14 x 14 x 128 to 128           0.86  0.73      0.79  0.70
-    32 x 32 x 32 x 32 to 32             0.96  0.96      0.84  0.81
+are three times as many passes over sums and products, and 64 channels take 1.2 of the time of strips.
 
 For numbers of about one size results are as exact as those of strips (64 channels: largest error 3.0e-6 against
 4.5e-6). Beside a tap of 1e8, one of 1 loses its digits. Infinity minus infinity is NaN, so all must be finite.
@@ -27,32 +21,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.kernels import blas
-from tensorgrad.kernels.lowering import Pair, copy_pixels
+from tensorgrad.kernels.lowering import copy_pixels
 from tensorgrad.kernels.matrix import multiply, sum_of_products
 from tensorgrad.kernels.memory import Array, empty
-
-PAIRS = 384  # of windows, in a tile: at 392 it takes 0.8 of the time of strips, at 256 of 64 channels 1.1
-
-
-def pays(x: Array, size: Pair, filters: int, stride: Pair) -> bool:
-    """Whether it is faster than strips for these framed images.
-
-    Products save the more, the more channels meet the more filters; sums cost the same for each channel and filter.
-    """
-    n, h, width, channels = x.shape
-    enough = 32 if blas.multiplies_small_matrices_as_they_are() else 15
-    wide = channels * filters >= enough * (channels + filters)
-    many = n * (h - size[0] + 1) * _pairs(width) >= PAIRS
-    return wide and many and size[1] == 3 and stride == (1, 1) and x.dtype.char in "fd"
+from tensorgrad.kernels.plan import Plan
 
 
-def correlate(x: Array, w: Array, y: Array) -> None:
+def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of contiguous, framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
     (n, oh), f = y.shape[:2], y.shape[3]
     sums = _sums(x)
     products = empty((4, oh, n, sums.shape[2], f), x.dtype)
-    multiply(_windows(sums, oh, len(w)), _kernels(w)[:, None], products.reshape(4, oh, -1, f))
+    multiply(_windows(sums, oh, len(w)), _kernels(w)[:, None], products.reshape(4, oh, -1, f), plan.columns[0].pieces)
     of_two = empty((2, *products.shape[1:]), x.dtype)
     np.add(products[:2], products[1:3], out=of_two)
     for first in (0, 1):
@@ -61,9 +41,9 @@ def correlate(x: Array, w: Array, y: Array) -> None:
         np.subtract(of_two[first][windows], products[2 + first][windows], out=result)
 
 
-def correlate_weight(x: Array, g: Array, kh: int) -> Array:
+def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
     """The transpose of correlate in its kernel, for contiguous, framed images: ``(KH, 3, C, F)``."""
-    (n, oh), f = g.shape[:2], g.shape[3]
+    (n, oh), f, kh = g.shape[:2], g.shape[3], plan.geometry.size[0]
     sums = _sums(x)
     right = empty((4, oh, n, sums.shape[2], f), g.dtype)
     for first, part in enumerate((right[0], right[3])):
@@ -80,15 +60,10 @@ def correlate_weight(x: Array, g: Array, kh: int) -> Array:
     return np.stack([m0 + outer, (m1 - m2) / 2, outer - m3], axis=1)
 
 
-def _pairs(width: int) -> int:
-    """How many pairs of windows there are in a row of so many pixels; of the last one, the second may not be there."""
-    return (width - 1) // 2
-
-
 def _sums(x: Array) -> Array:
     """The sums of pixels that products are made of, as columns: ``(4, N, OW/2, H, C)``."""
     n, h, width, c = x.shape
-    pairs = _pairs(width)
+    pairs = (width - 1) // 2  # of windows in a row; of the last one, the second may not be there
     columns = empty((2, n, pairs + 1, h, c), x.dtype)  # even and odd ones
     for first, column in enumerate(columns):
         source = x[:, :, first::2].transpose(0, 2, 1, 3)

@@ -18,6 +18,7 @@ from tensorgrad import ops
 from tensorgrad.engine import Primitive
 from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.testing import strategies as draw
+from tests import reference
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]  # (arrays, metadata)
 Cases = Callable[[int], st.SearchStrategy[Case]]  # of the least length of an axis: 1, or 0 for empty arrays too
@@ -335,7 +336,7 @@ def biased(side: int) -> st.SearchStrategy[Case]:
     """A convolution with biases that keep all results off 0, some above it and some below, and of tanh not far off."""
 
     def case(c: draw.Convolution, activation: str | None) -> Case:
-        reach = 1 + np.abs(conv2d(c.x, c.w, **c.options)).max(initial=0)
+        reach = 1 + np.abs(reference.conv2d(c.x, c.w, **c.options)).max(initial=0)
         filters = c.w.shape[3]
         scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
         return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {"activation": activation, **c.options}
@@ -344,7 +345,7 @@ def biased(side: int) -> st.SearchStrategy[Case]:
 
 
 def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
-    return activated(conv2d(x, w, **options) + b, activation)
+    return activated(reference.conv2d(x, w, **options) + b, activation)
 
 
 def activated(y: Any, activation: str | None) -> Any:
@@ -424,29 +425,15 @@ def spread(side: int) -> st.SearchStrategy[Case]:
     return draw.poolings().map(lambda p: ((_waves(_pooled_shape(p)),), {"shape": p.x.shape, **_pool(p)}))
 
 
-def taps(x: Any, size: Any, stride: Any, padding: Any, dilation: Any = (1, 1), fill: float = 0.0) -> Any:
-    """The windows by the definition, with loops: ``(N, OH, OW, KH, KW, C)``."""
-    framed = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)), constant_values=fill)
-    oh, ow = ((framed.shape[i + 1] - dilation[i] * (size[i] - 1) - 1) // stride[i] + 1 for i in (0, 1))
-    y = np.empty((len(x), oh, ow, *size, x.shape[3]), x.dtype)
-    for i, j, a, b in np.ndindex(oh, ow, *size):
-        y[:, i, j, a, b] = framed[:, i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]]
-    return y
-
-
 def im2col(x: Any, *, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    windows = taps(x, size, stride, padding, dilation)
+    windows = reference.windows(x, size, stride, padding, dilation)
     return windows.reshape(windows.shape[0] * windows.shape[1] * windows.shape[2], -1)
 
 
-def conv2d(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
-    windows = taps(x, w.shape[:2], stride, padding, dilation)
-    each = [np.tensordot(v, k, 3) for v, k in zip(np.split(windows, groups, -1), np.split(w, groups, -1), strict=True)]
-    return np.concatenate(each, -1)
-
-
 def pool(reduce: Any, fill: float) -> Any:
-    return lambda x, *, size, stride, padding: reduce(taps(x, size, stride, padding, fill=fill), axis=(3, 4))
+    return lambda x, *, size, stride, padding: reduce(
+        reference.windows(x, size, stride, padding, fill=fill), axis=(3, 4)
+    )
 
 
 def softmax(x: Any, axis: Any) -> Any:
@@ -542,7 +529,7 @@ ROWS = [
     Row(ops.flip, reducing(keepdims=False), np.flip),
     Row(ops.im2col, windowed, im2col, order=3),
     Row(ops.col2im, unwindowed, None, order=3),
-    Row(ops.conv2d, convolved, conv2d, order=3),
+    Row(ops.conv2d, convolved, reference.conv2d, order=3),
     Row(ops.conv2d_bias, biased, conv2d_bias, order=3),
     Row(ops.channel_sums, one_of_rank(1, 4), lambda x: x.sum(tuple(range(x.ndim - 1)))),
     Row(ops.channel_dots, of_one_shape_with_channels, lambda x, y: (x * y).sum(tuple(range(x.ndim - 1)))),
