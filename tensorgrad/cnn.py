@@ -12,11 +12,11 @@ import numpy.typing as npt
 from tensorgrad import saving
 from tensorgrad.checks import is_number, numbers, one_of
 from tensorgrad.data.batches import Augmentation
-from tensorgrad.engine import no_grad, set_recording, value
+from tensorgrad.engine import no_grad, value
 from tensorgrad.kernels import blas
-from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
+from tensorgrad.layers.layer import Layer
+from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name, clip_grad_norm, clip_grad_value
-from tensorgrad.random import generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback, ProgressLogger
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
     from tensorgrad.inspection.summary import Summary
 
-CHUNK = 256  # samples that go through the model at once when nothing is trained: it bounds the memory
 
-
-class CNN:
+class CNN(Network):
     """A stack of layers, the output of each the input of the next.
 
     Parameters
@@ -67,9 +65,7 @@ class CNN:
     stop_training: bool = False
 
     def __init__(self, seed: int | None = None) -> None:
-        self._entropy = int(generator().integers(2**63)) if seed is None else seed
-        self.rng = self._stream(0)
-        self.layers: list[Layer] = []
+        super().__init__(seed)
         self.iscompiled = False
         self.metrics: tuple[str, ...] = ()
         self.train_loss: dict[int, float] = {}
@@ -78,53 +74,11 @@ class CNN:
         self.val_acc: dict[int, float] = {}
         self.history = History()
 
-    def _stream(self, *key: int) -> np.random.Generator:
-        """A random stream of its own: 0 for the order of the samples, from 1 for the layers. None shifts another."""
-        return np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=key))
-
     # -- building ------------------------------------------------------------------------------------------
 
     def add(self, layer: Layer) -> None:
-        """Put a layer at the end, and wire it to the one before.
-
-        The first layer is called ``Input Layer``, the last ``Out Layer(TYPE)``, those between ``TYPEi``.
-
-        Raises
-        ------
-        TypeError
-            If it is not a layer.
-        ValueError
-            If it cannot take what the layer before gives, or if it is the first and has no input_shape.
-        """
-        if not isinstance(layer, Layer):
-            hint = "; make an instance of it" if isinstance(layer, type) else ""
-            raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
-        if any(layer is other for other in self.layers):
-            raise ValueError(f"add: {layer.title} is in this model already; make another one")
-        if not self.layers:
-            name, shape = "Input Layer", layer.input_shape
-            if shape is None:
-                raise ValueError(
-                    f"add: the first layer, {type(layer).__name__}, has no input_shape; "
-                    "give it one, such as input_shape=(28, 28, 1)"
-                )
-        else:
-            name, shape = f"Out Layer({type(layer).__name__})", self.layers[-1].output_shape
-            if layer.input_shape is not None and as_tuple(layer.input_shape) != as_tuple(shape or ()):
-                raise ValueError(
-                    f"add: {type(layer).__name__} was made for samples of shape {layer.input_shape}, but "
-                    f"{self.layers[-1].title} gives samples of shape {shape}; leave input_shape out"
-                )
-        before, layer.name = layer.name, name
-        try:
-            layer.wire(shape, self._stream(len(self.layers) + 1))  # type: ignore[arg-type]
-        except Exception:
-            layer.name = before
-            raise
-        if len(self.layers) > 1:
-            previous = self.layers[-1]
-            previous.name = f"{type(previous).__name__}{len(self.layers) - 1}"
-        self.layers.append(layer)
+        """Append a layer and wire it to the one before; the model must then be compiled again."""
+        super().add(layer)
         self.iscompiled = False
 
     def summary(self) -> Summary:
@@ -144,41 +98,6 @@ class CNN:
         from tensorgrad import plot
 
         return plot.training_curves(self.history)
-
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """The tensors that are trained, as ``("0.weights", tensor)``, in the order of the layers."""
-        return [
-            (f"{i}.{name}", parameter)
-            for i, layer in enumerate(self.layers)
-            for name, parameter in layer.named_parameters()
-        ]
-
-    def parameters(self) -> list[Tensor]:
-        """The tensors that are trained, in the order of the layers."""
-        return [parameter for _, parameter in self.named_parameters()]
-
-    def get_weights(self) -> list[Array]:
-        """Copies of the parameters, in the order of the layers."""
-        return [np.array(parameter.array) for parameter in self.parameters()]
-
-    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
-        """Write parameters back that :meth:`get_weights` gave."""
-        named, arrays = self.named_parameters(), [np.asarray(w) for w in weights]
-        if len(named) != len(arrays):
-            raise ValueError(f"set_weights: expected {len(named)} arrays, received {len(arrays)}")
-        for (name, parameter), array in zip(named, arrays, strict=True):
-            if parameter.shape != array.shape:
-                raise ValueError(f"set_weights: {name} has shape {parameter.shape}, received shape {array.shape}")
-        for (_, parameter), array in zip(named, arrays, strict=True):
-            parameter.data = array
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype that the model computes in: its first parameter's."""
-        for layer in self.layers:
-            for _, parameter in layer.named_parameters():
-                return parameter.dtype
-        return np.dtype(np.float32)
 
     def compile_model(
         self,
@@ -257,28 +176,12 @@ class CNN:
         """Samples and targets as arrays, or the error of :meth:`check_trainnable` in the name of `owner`."""
         if not self.iscompiled:
             raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
-        x, y = self.checked_samples(X, owner), numbers(Y, owner, "Y")
+        x, y = self.check_samples(X, owner), numbers(Y, owner, "Y")
         if y.shape[:1] != x.shape[:1]:
             received = len(y) if y.ndim else "only one number"
             raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
         check_finite(x, owner, self.dtype)
-        return x, targets(y, as_tuple(self.layers[-1].output_shape or ()), self.objective, owner)
-
-    def checked_samples(self, X: Any, owner: str) -> Array:
-        """Samples as an array of the shape that the first layer takes, or an error in the name of `owner`."""
-        if not self.layers:
-            raise ValueError(f"{owner}: the model has no layers yet; add them first")
-        x = numbers(X, owner, "X")
-        shape = as_tuple(self.layers[0].input_shape or ())
-        if not x.size:
-            raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
-        if x.shape[1:] != shape:
-            one = x.shape == shape
-            raise ValueError(
-                f"{owner}: {self.layers[0].title} expects samples of shape {shape}, but X has shape {x.shape}"
-                + ("; it is one sample: use X[np.newaxis]" if one else channels_hint(x.shape, shape))
-            )
-        return x
+        return x, targets(y, self.output_shape, self.objective, owner)
 
     def train(
         self,
@@ -366,7 +269,7 @@ class CNN:
         if val_x is not None:
             aside = self.checked(val_x, val_y, "train, validation")
         elif int(len(x) * val_split):
-            kept, aside = loop.split(kept, val_split, self._stream(0, 1) if shuffle else None)
+            kept, aside = loop.split(kept, val_split, self.stream(0, 1) if shuffle else None)
         samples = len(kept[0])
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(
@@ -458,32 +361,12 @@ class CNN:
 
     # -- the steps of training, one by one -------------------------------------------------------------------
 
-    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
-        """The model as a function on tensors: a batch, or one sample."""
-        t = as_tensor(x)
-        for layer in self.layers:
-            t = layer(t, training)
-        return t
-
-    def feedforward(self, x: TensorLike, train: bool = True) -> Tensor:
-        """Send a batch or one sample through, leaving in each layer its ``input`` and ``out`` for inspection.
-
-        With `train` the result has a graph, for :meth:`apply_loss` and :meth:`backpropagate`.
-        """
-        t = as_tensor(x).floating()
-        with set_recording(train):
-            for layer in self.layers:
-                layer.input = t.numpy()
-                t = layer(t, train)
-                layer.out = t.numpy()
-        return t
-
     def apply_loss(self, y: TensorLike, out: TensorLike) -> tuple[Tensor, float]:
         """The loss of outputs: as a tensor, for :meth:`backpropagate`, and as a number, the mean per sample."""
         if not self.iscompiled:
             raise ValueError("apply_loss: the model is not compiled; call compile_model(...) first")
         outputs = as_tensor(out).floating()
-        shape = as_tuple(self.layers[-1].output_shape or ())
+        shape = self.output_shape
         single = outputs.shape == shape
         label = numbers(value(y), "apply_loss", "Y")
         target = targets(label[None] if single else label, shape, self.objective, "apply_loss")
@@ -522,38 +405,6 @@ class CNN:
 
     # -- using it ------------------------------------------------------------------------------------------
 
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """The outputs for samples.
-
-        Parameters
-        ----------
-        X : array_like, shape=(N, *input_shape) or input_shape
-
-        Returns
-        -------
-        ndarray, shape=(N, *output_shape)
-            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the text. Computed without
-            a graph, in bounded memory.
-        """
-        x = numbers(X, "predict", "X")
-        single = bool(self.layers) and x.shape == as_tuple(self.layers[0].input_shape or ())
-        if single:
-            x = x[None]
-        x = self.checked_samples(x, "predict")
-        dtype = self.dtype
-        with no_grad(), blas.one_thread:
-            parts = []
-            for start in range(0, len(x), CHUNK):
-                t = Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False))
-                for layer in self.layers:
-                    if single:
-                        layer.input = t.numpy()[0]
-                    t = layer.forward(t, training=False)
-                    if single:
-                        layer.out = t.numpy()[0]
-                parts.append(t.array)
-        return np.concatenate(parts)
-
     def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
@@ -567,9 +418,9 @@ class CNN:
         outputs = []
         dtype = self.dtype
         with no_grad(), blas.one_thread:
-            for start in range(0, len(x), CHUNK):
-                target = y[start : start + CHUNK]
-                scores = self.scores(Tensor.wrap(x[start : start + CHUNK].astype(dtype, copy=False)), training=False)
+            for block in self.blocks(len(x), None, "evaluate"):
+                target = y[block]
+                scores = self.scores(Tensor.wrap(x[block].astype(dtype, copy=False)), training=False)
                 loss += float(self.objective(scores, Tensor.wrap(target)).array) * len(target)
                 hits += self.objective.hits(scores.array, target)
                 outputs.append(self.objective.outputs(scores))

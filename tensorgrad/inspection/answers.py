@@ -74,7 +74,7 @@ def _answers(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tupl
             f"{owner}: expected a classifier, with one output per class; {model.layers[-1].title} gives outputs of "
             f"shape {shape}"
         )
-    x, y = model.checked_samples(X, owner), np.atleast_1d(np.asarray(Y))
+    x, y = model.check_samples(X, owner), np.atleast_1d(np.asarray(Y))
     classes = max(2, shape[0])
     if len(y) != len(x):
         raise ValueError(f"{owner}: X has {len(x)} samples but Y has {len(y)}; each sample needs one label")

@@ -93,7 +93,7 @@ def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> 
         If the samples do not fit the model, or there are labels and the model is not compiled.
     """
     if Y is None:
-        x = model.checked_samples(X, "statistics").astype(model.dtype)
+        x = model.check_samples(X, "statistics").astype(model.dtype)
         with no_grad(), np.errstate(all="ignore"):
             passages = trace(model, Tensor.wrap(x))
         return {name: _activity(passed.out.numpy()) for name, passed in passages.items()}

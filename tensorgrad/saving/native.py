@@ -45,7 +45,7 @@ def save(model: CNN, path: str | os.PathLike[str]) -> None:
         "tensorgrad": tensorgrad.__version__,
         "layers": layers,
         "frozen": [name for name, item in state.items() if isinstance(item, Tensor) and not item.requires_grad],
-        "seed": int(model._entropy),
+        "seed": model.seed,
         "random": [random_state.encode(rng) for rng in random_state.generators(model)],
         "history": training_state.encode_history(model.history),
         "shown": training_state.encode_shown(model),

@@ -1,0 +1,327 @@
+"""Network: layers in order, with their names, parameters and random streams; what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.checks import numbers
+from tensorgrad.engine import no_grad, set_recording
+from tensorgrad.kernels import blas
+from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
+from tensorgrad.random import generator
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+
+BLOCK = 256  # samples that are predicted at once, at most ...
+BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
+
+
+@dataclass(frozen=True)
+class StateDifference:
+    """How a state differs from a network's.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Names that the network has and the state lacks.
+    unexpected : tuple of str
+        Names that the state has and the network lacks.
+    reshaped : tuple of str
+        Names of arrays whose shapes differ.
+    """
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    reshaped: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected or self.reshaped)
+
+
+class Network:
+    """Layers in order, the output of each the input of the next.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Makes everything random the same in every run: initial weights, dropout, the order of the samples.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    seed : int
+        The one given, or one that was drawn.
+    rng : Generator
+        Orders the samples while training.
+
+    Examples
+    --------
+    >>> from tensorgrad.layers import FFL
+    >>> network = Network(seed=0)
+    >>> network.add(FFL(input_shape=2, neurons=3, activation="tanh"))
+    >>> network.add(FFL(neurons=1))
+    >>> [name for name, _ in network.named_parameters()]
+    ['0.weights', '0.biases', '1.weights', '1.biases']
+    >>> network.predict([[1, 2], [3, 4]]).shape
+    (2, 1)
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+            raise ValueError(
+                f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, received {seed!r}"
+            )
+        self.seed = int(generator().integers(2**63)) if seed is None else int(seed)
+        self.rng = self.stream(0)
+        self.layers: list[Layer] = []
+
+    def stream(self, *key: int) -> np.random.Generator:
+        """Return a generator that depends on the seed and the key alone.
+
+        Key 0 orders the samples, (0, 1) splits them, and i + 1 is for layer i. Drawing from one stream never shifts
+        another.
+        """
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer and wire it to the one before.
+
+        The first layer is named ``Input Layer``, the last ``Out Layer(TYPE)``, those between ``TYPEi``.
+
+        Raises
+        ------
+        TypeError
+            If it is not a layer.
+        ValueError
+            If it does not fit the output of the layer before, or is the first and has no input_shape. Nothing has
+            changed then.
+        """
+        if not isinstance(layer, Layer):
+            hint = "; make an instance of it" if isinstance(layer, type) else ""
+            raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
+        if any(layer is other for other in self.layers):
+            raise ValueError(f"add: {layer.title} is in this model already; make another one")
+        if not self.layers:
+            name, shape = "Input Layer", layer.input_shape
+            if shape is None:
+                raise ValueError(
+                    f"add: the first layer, {type(layer).__name__}, has no input_shape; "
+                    "give it one, such as input_shape=(28, 28, 1)"
+                )
+        else:
+            name, shape = f"Out Layer({type(layer).__name__})", self.layers[-1].output_shape
+            if layer.input_shape is not None and as_tuple(layer.input_shape) != as_tuple(shape or ()):
+                raise ValueError(
+                    f"add: {type(layer).__name__} was made for samples of shape {layer.input_shape}, but "
+                    f"{self.layers[-1].title} gives samples of shape {shape}; leave input_shape out"
+                )
+        before, layer.name = layer.name, name
+        try:
+            layer.wire(shape, self.stream(len(self.layers) + 1))  # type: ignore[arg-type]
+        except Exception:
+            layer.name = before
+            raise
+        if len(self.layers) > 1:
+            previous = self.layers[-1]
+            previous.name = f"{type(previous).__name__}{len(self.layers) - 1}"
+        self.layers.append(layer)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return as_tuple(self.layers[0].input_shape or ()) if self.layers else ()
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+        return as_tuple(self.layers[-1].output_shape or ()) if self.layers else ()
+
+    # -- parameters and state --------------------------------------------------------------------------------
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """The tensors that are trained, as ``("0.weights", tensor)``, in the order of the layers."""
+        return [
+            (f"{i}.{name}", parameter)
+            for i, layer in enumerate(self.layers)
+            for name, parameter in layer.named_parameters()
+        ]
+
+    def parameters(self) -> list[Tensor]:
+        """The tensors that are trained, in the order of the layers."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
+        """All that a saved model keeps, by name: parameters, whether trained or frozen, and running statistics."""
+        for i, layer in enumerate(self.layers):
+            for name, item in layer.named_state():
+                yield f"{i}.{name}", item
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters and running statistics by name, such as ``"0.weights"``."""
+        return {name: np.array(_array(item)) for name, item in self.named_state()}
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike], strict: bool = True) -> StateDifference:
+        """Copy parameters and running statistics from a :meth:`state_dict`.
+
+        Parameters
+        ----------
+        state : mapping from a name to an array
+        strict : bool
+            Refuse a state that differs in names or shapes. Otherwise what fits is loaded.
+
+        Returns
+        -------
+        StateDifference
+            The names that are missing, unexpected, or of another shape; falsy if there are none.
+
+        Raises
+        ------
+        ValueError
+            If `strict` and something differs, with a list of it. Nothing has changed then.
+        """
+        here = {name: _array(item) for name, item in self.named_state()}
+        there = {name: np.asarray(values) for name, values in state.items()}
+        shared = [name for name in here if name in there]
+        found = StateDifference(
+            missing=tuple(name for name in here if name not in there),
+            unexpected=tuple(name for name in there if name not in here),
+            reshaped=tuple(name for name in shared if here[name].shape != there[name].shape),
+        )
+        for name in shared:
+            if there[name].dtype.kind not in "fiub":
+                raise TypeError(f"load_state_dict: {name} must be numbers, received dtype {there[name].dtype}")
+        if strict and found:
+            shapes = [f"{name} has shape {here[name].shape}, received {there[name].shape}" for name in found.reshaped]
+            parts = (("missing", found.missing), ("unexpected", found.unexpected), ("of another shape", shapes))
+            listed = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+            raise ValueError(
+                f"load_state_dict: the state is not this network's. {listed}. Load it into a network with the same "
+                "layers, or pass strict=False to load what fits"
+            )
+        self._write({name: there[name] for name in shared if name not in found.reshaped})
+        return found
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the parameters and running statistics, in the order of the layers."""
+        return list(self.state_dict().values())
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+        """Copy back what :meth:`get_weights` gave."""
+        here, arrays = list(self.named_state()), [np.asarray(w) for w in weights]
+        if len(here) != len(arrays):
+            raise ValueError(f"set_weights: expected {len(here)} arrays, received {len(arrays)}")
+        for (name, item), array in zip(here, arrays, strict=True):
+            if item.shape != array.shape:
+                raise ValueError(f"set_weights: {name} has shape {item.shape}, received shape {array.shape}")
+        self._write({name: array for (name, _), array in zip(here, arrays, strict=True)})
+
+    def _write(self, values: Mapping[str, Array]) -> None:
+        for name, item in self.named_state():
+            if name in values:
+                if isinstance(item, Tensor):
+                    item.data = values[name]
+                else:
+                    item[...] = values[name]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the computation: that of the first parameter."""
+        for layer in self.layers:
+            for _, parameter in layer.named_parameters():
+                return parameter.dtype
+        return np.dtype(np.float32)
+
+    # -- using it --------------------------------------------------------------------------------------------
+
+    def check_samples(self, X: Any, owner: str) -> Array:
+        """Return samples as an array of the shape that the first layer takes; errors begin with `owner`."""
+        if not self.layers:
+            raise ValueError(f"{owner}: the model has no layers yet; add them first")
+        x = numbers(X, owner, "X")
+        shape = self.input_shape
+        if not x.size:
+            raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
+        if x.shape[1:] != shape:
+            one = x.shape == shape
+            raise ValueError(
+                f"{owner}: {self.layers[0].title} expects samples of shape {shape}, but X has shape {x.shape}"
+                + ("; it is one sample: use X[np.newaxis]" if one else channels_hint(x.shape, shape))
+            )
+        return x
+
+    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+        """Apply to a batch or one sample, as a function on tensors."""
+        t = as_tensor(x)
+        for layer in self.layers:
+            t = layer(t, training)
+        return t
+
+    def feedforward(self, x: TensorLike, train: bool = True) -> Tensor:
+        """Apply to a batch or one sample, leaving in each layer its ``input`` and ``out`` for inspection.
+
+        With `train` the result has a graph.
+        """
+        t = as_tensor(x).floating()
+        with set_recording(train):
+            for layer in self.layers:
+                layer.input = t.numpy()
+                t = layer(t, train)
+                layer.out = t.numpy()
+        return t
+
+    def predict(self, X: npt.ArrayLike, batch_size: int | None = None) -> Array:
+        """The outputs for samples, computed without a graph and in bounded memory.
+
+        Parameters
+        ----------
+        X : array_like, shape=(N, *input_shape) or input_shape
+        batch_size : int, optional
+            Samples to compute at once; by default as many as take some 32 MB.
+
+        Returns
+        -------
+        ndarray, shape=(N, *output_shape)
+            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial.
+        """
+        x = numbers(X, "predict", "X")
+        single = bool(self.layers) and x.shape == self.input_shape
+        if single:
+            x = x[None]
+        x = self.check_samples(x, "predict")
+        dtype = self.dtype
+        with no_grad(), blas.one_thread:
+            parts = []
+            for block in self.blocks(len(x), batch_size, "predict"):
+                t = Tensor.wrap(x[block].astype(dtype, copy=False))
+                for layer in self.layers:
+                    if single:
+                        layer.input = t.numpy()[0]
+                    t = layer.forward(t, training=False)
+                    if single:
+                        layer.out = t.numpy()[0]
+                parts.append(t.array)
+        return np.concatenate(parts)
+
+    def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
+        """Slices that cover the samples; each has `batch_size` of them, or as many as memory is bounded to."""
+        if batch_size is None:
+            widest = max(
+                prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
+                for layer in self.layers
+                for part in layer.walk()
+            )
+            batch_size = min(BLOCK, max(1, BLOCK_BYTES // (widest * self.dtype.itemsize)))
+        elif isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"{owner}: batch_size must be an int of at least 1, or None, received {batch_size!r}")
+        return (slice(start, start + batch_size) for start in range(0, samples, batch_size))
+
+
+def _array(item: Tensor | Array) -> Array:
+    return np.asarray(item.array if isinstance(item, Tensor) else item)

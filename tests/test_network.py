@@ -1,0 +1,102 @@
+"""Network: parameters and running statistics by name, random streams, prediction in blocks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool
+from tensorgrad.network import Network
+
+
+def made(seed: int, classes: int = 3) -> Network:
+    network = Network(seed=seed)
+    network.add(FFL(input_shape=4, neurons=8, activation="relu"))
+    network.add(BatchNorm())
+    network.add(FFL(neurons=classes, activation="softmax"))
+    return network
+
+
+X = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+
+
+def moved(network: Network) -> Network:
+    """With running statistics that are not those of a new network."""
+    network(X * 3 + 1, training=True)
+    return network
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_state_is_parameters_and_running_statistics_frozen_or_not(frozen: bool) -> None:
+    one = moved(made(0))
+    for parameter in one.parameters() if frozen else []:
+        parameter.requires_grad = False
+    state = one.state_dict()
+    assert list(state) == [
+        "0.weights", "0.biases", "1.weights", "1.biases", "1.running_mean", "1.running_var", "2.weights", "2.biases",
+    ]  # fmt: skip
+    by_name, by_order = made(1), made(2)
+    assert not by_name.load_state_dict(state)
+    by_order.set_weights(one.get_weights())
+    for other in (by_name, by_order):
+        np.testing.assert_array_equal(other.predict(X), one.predict(X))
+    state["0.weights"][...] = 0  # a copy
+    np.testing.assert_array_equal(by_name.predict(X), one.predict(X))
+
+
+def test_a_state_is_loaded_whole_or_not_at_all() -> None:
+    network, state = made(0), made(1, classes=5).state_dict()
+    del state["0.biases"]
+    state["3.weights"] = np.ones(2)
+    before = network.state_dict()
+    message = (
+        "load_state_dict: the state is not this network's. missing: 0.biases; unexpected: 3.weights; of another shape: "
+        "2.weights has shape (8, 3), received (8, 5), 2.biases has shape (3,), received (5,). Load it into"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        network.load_state_dict(state)
+    with pytest.raises(TypeError, match=re.escape("load_state_dict: 0.weights must be numbers, received dtype <U1")):
+        network.load_state_dict(state | {"0.weights": np.full((4, 8), "a")}, strict=False)
+    for name, values in network.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+    found = network.load_state_dict(state, strict=False)
+    assert (found.missing, found.unexpected) == (("0.biases",), ("3.weights",))
+    assert found.reshaped == ("2.weights", "2.biases")
+    after = network.state_dict()
+    np.testing.assert_array_equal(after["0.weights"], state["0.weights"])
+    np.testing.assert_array_equal(after["2.weights"], before["2.weights"])
+
+
+def test_streams_depend_on_seed_and_key_alone() -> None:
+    one, other = Network(seed=7), Network(seed=7)
+    one.stream(3).random(100)
+    assert one.stream(3).random() == other.stream(3).random() != other.stream(4).random()
+    assert Network().seed != Network().seed
+
+
+def test_prediction_goes_in_blocks_bounded_by_bytes() -> None:
+    network = Network(seed=0)
+    network.add(Conv2d(input_shape=(128, 128, 3), filters=16))
+    network.add(GlobalPool())
+    sizes = {block.stop - block.start for block in network.blocks(64, None, "predict")}
+    assert max(sizes) * 128 * 128 * (3 + 16) * 4 < 2**26
+    small = made(0)
+    np.testing.assert_allclose(small.predict(X, batch_size=3), small.predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", ["abc", 1.5, -1, True])
+def test_a_seed_must_be_an_int(seed: Any) -> None:
+    with pytest.raises(
+        ValueError,
+        match=re.escape(f"Network: seed must be an int of at least 0, or None for a new one, received {seed!r}"),
+    ):
+        Network(seed=seed)
+
+
+@pytest.mark.parametrize("size", [0, 2.5, True])
+def test_a_batch_size_must_be_an_int(size: Any) -> None:
+    with pytest.raises(ValueError, match="predict: batch_size must be an int of at least 1, or None, received"):
+        made(0).predict(X, batch_size=size)
