@@ -5,6 +5,36 @@
 >>> (x**2).sum().backward()
 >>> x.grad
 Tensor([2., 4., 6.], dtype=float32)
+
+To train a network
+    CNN, History               a network: add layers, compile_model, train, evaluate, predict; what training leaves
+    tensorgrad.layers          FFL (fully connected), Conv2d, Pool2d, Flatten, Dropout, BatchNorm, Sequential, ...
+    tensorgrad.callbacks       EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, ...
+    tensorgrad.data            mnist, fashion_mnist, standardize, one_hot, batches, Augment
+    save_model, load_model     files; tensorgrad.saving has the formats
+
+To look into it
+    tensorgrad.inspection      what a network is and has learned, as arrays and text
+    tensorgrad.plot            the same as figures (needs matplotlib)
+    detect_anomaly             where the first NaN came from
+    to_mermaid, to_dot         the graph behind a value, to draw
+
+To compute with gradients
+    tensor, Tensor, no_grad    an array that records what is done with it
+    grad, jacobian, hessian, hvp, jvp   derivatives, of any order
+    tensorgrad.functional      conv2d, softmax, einsum, sum, ...: help(tensorgrad.functional) lists them;
+                               each is here too, and most are methods of Tensor
+    tensorgrad.losses          cross_entropy, bce, mse, mae, huber, ...: here too
+    tensorgrad.optim           Adam, SGD, ..., schedules, clipping, minimize
+    seed                       make what is random repeatable
+    set_num_threads            how many threads work on a batch
+
+To write operations of your own
+    primitive, Primitive       a NumPy function and its rules
+    tensorgrad.ops             the primitives that are there
+    tensorgrad.testing         gradcheck, and strategies for hypothesis
+
+``from tensorgrad import *`` leaves Python's own abs, all, any, max, min and sum as they are.
 """
 
 from __future__ import annotations
@@ -13,133 +43,50 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tensorgrad import data as data
-from tensorgrad import losses as losses
-from tensorgrad import random as random
-from tensorgrad import saving as saving
-from tensorgrad.cnn import CNN as CNN
-from tensorgrad.debug import detect_anomaly as detect_anomaly
-from tensorgrad.debug import to_dot as to_dot
-from tensorgrad.debug import to_mermaid as to_mermaid
-from tensorgrad.derivatives import grad as grad
-from tensorgrad.derivatives import hessian as hessian
-from tensorgrad.derivatives import hvp as hvp
-from tensorgrad.derivatives import jacobian as jacobian
-from tensorgrad.derivatives import jvp as jvp
-from tensorgrad.engine import Primitive as Primitive
-from tensorgrad.engine import no_grad as no_grad
-from tensorgrad.engine import primitive as primitive
-from tensorgrad.functional import abs as abs
-from tensorgrad.functional import affine as affine
-from tensorgrad.functional import all as all
-from tensorgrad.functional import any as any
-from tensorgrad.functional import arccos as arccos
-from tensorgrad.functional import arcsin as arcsin
-from tensorgrad.functional import arctan as arctan
-from tensorgrad.functional import argmax as argmax
-from tensorgrad.functional import argmin as argmin
-from tensorgrad.functional import avg_pool2d as avg_pool2d
-from tensorgrad.functional import batch_norm as batch_norm
-from tensorgrad.functional import broadcast_to as broadcast_to
-from tensorgrad.functional import clip as clip
-from tensorgrad.functional import col2im as col2im
-from tensorgrad.functional import concatenate as concatenate
-from tensorgrad.functional import conv2d as conv2d
-from tensorgrad.functional import conv_transpose2d as conv_transpose2d
-from tensorgrad.functional import cos as cos
-from tensorgrad.functional import cosh as cosh
-from tensorgrad.functional import cumsum as cumsum
-from tensorgrad.functional import dot as dot
-from tensorgrad.functional import dropout as dropout
-from tensorgrad.functional import einsum as einsum
-from tensorgrad.functional import elu as elu
-from tensorgrad.functional import erf as erf
-from tensorgrad.functional import exp as exp
-from tensorgrad.functional import expand_dims as expand_dims
-from tensorgrad.functional import expm1 as expm1
-from tensorgrad.functional import flip as flip
-from tensorgrad.functional import gelu as gelu
-from tensorgrad.functional import global_avg_pool2d as global_avg_pool2d
-from tensorgrad.functional import global_max_pool2d as global_max_pool2d
-from tensorgrad.functional import im2col as im2col
-from tensorgrad.functional import layer_norm as layer_norm
-from tensorgrad.functional import leaky_relu as leaky_relu
-from tensorgrad.functional import linear as linear
-from tensorgrad.functional import log as log
-from tensorgrad.functional import log1p as log1p
-from tensorgrad.functional import log2 as log2
-from tensorgrad.functional import log10 as log10
-from tensorgrad.functional import log_softmax as log_softmax
-from tensorgrad.functional import logsumexp as logsumexp
-from tensorgrad.functional import matmul as matmul
-from tensorgrad.functional import max as max
-from tensorgrad.functional import max_pool2d as max_pool2d
-from tensorgrad.functional import maximum as maximum
-from tensorgrad.functional import mean as mean
-from tensorgrad.functional import min as min
-from tensorgrad.functional import min_pool2d as min_pool2d
-from tensorgrad.functional import minimum as minimum
-from tensorgrad.functional import moveaxis as moveaxis
-from tensorgrad.functional import norm as norm
-from tensorgrad.functional import outer as outer
-from tensorgrad.functional import pad as pad
-from tensorgrad.functional import power as power
-from tensorgrad.functional import prod as prod
-from tensorgrad.functional import relu as relu
-from tensorgrad.functional import repeat as repeat
-from tensorgrad.functional import reshape as reshape
-from tensorgrad.functional import roll as roll
-from tensorgrad.functional import sigmoid as sigmoid
-from tensorgrad.functional import sign as sign
-from tensorgrad.functional import sin as sin
-from tensorgrad.functional import sinh as sinh
-from tensorgrad.functional import softmax as softmax
-from tensorgrad.functional import softplus as softplus
-from tensorgrad.functional import sort as sort
-from tensorgrad.functional import split as split
-from tensorgrad.functional import sqrt as sqrt
-from tensorgrad.functional import square as square
-from tensorgrad.functional import squeeze as squeeze
-from tensorgrad.functional import stack as stack
-from tensorgrad.functional import std as std
-from tensorgrad.functional import sum as sum
-from tensorgrad.functional import swapaxes as swapaxes
-from tensorgrad.functional import swish as swish
-from tensorgrad.functional import take as take
-from tensorgrad.functional import tan as tan
-from tensorgrad.functional import tanh as tanh
-from tensorgrad.functional import tensordot as tensordot
-from tensorgrad.functional import tile as tile
-from tensorgrad.functional import transpose as transpose
-from tensorgrad.functional import upsample2d as upsample2d
-from tensorgrad.functional import var as var
-from tensorgrad.functional import where as where
-from tensorgrad.kernels.threads import get_num_threads as get_num_threads
-from tensorgrad.kernels.threads import set_num_threads as set_num_threads
-from tensorgrad.losses import bce as bce
-from tensorgrad.losses import bce_with_logits as bce_with_logits
-from tensorgrad.losses import cross_entropy as cross_entropy
-from tensorgrad.losses import huber as huber
-from tensorgrad.losses import mae as mae
-from tensorgrad.losses import mse as mse
-from tensorgrad.losses import one_hot as one_hot
-from tensorgrad.random import seed as seed
-from tensorgrad.saving import load_model as load_model
-from tensorgrad.saving import save_model as save_model
-from tensorgrad.tensor import Tensor as Tensor
-from tensorgrad.tensor import tensor as tensor
-from tensorgrad.training.history import History as History
+from tensorgrad import data, functional, losses, random, saving
+from tensorgrad.cnn import CNN
+from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
+from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
+from tensorgrad.engine import Primitive, no_grad, primitive
+from tensorgrad.functional.activations import *
+from tensorgrad.functional.elementwise import *
+from tensorgrad.functional.linalg import *
+from tensorgrad.functional.normalization import *
+from tensorgrad.functional.reductions import *
+from tensorgrad.functional.shaping import *
+from tensorgrad.functional.windows import *
+from tensorgrad.kernels.threads import get_num_threads, set_num_threads
+from tensorgrad.losses import *
+from tensorgrad.random import seed
+from tensorgrad.saving import load_model, save_model
+from tensorgrad.tensor import Tensor, tensor
+from tensorgrad.training.history import History
 
 __version__ = "0.1.0"
+__all__ = [
+    "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
+    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "plot", "primitive",
+    "random", "save_model", "saving", "seed", "set_num_threads", "tensor", "testing", "to_dot", "to_mermaid",
+]  # fmt: skip
+__all__ += functional.__all__
+__all__ += losses.__all__
+__all__.remove("abs")
+__all__.remove("all")
+__all__.remove("any")
+__all__.remove("max")
+__all__.remove("min")
+__all__.remove("sum")
 
 if TYPE_CHECKING:
-    from tensorgrad import inspection as inspection
-    from tensorgrad import plot as plot
-    from tensorgrad import testing as testing
+    from tensorgrad import inspection, plot, testing
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        """Import what training does not need when it is first asked for."""
+        if name in ("inspection", "plot", "testing"):
+            return importlib.import_module(f"tensorgrad.{name}")
+        raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import what training does not need when it is first asked for."""
-    if name in ("inspection", "plot", "testing"):
-        return importlib.import_module(f"tensorgrad.{name}")
-    raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*__all__, *functional.__all__, "__version__"})

@@ -12,6 +12,8 @@ from tensorgrad.checks import one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
+__all__ = ["bce", "bce_with_logits", "cross_entropy", "huber", "mae", "mse", "one_hot"]
+
 
 def mse(prediction: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
     """The squared error, (prediction - target)^2, averaged over all elements."""

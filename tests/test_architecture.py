@@ -71,7 +71,6 @@ STILL_THERE: set[tuple[str, str]] = {
     ("tensorgrad.saving.weights", "tensorgrad"),
     ("tensorgrad.saving.weights", "tensorgrad.cnn"),
     ("tensorgrad.saving.weights", "tensorgrad.saving.tutorial_reader"),
-    ("tensorgrad.tensor.numpy_protocol", "tensorgrad.functional"),
     ("tensorgrad.training.callbacks", "tensorgrad.cnn"),
     ("tensorgrad.training.loop", "tensorgrad.cnn"),
 }

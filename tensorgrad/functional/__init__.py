@@ -1,88 +1,28 @@
-"""The public functions: each checks its arguments, fills in defaults, and calls the primitives. No rules here."""
+"""The public functions: each checks its arguments, fills in defaults, and calls the primitives. No rules here.
 
+They take tensors, arrays, numbers and lists of numbers, and return tensors. What has a method of the same name, such
+as :func:`sum`, is made from it.
+"""
+
+from tensorgrad.functional import activations, elementwise, linalg, normalization, reductions, shaping, windows
+from tensorgrad.functional.activations import *
 from tensorgrad.functional.activations import ACTIVATIONS as ACTIVATIONS
-from tensorgrad.functional.activations import elu as elu
-from tensorgrad.functional.activations import gelu as gelu
-from tensorgrad.functional.activations import leaky_relu as leaky_relu
-from tensorgrad.functional.activations import linear as linear
-from tensorgrad.functional.activations import log_softmax as log_softmax
-from tensorgrad.functional.activations import relu as relu
-from tensorgrad.functional.activations import sigmoid as sigmoid
-from tensorgrad.functional.activations import softmax as softmax
-from tensorgrad.functional.activations import softplus as softplus
-from tensorgrad.functional.activations import swish as swish
-from tensorgrad.functional.elementwise import abs as abs
-from tensorgrad.functional.elementwise import arccos as arccos
-from tensorgrad.functional.elementwise import arcsin as arcsin
-from tensorgrad.functional.elementwise import arctan as arctan
-from tensorgrad.functional.elementwise import clip as clip
-from tensorgrad.functional.elementwise import cos as cos
-from tensorgrad.functional.elementwise import cosh as cosh
-from tensorgrad.functional.elementwise import erf as erf
-from tensorgrad.functional.elementwise import exp as exp
-from tensorgrad.functional.elementwise import expm1 as expm1
-from tensorgrad.functional.elementwise import log as log
-from tensorgrad.functional.elementwise import log1p as log1p
-from tensorgrad.functional.elementwise import log2 as log2
-from tensorgrad.functional.elementwise import log10 as log10
-from tensorgrad.functional.elementwise import maximum as maximum
-from tensorgrad.functional.elementwise import minimum as minimum
-from tensorgrad.functional.elementwise import power as power
-from tensorgrad.functional.elementwise import sign as sign
-from tensorgrad.functional.elementwise import sin as sin
-from tensorgrad.functional.elementwise import sinh as sinh
-from tensorgrad.functional.elementwise import sqrt as sqrt
-from tensorgrad.functional.elementwise import square as square
-from tensorgrad.functional.elementwise import tan as tan
-from tensorgrad.functional.elementwise import tanh as tanh
-from tensorgrad.functional.elementwise import where as where
-from tensorgrad.functional.linalg import affine as affine
-from tensorgrad.functional.linalg import dot as dot
-from tensorgrad.functional.linalg import einsum as einsum
-from tensorgrad.functional.linalg import matmul as matmul
-from tensorgrad.functional.linalg import outer as outer
-from tensorgrad.functional.linalg import tensordot as tensordot
-from tensorgrad.functional.normalization import batch_norm as batch_norm
-from tensorgrad.functional.normalization import dropout as dropout
-from tensorgrad.functional.normalization import layer_norm as layer_norm
-from tensorgrad.functional.reductions import all as all
-from tensorgrad.functional.reductions import any as any
-from tensorgrad.functional.reductions import argmax as argmax
-from tensorgrad.functional.reductions import argmin as argmin
-from tensorgrad.functional.reductions import cumsum as cumsum
-from tensorgrad.functional.reductions import logsumexp as logsumexp
-from tensorgrad.functional.reductions import max as max
-from tensorgrad.functional.reductions import mean as mean
-from tensorgrad.functional.reductions import min as min
-from tensorgrad.functional.reductions import norm as norm
-from tensorgrad.functional.reductions import prod as prod
-from tensorgrad.functional.reductions import sort as sort
-from tensorgrad.functional.reductions import std as std
-from tensorgrad.functional.reductions import sum as sum
-from tensorgrad.functional.reductions import var as var
-from tensorgrad.functional.shaping import broadcast_to as broadcast_to
-from tensorgrad.functional.shaping import concatenate as concatenate
-from tensorgrad.functional.shaping import expand_dims as expand_dims
-from tensorgrad.functional.shaping import flip as flip
-from tensorgrad.functional.shaping import moveaxis as moveaxis
-from tensorgrad.functional.shaping import pad as pad
-from tensorgrad.functional.shaping import repeat as repeat
-from tensorgrad.functional.shaping import reshape as reshape
-from tensorgrad.functional.shaping import roll as roll
-from tensorgrad.functional.shaping import split as split
-from tensorgrad.functional.shaping import squeeze as squeeze
-from tensorgrad.functional.shaping import stack as stack
-from tensorgrad.functional.shaping import swapaxes as swapaxes
-from tensorgrad.functional.shaping import take as take
-from tensorgrad.functional.shaping import tile as tile
-from tensorgrad.functional.shaping import transpose as transpose
-from tensorgrad.functional.windows import avg_pool2d as avg_pool2d
-from tensorgrad.functional.windows import col2im as col2im
-from tensorgrad.functional.windows import conv2d as conv2d
-from tensorgrad.functional.windows import conv_transpose2d as conv_transpose2d
-from tensorgrad.functional.windows import global_avg_pool2d as global_avg_pool2d
-from tensorgrad.functional.windows import global_max_pool2d as global_max_pool2d
-from tensorgrad.functional.windows import im2col as im2col
-from tensorgrad.functional.windows import max_pool2d as max_pool2d
-from tensorgrad.functional.windows import min_pool2d as min_pool2d
-from tensorgrad.functional.windows import upsample2d as upsample2d
+from tensorgrad.functional.elementwise import *
+from tensorgrad.functional.linalg import *
+from tensorgrad.functional.normalization import *
+from tensorgrad.functional.reductions import *
+from tensorgrad.functional.shaping import *
+from tensorgrad.functional.windows import *
+
+__all__ = []
+__all__ += activations.__all__
+__all__ += elementwise.__all__
+__all__ += linalg.__all__
+__all__ += normalization.__all__
+__all__ += reductions.__all__
+__all__ += shaping.__all__
+__all__ += windows.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

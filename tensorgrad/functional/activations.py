@@ -11,6 +11,10 @@ from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels.elementwise import SLOPE
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = [
+    "elu", "gelu", "leaky_relu", "linear", "log_softmax", "relu", "sigmoid", "softmax", "softplus", "swish",
+]  # fmt: skip
+
 
 def linear(x: TensorLike) -> Tensor:
     """X itself."""

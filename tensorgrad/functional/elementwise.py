@@ -10,125 +10,57 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.engine import value
+from tensorgrad.functional.of_method import of_method
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.numpy_protocol import implements
 from tensorgrad.tensor.promotion import both
 
+__all__ = [
+    "abs", "arccos", "arcsin", "arctan", "clip", "cos", "cosh", "erf", "exp", "expm1", "log", "log1p", "log2", "log10",
+    "maximum", "minimum", "power", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "where",
+]  # fmt: skip
 
-def exp(x: TensorLike) -> Tensor:
-    """E to the power of each element."""
-    return as_tensor(x).exp()
-
-
-def expm1(x: TensorLike) -> Tensor:
-    """E to the power of each element, minus 1, exact near 0."""
-    return as_tensor(x).expm1()
-
-
-def log(x: TensorLike) -> Tensor:
-    """The natural logarithm of each element."""
-    return as_tensor(x).log()
-
-
-def log1p(x: TensorLike) -> Tensor:
-    """The natural logarithm of 1 + each element, exact near 0."""
-    return as_tensor(x).log1p()
-
-
-def log2(x: TensorLike) -> Tensor:
-    """The logarithm to base 2 of each element."""
-    return as_tensor(x).log2()
-
-
-def log10(x: TensorLike) -> Tensor:
-    """The logarithm to base 10 of each element."""
-    return as_tensor(x).log10()
+exp = of_method(Tensor.exp, np.exp)
+expm1 = of_method(Tensor.expm1, np.expm1)
+log = of_method(Tensor.log, np.log)
+log1p = of_method(Tensor.log1p, np.log1p)
+log2 = of_method(Tensor.log2, np.log2)
+log10 = of_method(Tensor.log10, np.log10)
+sqrt = of_method(Tensor.sqrt, np.sqrt)
+square = of_method(Tensor.square, np.square)
+abs = of_method(Tensor.abs, np.absolute, np.fabs)
+sign = of_method(Tensor.sign, np.sign)
+sin = of_method(Tensor.sin, np.sin)
+cos = of_method(Tensor.cos, np.cos)
+tan = of_method(Tensor.tan, np.tan)
+arcsin = of_method(Tensor.arcsin, np.arcsin)
+arccos = of_method(Tensor.arccos, np.arccos)
+arctan = of_method(Tensor.arctan, np.arctan)
+sinh = of_method(Tensor.sinh, np.sinh)
+cosh = of_method(Tensor.cosh, np.cosh)
+tanh = of_method(Tensor.tanh, np.tanh)
+erf = of_method(Tensor.erf)
 
 
-def sqrt(x: TensorLike) -> Tensor:
-    """The square root of each element."""
-    return as_tensor(x).sqrt()
-
-
-def square(x: TensorLike) -> Tensor:
-    """The square of each element."""
-    return as_tensor(x).square()
-
-
-def abs(x: TensorLike) -> Tensor:
-    """The absolute value of each element; the gradient at 0 is 0."""
-    return as_tensor(x).abs()
-
-
-def sign(x: TensorLike) -> Tensor:
-    """-1, 0 or 1: the sign of each element; the gradient is 0 everywhere."""
-    return as_tensor(x).sign()
-
-
-def sin(x: TensorLike) -> Tensor:
-    """The sine of each element."""
-    return as_tensor(x).sin()
-
-
-def cos(x: TensorLike) -> Tensor:
-    """The cosine of each element."""
-    return as_tensor(x).cos()
-
-
-def tan(x: TensorLike) -> Tensor:
-    """The tangent of each element."""
-    return as_tensor(x).tan()
-
-
-def arcsin(x: TensorLike) -> Tensor:
-    """The angle in [-pi/2, pi/2] whose sine each element, in [-1, 1], is."""
-    return as_tensor(x).arcsin()
-
-
-def arccos(x: TensorLike) -> Tensor:
-    """The angle in [0, pi] whose cosine each element, in [-1, 1], is."""
-    return as_tensor(x).arccos()
-
-
-def arctan(x: TensorLike) -> Tensor:
-    """The angle in (-pi/2, pi/2) whose tangent each element is."""
-    return as_tensor(x).arctan()
-
-
-def sinh(x: TensorLike) -> Tensor:
-    """The hyperbolic sine of each element."""
-    return as_tensor(x).sinh()
-
-
-def cosh(x: TensorLike) -> Tensor:
-    """The hyperbolic cosine of each element."""
-    return as_tensor(x).cosh()
-
-
-def tanh(x: TensorLike) -> Tensor:
-    """The hyperbolic tangent of each element."""
-    return as_tensor(x).tanh()
-
-
-def erf(x: TensorLike) -> Tensor:
-    """The error function of each element: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
-    return as_tensor(x).erf()
-
-
+@implements(np.power)
 def power(x: TensorLike, y: TensorLike) -> Tensor:
     """X to the power of y. By y the gradient is x^y ln x; where x is not positive it is 0."""
     return _both(ops.power, x, y)
 
 
+@implements(np.maximum)
 def maximum(x: TensorLike, y: TensorLike) -> Tensor:
     """The larger of x and y, element by element; where they are equal, each takes half of the gradient."""
     return _both(ops.maximum, x, y)
 
 
+@implements(np.minimum)
 def minimum(x: TensorLike, y: TensorLike) -> Tensor:
     """The smaller of x and y, element by element; where they are equal, each takes half of the gradient."""
     return _both(ops.minimum, x, y)
 
 
+@implements(np.clip, a_min="low", a_max="high", min="low", max="high")
 def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None = None) -> Tensor:
     """Each element, but at least `low` and at most `high`; bounds may be tensors with gradients of their own."""
     t = as_tensor(x)
@@ -139,6 +71,7 @@ def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None =
     return t if high is None else minimum(t, high)
 
 
+@implements(np.where)
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     """X where the condition holds, y elsewhere; the three broadcast. The condition has no gradient."""
     chosen = np.array(value(condition), dtype=bool)

@@ -12,8 +12,12 @@ from tensorgrad.checks import one_axis, one_of
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor, promotion
+from tensorgrad.tensor.numpy_protocol import implements
+
+__all__ = ["affine", "dot", "einsum", "matmul", "outer", "tensordot"]
 
 
+@implements(np.matmul)
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
     return promotion.matmul(as_tensor(x), as_tensor(y))  # type: ignore[no-any-return]
@@ -60,6 +64,7 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
     return y if inputs.ndim == 2 else y.reshape(*inputs.shape[:-1], *weights.shape[1:])
 
 
+@implements(np.dot, b="y")
 def dot(x: TensorLike, y: TensorLike) -> Tensor:
     """The sum of products over the last axis of x and the last but one of y, as ``numpy.dot`` has it."""
     a, b = as_tensor(x), as_tensor(y)
@@ -68,11 +73,13 @@ def dot(x: TensorLike, y: TensorLike) -> Tensor:
     return tensordot(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
 
 
+@implements(np.outer, b="y")
 def outer(x: TensorLike, y: TensorLike) -> Tensor:
     """The product of every element of x with every element of y, a matrix."""
     return as_tensor(x).reshape(-1, 1) * as_tensor(y).reshape(1, -1)
 
 
+@implements(np.tensordot, b="y")
 def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
     """The sum of products over pairs of axes, as ``numpy.tensordot`` has it.
 
@@ -107,6 +114,7 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[
     return matmul(matrix, other).reshape(outer_shape)
 
 
+@implements(np.einsum)
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
     """Einstein's summation, as ``numpy.einsum`` has it.
 

@@ -12,6 +12,8 @@ from tensorgrad.kernels.channels import moments
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = ["batch_norm", "dropout", "layer_norm"]
+
 
 def dropout(x: TensorLike, prob: float = 0.5, *, training: bool = True, rng: RNG = None) -> Tensor:
     """Set a share of the elements to zero and scale up the others, so that the mean stays (Srivastava et al. 2014).

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, one_axis, one_of
+from tensorgrad.checks import one_axis, one_of
+from tensorgrad.functional.of_method import of_method
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.numpy_protocol import implements
+
+__all__ = [
+    "broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "pad", "repeat", "reshape", "roll", "split",
+    "squeeze", "stack", "swapaxes", "take", "tile", "transpose",
+]  # fmt: skip
 
 
+@implements(np.reshape, newshape="shape")
 def reshape(x: TensorLike, shape: int | Sequence[int]) -> Tensor:
     """The elements, row-major, in another shape; one -1 is worked out."""
     return as_tensor(x).reshape(shape)
 
 
+@implements(np.transpose)
 def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> Tensor:
     """The axes in another order; reversed if none is given."""
     return as_tensor(x).transpose(axes)
 
 
-def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """The axes at `source` moved to `destination`; the others keep their order."""
-    return as_tensor(x).moveaxis(source, destination)
+moveaxis = of_method(Tensor.moveaxis, np.moveaxis)
+swapaxes = of_method(Tensor.swapaxes, np.swapaxes, axis1="first", axis2="second")
+squeeze = of_method(Tensor.squeeze, np.squeeze)
+expand_dims = of_method(Tensor.expand_dims, np.expand_dims)
+broadcast_to = of_method(Tensor.broadcast_to, np.broadcast_to)
 
 
-def swapaxes(x: TensorLike, first: int, second: int) -> Tensor:
-    """Two axes exchanged."""
-    return as_tensor(x).swapaxes(first, second)
-
-
-def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
-    """Without the axes of length 1, or without those named."""
-    return as_tensor(x).squeeze(axis)
-
-
-def expand_dims(x: TensorLike, axis: int | tuple[int, ...]) -> Tensor:
-    """With new axes of length 1 at the places named, counted in the result."""
-    return as_tensor(x).expand_dims(axis)
-
-
-def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
-    """Repeated along new axes and axes of length 1, without a copy."""
-    return as_tensor(x).broadcast_to(tuple(shape))
-
-
+@implements(np.concatenate)
 def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The tensors one after the other along an axis; they agree in all others."""
     tensors = _joinable(xs, "concatenate")
@@ -58,6 +49,7 @@ def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
     return ops.concatenate(*tensors, axis=along)
 
 
+@implements(np.stack)
 def stack(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new axis."""
     tensors = _joinable(xs, "stack")
@@ -78,11 +70,10 @@ def _joinable(xs: Sequence[TensorLike], name: str) -> list[Tensor]:
     return tensors
 
 
-def split(x: TensorLike, parts: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Cut along an axis: into that many equal parts, or before each of the indices given."""
-    return as_tensor(x).split(parts, axis)
+split = of_method(Tensor.split, np.split, indices_or_sections="parts")
 
 
+@implements(np.pad, pad_width="widths", constant_values="constant")
 def pad(x: TensorLike, widths: int | Sequence[Any], mode: str = "constant", constant: float = 0.0) -> Tensor:
     """Frame a tensor.
 
@@ -115,7 +106,7 @@ def pad(x: TensorLike, widths: int | Sequence[Any], mode: str = "constant", cons
         size = t.shape[axis]
         if before or after:
             limit = size - 1 if mode == "reflect" else (np.inf if size else -1)
-            if builtins.max(before, after) > limit:
+            if max(before, after) > limit:
                 raise ValueError(
                     f"pad: {mode!r} cannot make ({before}, {after}) elements from axis {axis} of length {size}"
                 )
@@ -123,26 +114,8 @@ def pad(x: TensorLike, widths: int | Sequence[Any], mode: str = "constant", cons
     return t
 
 
-def flip(x: TensorLike, axis: Axis = None) -> Tensor:
-    """In reverse order along the axes, or along all."""
-    return as_tensor(x).flip(axis)
-
-
-def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
-    """Shifted along the axis, with what leaves at one end entering at the other; row-major if there is no axis."""
-    return as_tensor(x).roll(shift, axis)
-
-
-def repeat(x: TensorLike, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
-    """Each element of the axis several times in a row: as often as `repeats`, or its entry there, says."""
-    return as_tensor(x).repeat(repeats, axis)
-
-
-def tile(x: TensorLike, reps: int | Sequence[int]) -> Tensor:
-    """The whole tensor several times along each axis, as ``numpy.tile`` has it."""
-    return as_tensor(x).tile(reps)
-
-
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> Tensor:
-    """The slices at the indices, along one axis; single elements, row-major, if there is none."""
-    return as_tensor(x).take(indices, axis)
+flip = of_method(Tensor.flip, np.flip)
+roll = of_method(Tensor.roll, np.roll)
+repeat = of_method(Tensor.repeat, np.repeat)
+tile = of_method(Tensor.tile, np.tile)
+take = of_method(Tensor.take, np.take)

@@ -20,6 +20,11 @@ from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = [
+    "avg_pool2d", "col2im", "conv2d", "conv_transpose2d", "global_avg_pool2d", "global_max_pool2d", "im2col",
+    "max_pool2d", "min_pool2d", "upsample2d",
+]  # fmt: skip
+
 Size = int | tuple[int, int]
 
 

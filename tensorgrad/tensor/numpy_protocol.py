@@ -1,81 +1,62 @@
 """NumPy's functions on tensors: each keeps the graph or says why it cannot; none loses it silently.
 
-NumPy hands us the call (NEP 13 for ufuncs, NEP 18 for functions) as soon as one operand is a Tensor.
+NumPy hands us the call (NEP 13 for ufuncs, NEP 18 for functions) as soon as one operand is a Tensor. What is called
+instead is registered beside its definition, with :func:`implements`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tensorgrad import engine, ops
-from tensorgrad.tensor.promotion import binary, divide, matmul
+from tensorgrad import engine
 
-_ARITHMETIC = {
-    "add": ops.add,
-    "subtract": ops.sub,
-    "multiply": ops.mul,
-    "power": ops.power,
-    "maximum": ops.maximum,
-    "minimum": ops.minimum,
-}
-_ELEMENTWISE = {
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "sign", "sin", "cos", "tan", "arcsin",
-    "arccos", "arctan", "sinh", "cosh", "tanh",
-}  # fmt: skip
-# How many of a function's positional arguments mean the same to NumPy and to us; the others must be named.
-_FUNCTIONS = {
-    "sum": 2, "mean": 2, "var": 2, "std": 2, "max": 2, "min": 2, "prod": 2, "cumsum": 2, "sort": 2, "argmax": 2,
-    "argmin": 2, "any": 2, "all": 2, "reshape": 2, "transpose": 2, "moveaxis": 3, "swapaxes": 3, "squeeze": 2,
-    "expand_dims": 2, "broadcast_to": 2, "concatenate": 2, "stack": 2, "split": 3, "flip": 2, "roll": 3, "repeat": 3,
-    "tile": 2, "take": 3, "where": 3, "clip": 3, "dot": 2, "outer": 2, "tensordot": 3, "einsum": None, "pad": 3,
-}  # fmt: skip
-_ALIASES = {"amax": "max", "amin": "min"}
-_KEYWORDS = {
-    "a": "x", "ary": "x", "array": "x", "arr": "x", "m": "x", "A": "x", "arrays": "xs", "a_min": "low", "a_max": "high",
-    "min": "low", "max": "high", "indices_or_sections": "parts", "pad_width": "widths", "constant_values": "constant",
-}  # fmt: skip
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OURS: dict[Callable[..., Any], Callable[..., Any]] = {}
+_WORDS: dict[Callable[..., Any], Mapping[str, str]] = {}
 # What has no gradient in any case gives a plain array, as the comparison operators of Tensor do.
-_PLAIN_UFUNCS = {
-    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isfinite", "isinf", "isnan", "signbit",
-    "logical_and", "logical_or", "logical_not", "logical_xor", "floor", "ceil", "rint", "trunc", "floor_divide",
+_PLAIN = {
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isinf, np.isnan,
+    np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.floor, np.ceil, np.rint, np.trunc,
+    np.floor_divide, np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv,
+    np.array_repr, np.array_str, np.array2string, np.result_type, np.can_cast, np.shares_memory, np.may_share_memory,
+    np.iscomplexobj, np.isrealobj, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argsort, np.nonzero,
+    np.count_nonzero, np.round, np.around,
 }  # fmt: skip
-_PLAIN_FUNCTIONS = {
-    "shape", "ndim", "size", "allclose", "isclose", "array_equal", "array_equiv", "array_repr", "array_str",
-    "array2string", "result_type", "can_cast", "shares_memory", "may_share_memory", "iscomplexobj", "isrealobj",
-    "zeros_like", "ones_like", "full_like", "empty_like", "argsort", "nonzero", "count_nonzero", "round", "around",
-}  # fmt: skip
+
+
+def implements(*functions: Callable[..., Any], **words: str) -> Callable[[F], F]:
+    """Register the function that follows as what NumPy's `functions` do when they are given a tensor.
+
+    The first parameter of NumPy's function is the first of ours. `words` has NumPy's names of others, and ours for
+    them, where they differ: ``@implements(np.pad, pad_width="widths")``.
+    """
+
+    def register(ours: F) -> F:
+        for function in functions:
+            _OURS[function] = ours
+            _WORDS[function] = words
+        return ours
+
+    return register
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Carry out a NumPy ufunc of which at least one operand is a tensor."""
-    from tensorgrad import functional
-
     name = ufunc.__name__
-    out = kwargs.get("out")
-    if method == "__call__" and (name in _PLAIN_UFUNCS or _only_writes(inputs, out)):
-        return getattr(ufunc, method)(*map(engine.value, inputs), **kwargs)
+    if method == "__call__" and (ufunc in _PLAIN or _only_writes(inputs, kwargs.get("out"))):
+        return ufunc(*map(engine.value, inputs), **kwargs)
     if method != "__call__" or kwargs:
         how = f"np.{name}.{method}" if method != "__call__" else f"np.{name} with {', '.join(kwargs)}="
         raise TypeError(f"{how} cannot keep a Tensor's graph; use Tensor's own methods, or .numpy() to leave the graph")
-    if name in _ARITHMETIC:
-        return binary(_ARITHMETIC[name], *inputs)
-    if name == "divide":
-        return divide(*inputs)
-    if name == "matmul":
-        return matmul(*inputs)
-    if name in ("absolute", "fabs"):
-        return abs(inputs[0])
-    if name == "negative":
-        return -inputs[0]
-    if name == "positive":
-        return inputs[0]
-    if name in _ELEMENTWISE:
-        return getattr(functional, name)(*inputs)
-    raise TypeError(f"np.{name} has no gradient here; use .numpy() to leave the graph, or write a primitive for it")
+    if ufunc not in _OURS:
+        raise TypeError(f"np.{name} has no gradient here; use .numpy() to leave the graph, or write a primitive for it")
+    return _OURS[ufunc](*inputs)
 
 
 def _only_writes(inputs: tuple[Any, ...], out: Any) -> bool:
@@ -89,24 +70,33 @@ def _only_writes(inputs: tuple[Any, ...], out: Any) -> bool:
 
 def apply_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Carry out another NumPy function of which at least one argument is, or holds, a tensor."""
-    from tensorgrad import functional
-
-    name = _ALIASES.get(function.__name__, function.__name__)
-    if function.__module__ == "numpy" and name in _FUNCTIONS:
-        ours = getattr(functional, name)
-        kwargs = {_KEYWORDS.get(key, key): value for key, value in kwargs.items()}
-        same = _FUNCTIONS[name]
-        try:
-            if same is not None and len(args) > same:
-                raise TypeError(f"only the first {same} arguments may go without their name")
-            inspect.signature(ours).bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"np.{name} on a Tensor: {error}; ours takes {inspect.signature(ours)}") from None
-        return ours(*args, **kwargs)
-    if function.__module__ == "numpy" and name in _PLAIN_FUNCTIONS:
+    if function in _PLAIN:
         return function(*_values(args), **{key: _values(value) for key, value in kwargs.items()})
-    whole = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-    raise TypeError(f"{whole} would lose the Tensor's graph; use tensorgrad's own, or .numpy() to leave it")
+    if function not in _OURS:
+        whole = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        raise TypeError(f"{whole} would lose the Tensor's graph; use tensorgrad's own, or .numpy() to leave it")
+    ours, names = _OURS[function], _positional(function)
+    signature = inspect.signature(ours)
+    words = {**dict(zip(names[:1], signature.parameters, strict=False)), **_WORDS[function]}
+    if names:
+        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
+        args = args[len(names) :]
+    named = {words.get(key, key): value for key, value in kwargs.items()}
+    try:
+        signature.bind(*args, **named)
+    except TypeError as error:
+        raise TypeError(f"np.{function.__name__} on a Tensor: {error}; ours takes {signature}") from None
+    return ours(*args, **named)
+
+
+@cache
+def _positional(function: Callable[..., Any]) -> list[str]:
+    """The names of a NumPy function's positional parameters; none where NumPy does not tell them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C, before NumPy 2.4
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def _values(x: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -397,6 +398,14 @@ class Tensor(Methods):
 
     def __copy__(self) -> Self:
         return _rebuild(type(self), self.array, self.requires_grad, self.grad)
+
+
+# NumPy's operators with an array on the left; those that are functions too are registered beside them.
+for _ufunc, _operation in ((np.add, ops.add), (np.subtract, ops.sub), (np.multiply, ops.mul)):
+    numpy_protocol.implements(_ufunc)(partial(binary, _operation))
+numpy_protocol.implements(np.divide)(divide)
+numpy_protocol.implements(np.negative)(Tensor.__neg__)
+numpy_protocol.implements(np.positive)(Tensor.__pos__)
 
 
 def tensor(data: TensorLike, dtype: npt.DTypeLike | None = None, requires_grad: bool = False) -> Tensor:

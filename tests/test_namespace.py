@@ -1,0 +1,72 @@
+"""What is public: __all__, dir(), help(), and what a star import brings."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import inspect
+import io
+import pkgutil
+import pydoc
+import re
+from contextlib import redirect_stdout
+
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import functional, losses
+
+SHARED = {"of_method", "same_dtype", "by_name"}  # helpers of several files
+FAMILIES = [f"tensorgrad.functional.{module.name}" for module in pkgutil.iter_modules(functional.__path__)]
+
+
+@pytest.mark.parametrize("name", ["tensorgrad", "tensorgrad.functional", "tensorgrad.losses", *FAMILIES])
+def test_all_names_what_is_there_and_nothing_that_python_calls_otherwise(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", [])
+    assert len(set(exported)) == len(exported)
+    assert all(hasattr(module, each) for each in exported)
+    own = {each for each, value in vars(module).items() if getattr(value, "__module__", None) == name}
+    assert {each for each in own if inspect.isfunction(vars(module)[each]) and each[0] != "_"} <= {*exported, *SHARED}
+
+
+def test_every_function_is_in_the_package_itself() -> None:
+    for module in (functional, losses):
+        for name in module.__all__:
+            assert getattr(tg, name) is getattr(module, name)
+
+
+def test_a_star_import_leaves_pythons_own_functions_alone() -> None:
+    brought: dict[str, object] = {}
+    exec("from tensorgrad import *", brought)
+    assert {"CNN", "conv2d", "mse", "tensor", "exp"} <= set(brought)
+    assert not {name for name in brought if not name.startswith("_")} & set(dir(builtins))
+    assert set(functional.__all__) & set(dir(builtins)) == set(functional.__all__) - set(tg.__all__)
+
+
+def test_dir_shows_what_is_public() -> None:
+    assert {"CNN", "sum", "plot", "conv2d"} <= set(dir(tg))
+    assert not {"np", "importlib", "TYPE_CHECKING", "ModuleType", "annotations"} & set(dir(tg))
+    assert dir(functional) == sorted(functional.__all__)
+
+
+def test_help_shows_the_way() -> None:
+    """Whatever the first page names is there, and what somebody needs first is on it."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        pydoc.Helper(output=out).help("tensorgrad")
+    for first in ("CNN", "tensorgrad.layers", "tensorgrad.callbacks", "tensorgrad.functional", "gradcheck", "seed"):
+        assert first in out.getvalue()
+    table = re.findall(r"^    (\S.*?)(?:  .*)?$", tg.__doc__ or "", re.MULTILINE)
+    names = [name for row in table for name in row.replace(",", " ").split()]
+    assert len(names) > 25
+    assert not [name for name in names if not pydoc.locate(name) and not hasattr(tg, name)]
+
+
+def test_a_function_has_the_docstring_and_the_parameters_of_the_method() -> None:
+    assert functional.var.__doc__ == tg.Tensor.var.__doc__
+    assert str(inspect.signature(functional.norm)) == (
+        "(x: 'TensorLike', ord: 'float' = 2, axis: 'Axis' = None, keepdims: 'bool' = False) -> 'Tensor'"
+    )
+    assert functional.sum.__name__ == functional.sum.__qualname__ == "sum"
+    assert tg.sum(x=[1.0, 2.0], axis=0).item() == 3  # type: ignore[call-arg]  # see of_method
