@@ -16,10 +16,6 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from tensorgrad.checks import one_of
 from tensorgrad.optim.adam import Adam as Adam
 from tensorgrad.optim.adam import Adamax as Adamax
 from tensorgrad.optim.adam import AdamW as AdamW
@@ -32,41 +28,14 @@ from tensorgrad.optim.clip import clip_grad_value as clip_grad_value
 from tensorgrad.optim.descent import SGD as SGD
 from tensorgrad.optim.descent import Iterative as Iterative
 from tensorgrad.optim.descent import Momentum as Momentum
+from tensorgrad.optim.groups import Group as Group
 from tensorgrad.optim.lbfgs import minimize as minimize
+from tensorgrad.optim.optimizer import OPTIMIZERS as OPTIMIZERS
 from tensorgrad.optim.optimizer import Optimizer as Optimizer
+from tensorgrad.optim.optimizer import by_name as by_name
 from tensorgrad.optim.schedules import Constant as Constant
 from tensorgrad.optim.schedules import Cosine as Cosine
 from tensorgrad.optim.schedules import Exponential as Exponential
 from tensorgrad.optim.schedules import StepDecay as StepDecay
 from tensorgrad.optim.schedules import WarmUp as WarmUp
-from tensorgrad.tensor import Tensor
-
-OPTIMIZERS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (SGD, Iterative, Momentum, RMSprop, Adagrad, Adam, Adamax, Adadelta, Nadam, AdamW)
-}
-
-
-def by_name(name: str, params: Iterable[Tensor], lr: float | None = None, mr: float | None = None) -> Optimizer:
-    """Make an optimizer by its name: "sgd", "iterative", "momentum", "rmsprop", "adagrad", "adam", "adamax", ...
-
-    Parameters
-    ----------
-    name : str
-        A key of ``OPTIMIZERS``.
-    params : iterable of Tensor
-        What to optimize.
-    lr : float, optional
-        The learning rate. Default: the optimizer's own.
-    mr : float, optional
-        The momentum rate of "sgd". Default: its own. The others have none, and ignore it.
-
-    Raises
-    ------
-    ValueError
-        If there is no optimizer of this name; the message lists those that there are.
-
-    """
-    one_of(name, OPTIMIZERS, "optim", "optimizer")
-    rates = {"lr": lr, "mr": mr if name == "sgd" else None}
-    made: Optimizer = OPTIMIZERS[name](params, **{key: rate for key, rate in rates.items() if rate is not None})
-    return made
+from tensorgrad.optim.setting import Setting as Setting

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import pow, sqrt
 
 import numpy as np
 
+from tensorgrad.optim.arguments import number, positive, share
 from tensorgrad.optim.averages import move_average, move_average_of_squares
+from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
-from tensorgrad.tensor import Array, Tensor
+from tensorgrad.optim.setting import Setting
+from tensorgrad.tensor import Array
 
 
 class Adam(Optimizer):
@@ -23,8 +26,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     beta1, beta2 : float
@@ -42,13 +45,13 @@ class Adam(Optimizer):
 
     name = "adam"
     slots = ("m", "v")
-    beta1: float
-    beta2: float
-    eps: float
+    beta1 = Setting(share)
+    beta2 = Setting(share)
+    eps = Setting(positive)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -97,7 +100,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -118,8 +121,8 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     beta1, beta2 : float
@@ -137,13 +140,13 @@ class Adamax(Optimizer):
 
     name = "adamax"
     slots = ("m", "u")
-    beta1: float
-    beta2: float
-    eps: float
+    beta1 = Setting(share)
+    beta2 = Setting(share)
+    eps = Setting(positive)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.002,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -177,8 +180,8 @@ class Nadam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     beta1, beta2 : float
@@ -198,14 +201,14 @@ class Nadam(Optimizer):
 
     name = "nadam"
     slots = ("m", "v")
-    beta1: float
-    beta2: float
-    eps: float
-    momentum_decay: float
+    beta1 = Setting(share)
+    beta2 = Setting(share)
+    eps = Setting(positive)
+    momentum_decay = Setting(number)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.002,
         beta1: float = 0.9,
         beta2: float = 0.999,

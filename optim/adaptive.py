@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from tensorgrad.optim.arguments import positive, share
 from tensorgrad.optim.averages import move_average_of_squares
+from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
-from tensorgrad.tensor import Array, Tensor
+from tensorgrad.optim.setting import Setting
+from tensorgrad.tensor import Array
 
 
 class Adagrad(Optimizer):
@@ -21,8 +24,8 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     eps : float
@@ -39,11 +42,9 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     slots = ("s",)
-    eps: float
+    eps = Setting(positive)
 
-    def __init__(
-        self, params: Iterable[Tensor], lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, params: Params, lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr, weight_decay, eps=eps)
 
     def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
@@ -66,8 +67,8 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     rho : float
@@ -86,12 +87,12 @@ class RMSprop(Optimizer):
 
     name = "rmsprop"
     slots = ("v",)
-    rho: float
-    eps: float
+    rho = Setting(share)
+    eps = Setting(positive)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.01,
         rho: float = 0.9,
         eps: float = 1e-8,
@@ -121,8 +122,8 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate; the paper has none, that is 1.
     rho : float
@@ -140,12 +141,12 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     slots = ("v", "u")
-    rho: float
-    eps: float
+    rho = Setting(share)
+    eps = Setting(positive)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,

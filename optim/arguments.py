@@ -1,4 +1,4 @@
-"""What optimizers and schedules can be given, and what to say when they are given something else."""
+"""The checks of what optimizers and schedules are given."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ def count(value: Any, where: str, argument: str, low: int = 0) -> int:
     return int(value)
 
 
-def hyperparameter(value: Any, where: str, key: str) -> float | bool:
-    """The value of a hyperparameter by its name; one that is not known here is a number of at least 0."""
-    if key == "nesterov":
-        if not isinstance(value, bool):
-            raise TypeError(f"{where}: nesterov must be True or False, received {value!r}")
-        return value
-    if key in ("beta", "beta1", "beta2", "rho", "mr"):  # how much of the past stays
-        return number(value, where, key, below=1.0)
-    return positive(value, where, key) if key == "eps" else number(value, where, key)
+def share(value: Any, where: str, argument: str) -> float:
+    """How much of the past is kept: a number of at least 0 and less than 1."""
+    return number(value, where, argument, below=1.0)
+
+
+def flag(value: Any, where: str, argument: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{where}: {argument} must be True or False, received {value!r}")
+    return value
 
 
 def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:

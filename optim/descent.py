@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from tensorgrad.optim.arguments import flag, share
+from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
-from tensorgrad.tensor import Array, Tensor
+from tensorgrad.optim.setting import Setting
+from tensorgrad.tensor import Array
 
 
 class Iterative(Optimizer):
@@ -19,8 +22,8 @@ class Iterative(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     weight_decay : float
@@ -35,7 +38,7 @@ class Iterative(Optimizer):
 
     name = "iterative"
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 0.01, weight_decay: float = 0.0) -> None:
+    def __init__(self, params: Params, lr: float = 0.01, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr, weight_decay)
 
     def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
@@ -53,8 +56,8 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     mr : float
@@ -75,11 +78,9 @@ class SGD(Optimizer):
 
     name = "sgd"
     slots = ("v",)
-    mr: float
+    mr = Setting(share)
 
-    def __init__(
-        self, params: Iterable[Tensor], lr: float = 0.01, mr: float = 0.001, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, params: Params, lr: float = 0.01, mr: float = 0.001, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr, weight_decay, mr=mr)
 
     def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
@@ -102,8 +103,8 @@ class Momentum(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
-        What to optimize.
+    params : iterable of Tensor, or of dict
+        What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
         The learning rate.
     beta : float
@@ -123,12 +124,12 @@ class Momentum(Optimizer):
 
     name = "momentum"
     slots = ("v",)
-    beta: float
-    nesterov: bool
+    beta = Setting(share)
+    nesterov = Setting(flag)
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float = 0.01,
         beta: float = 0.9,
         weight_decay: float = 0.0005,

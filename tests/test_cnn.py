@@ -17,9 +17,10 @@ import pytest
 from tensorgrad import CNN, Tensor
 from tensorgrad.data import mnist, one_hot, standardize
 from tensorgrad.layers import FFL, Activation, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
-from tensorgrad.optim import OPTIMIZERS, Adam
+from tensorgrad.optim import Adam
 from tensorgrad.training.loop import NonFiniteLossError
 from tensorgrad.training.terminal import Progress
+from tests.optim.problems import NAMES
 
 
 def small(seed: int = 0, **compiled) -> CNN:
@@ -140,7 +141,7 @@ def test_it_learns_what_it_is_shown() -> None:
     )
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_optimizer_by_name_lowers_the_loss(name: str) -> None:
     lr = {"adadelta": 1.0, "sgd": 0.05, "iterative": 0.05, "momentum": 0.02}.get(name, 0.005)
     history = small(opt=name, lr=lr).train(X, Y, epochs=8, batch_size=8, val_split=0, verbose=0)

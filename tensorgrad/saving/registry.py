@@ -31,8 +31,12 @@ _kinds: dict[str, type[Any]] = {
     for name, kind in vars(module).items()
     if category(kind) in ("layer", "schedule")
 }
-_kinds |= {kind.name: kind for kind in optim.OPTIMIZERS.values()}
-_ours = frozenset(_kinds)
+_ours = frozenset({*_kinds, *optim.OPTIMIZERS})
+
+
+def _known() -> dict[str, type[Any]]:
+    """All that are registered; optimizers are by being defined."""
+    return {**_kinds, **optim.OPTIMIZERS}
 
 
 @overload
@@ -42,7 +46,9 @@ def register(*, name: str) -> Callable[[Kind], Kind]: ...
 
 
 def register(kind: type[Any] | None = None, *, name: str | None = None) -> Any:
-    """Let files hold a class of yours: a layer, an optimizer, or a learning-rate schedule that is a dataclass.
+    """Let files hold a class of yours: a layer, or a learning-rate schedule that is a dataclass.
+
+    An optimizer needs this only for another name in files than its own ``name``.
 
     A file has only the name, so a program that loads the model must register the class too, before. It is made with
     the arguments that are in the file, whatever they are.
@@ -85,7 +91,7 @@ def register_as(kind: type[Any], name: str | None) -> type[Any]:
             f"register: expected a subclass of Layer or Optimizer, or a dataclass that can be called, received {kind!r}"
         )
     label = name or (kind.name if issubclass(kind, Optimizer) else kind.__name__)
-    known = _kinds.get(label)
+    known = _known().get(label)
     if known is not None and known is not kind:
         same = (known.__module__, known.__qualname__) == (kind.__module__, kind.__qualname__)
         if label in _ours or not same:  # a notebook's cell that is run again defines the same class again
@@ -100,7 +106,7 @@ def register_as(kind: type[Any], name: str | None) -> type[Any]:
 def name_of(value: object, what: str) -> str:
     """The name under which files hold objects of a class."""
     kind = type(value)
-    for name, known in _kinds.items():
+    for name, known in _known().items():
         if known is kind:
             return name
     advice = "put @tensorgrad.saving.register above the class"
@@ -114,7 +120,7 @@ def name_of(value: object, what: str) -> str:
 
 def kind_of(name: str, wanted: str, where: str) -> type[Any]:
     """The class that a name in a file stands for, of a category."""
-    kind = _kinds.get(name)
+    kind = _known().get(name)
     if kind is None or category(kind) != wanted:
         raise ModelFileError(
             f"{where}: there is no {wanted} {name[:60]!r} here; if it is a class of yours, register it with "

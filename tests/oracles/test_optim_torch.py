@@ -45,6 +45,7 @@ PAIRS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     missing=st.sampled_from([0.0, 0.0, 0.3]),
     arguments=st.sampled_from([{}, {"lr": 0.02}, {"lr": 0.02, "weight_decay": 0.1}]),
     change=st.booleans(),
+    grouped=st.booleans(),
 )
 def test_same_weights(
     name: str,
@@ -56,16 +57,24 @@ def test_same_weights(
     missing: float,
     arguments: dict[str, float],
     change: bool,
+    grouped: bool,
 ) -> None:
     make, make_theirs = PAIRS[name]
     arguments = {"lr": 0.01, **arguments} if name in ("sgd", "iterative", "momentum", "nesterov") else arguments
     rng = np.random.default_rng(seed)
     ours = [Tensor(rng.standard_normal(s).astype(dtype), requires_grad=True) for s in shapes]
     theirs = [torch.tensor(p.numpy().copy(), requires_grad=True) for p in ours]
-    optimizer, other = make(ours, **arguments), make_theirs(theirs, **arguments)
+
+    def parts(params: Any) -> Any:
+        grouping = [{"params": params[1:]}, {"params": params[:1], "weight_decay": 0.2}]
+        return grouping if grouped and len(params) > 1 else params
+
+    optimizer, other = make(parts(ours), **arguments), make_theirs(parts(theirs), **arguments)
     for step in range(steps):
         if change and step == steps // 2:
-            optimizer.lr = other.param_groups[0]["lr"] = 0.003
+            optimizer.lr = 0.003
+            for group in other.param_groups:
+                group["lr"] = 0.003
         for p, q in zip(ours, theirs, strict=True):
             g = None if rng.random() < missing else (scale * rng.standard_normal(p.shape)).astype(dtype)
             p.grad = None if g is None else Tensor(g)

@@ -20,14 +20,15 @@ import tensorgrad
 from tensorgrad import CNN
 from tensorgrad.data import Augment
 from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, LayerNorm, Pool2d
-from tensorgrad.optim import OPTIMIZERS, Cosine, Momentum, StepDecay, WarmUp
+from tensorgrad.optim import Cosine, Momentum, StepDecay, WarmUp
 from tensorgrad.training.callbacks import Callback, ModelCheckpoint, ReduceLROnPlateau
 from tensorgrad.training.history import History
+from tests.optim.problems import NAMES
 
 Array = npt.NDArray[Any]
 
 # How to compile, and how to train: every optimizer, and each of the other things that training can remember.
-CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {name: ({"opt": name, "lr": 0.02}, {}) for name in OPTIMIZERS}
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {name: ({"opt": name, "lr": 0.02}, {}) for name in NAMES}
 CASES |= {
     "nesterov": ({"opt": "nesterov"}, {}),
     "cosine": ({"lr": WarmUp(5, then=Cosine(0.05, 40)), "opt": "adam"}, {}),
