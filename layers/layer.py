@@ -8,8 +8,9 @@ from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from tensorgrad.engine import no_grad
+from tensorgrad.engine import no_grad, wrote
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.random import RNG, generator
@@ -209,6 +210,22 @@ class Layer:
         for part, layer in self.named_inner_layers():
             start = f"{part}."
             layer.preset({key.removeprefix(start): v for key, v in values.items() if key.startswith(start)})
+
+    def astype(self, dtype: npt.DTypeLike) -> None:
+        """Compute in another floating dtype: convert the parameters and the buffers, at any depth.
+
+        An optimizer made before keeps hold of the parameters, but not of their dtype: make it afterwards.
+        """
+        wanted = np.dtype(dtype)
+        if wanted.kind != "f":
+            raise TypeError(f"{self.title}: astype needs a floating dtype, such as 'float64'; received {dtype!r}")
+        for layer in self.walk():
+            for name, value in vars(layer).items():
+                if isinstance(value, Tensor) and value.is_leaf:
+                    value.array = value.array.astype(wanted)
+                    wrote(value)
+                elif name in layer.buffers and value is not None:
+                    setattr(layer, name, value.astype(wanted))
 
     @property
     def parameter_count(self) -> int:

@@ -238,6 +238,11 @@ class Network:
                 return parameter.dtype
         return np.dtype(np.float32)
 
+    def astype(self, dtype: npt.DTypeLike) -> None:
+        """Compute in another floating dtype: convert parameters and running statistics. Compile the model after it."""
+        for layer in self.layers:
+            layer.astype(dtype)
+
     # -- using it --------------------------------------------------------------------------------------------
 
     def check_samples(self, X: Any, owner: str) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool
+from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool, Sequential
 from tensorgrad.network import Network
 
 
@@ -100,3 +100,17 @@ def test_a_seed_must_be_an_int(seed: Any) -> None:
 def test_a_batch_size_must_be_an_int(size: Any) -> None:
     with pytest.raises(ValueError, match="predict: batch_size must be an int of at least 1, or None, received"):
         made(0).predict(X, batch_size=size)
+
+
+def test_astype_converts_parameters_and_statistics_at_any_depth() -> None:
+    network = Network(seed=0)
+    for layer in (FFL(input_shape=3, neurons=4), Sequential([BatchNorm(), FFL(neurons=2)])):
+        network.add(layer)
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    before = network.predict(x)
+    network.astype("float64")
+    assert {np.asarray(item).dtype for item in network.state_dict().values()} == {np.dtype("float64")}
+    np.testing.assert_allclose(network.predict(x), before, rtol=1e-5)
+    assert network.predict(x).dtype == network(x, training=True).dtype == np.float64
+    with pytest.raises(TypeError, match="astype needs a floating dtype"):
+        network.astype(int)
