@@ -1,4 +1,4 @@
-"""Pictures of what a classifier says: the confusion matrix, and the images that it gets wrong."""
+"""Pictures of a classifier's answers: the confusion matrix, and the images that it gets wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import inspection
-from tensorgrad.plot.sheet import FAINT, INK, new_figure
+from tensorgrad.checks import whole
+from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure
 from tensorgrad.plot.tiles import natural, show
 from tensorgrad.tensor import Array
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from tensorgrad.cnn import CNN
 
 
-def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None) -> Figure:
-    """How many samples of each class (row) the model says to be of each class (column).
+ACROSS = 8  # mistakes in a row
+HEAD, ROW = 0.3, 1.4  # inches
 
-    Blue is what is right, red what is wrong; the darker, the larger the share of its row.
+
+def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None) -> Figure:
+    """The number of samples of each class (row) that the model takes for each class (column).
+
+    Blue is right and red is wrong; the darker, the larger the share of the row.
 
     Parameters
     ----------
@@ -35,15 +40,15 @@ def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequ
     counts = inspection.confusion_matrix(model, X, Y)
     names = _names(names, len(counts), "confusion_matrix")
     size = 1.3 + 0.42 * len(counts)
-    figure = new_figure(size + 0.3, size, flowing=True)
+    figure = new_figure(size + 1.7, size, flowing=True)
     axes = figure.add_subplot()
     axes.imshow(_shades(counts), interpolation="nearest")
     for (i, j), count in np.ndenumerate(counts):
         if count:
             dark = count > 0.6 * counts[i].sum()
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
-    axes.set_xticks(range(len(counts)), names)
-    axes.set_yticks(range(len(counts)), names)
+    axes.set_xticks(range(len(counts)), map(literal, names))
+    axes.set_yticks(range(len(counts)), map(literal, names))
     axes.set_xticks([i + 0.5 for i in range(len(counts) - 1)], minor=True)
     axes.set_yticks([i + 0.5 for i in range(len(counts) - 1)], minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
@@ -54,23 +59,45 @@ def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequ
     axes.set_ylabel("what it is", fontsize=8.5, color=FAINT)
     right, total = int(counts.trace()), int(counts.sum())
     axes.set_title(f"{right} of {total} right: {right / total:.1%}", fontsize=9, weight="bold", color=INK)
+    for right_or_wrong, text in ((False, "wrong"), (True, "right")):
+        _share_bar(figure, axes, right_or_wrong, text)
     return figure  # type: ignore[no-any-return]
 
 
+def _share_bar(figure: Any, axes: Any, right: bool, text: str) -> None:
+    """The colours of the shares of a row."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap
+
+    shares = ScalarMappable(cmap=ListedColormap(_shade(np.linspace(0, 1, 256), np.full(256, right))))
+    bar = figure.colorbar(shares, ax=axes, fraction=0.05, pad=0.02, aspect=40)
+    bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0 %", "25 %", "50 %", "75 %", "100 %"])
+    bar.set_label(f"{text}: share of the row", fontsize=7, color=FAINT, labelpad=2)
+    bar.ax.tick_params(labelsize=6.5, colors=FAINT, length=2)
+    bar.outline.set_visible(False)
+
+
 def _shades(counts: Array) -> Array:
-    """A colour per cell: from white to blue on the diagonal, to red beside it, so that a few mistakes are seen too."""
+    """A colour per cell."""
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    return np.where(counts[..., None] > 0, _shade(shares, np.eye(len(counts), dtype=bool)), 0.965)
+
+
+def _shade(shares: Array, right: Array) -> Array:
+    """From white to blue for what is right, to red for what is wrong: there by the root, so that a few are seen."""
     blue, red = np.array([0.10, 0.33, 0.60]), np.array([0.80, 0.25, 0.15])
-    depth = np.where(np.eye(len(counts), dtype=bool), 0.05 + 0.95 * shares, np.sqrt(shares))[..., None]
-    full = np.where(np.eye(len(counts), dtype=bool)[..., None], blue, red)
-    return np.where(counts[..., None] > 0, 1 - depth * (1 - full), 0.965)
+    depth = np.where(right, 0.05 + 0.95 * shares, np.sqrt(shares))[..., None]
+    colours: Array = 1 - depth * (1 - np.where(right[..., None], blue, red))
+    return colours
 
 
 def mistakes(
     model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None, *, most: int = 24
 ) -> Figure:
-    """The images that the model gets wrong, with what they are, what it says and how sure it is: the surest first.
+    """The images that the model gets wrong, the most confident mistakes first.
+
+    Each is shown in its own scale of grey or colour, with its class, the model's, and how sure the model is.
 
     Parameters
     ----------
@@ -81,6 +108,7 @@ def mistakes(
     most : int
         Show at most so many.
     """
+    most = whole(most, "mistakes", "most")
     found = inspection.mistakes(model, X, Y)
     images = np.asarray(X)
     if images.ndim != 4:
@@ -89,26 +117,27 @@ def mistakes(
     names = _names(names, classes, "mistakes")
     total = len(found.indices)
     shown = min(most, total)
-    down = max(1, ceil(shown / 8))
-    figure = new_figure(9, 0.4 + 1.4 * down)
+    down = max(1, ceil(shown / ACROSS))
+    figure = new_figure(9, HEAD + ROW * down)
     which = f"the {shown} of which the model is surest" if shown < total else "those of which it is surest come first"
     text = f"{total} of {len(images)} images are wrong" + (f"; {which}" if total else "")
-    figure.text(0.01, 1 - 0.22 / (0.4 + 1.4 * down), text, fontsize=9, weight="bold", color=INK)
+    figure.text(0.012, 1 - 0.2 / (HEAD + ROW * down), text, fontsize=9, weight="bold", color=INK)
     answers = [(names[found.labels[place]], names[found.said[place]]) for place in range(shown)]
     between = ",\n" if any(len(label + said) > 10 for label, said in answers) else ", "
     for place, (label, said) in enumerate(answers):
-        row, column = divmod(place, 8)
+        row, column = divmod(place, ACROSS)
         axes = _cell(figure, down, row, column)
         show(axes, natural(images[found.indices[place]].astype(np.float64)))
-        axes.set_title(f"{label}{between}says {said}", fontsize=8, color=INK, pad=12)
+        axes.set_title(literal(f"{label}{between}says {said}"), fontsize=8, color=INK, pad=12)
         axes.text(0.5, 1.03, f"{found.confidence[place]:.0%} sure", fontsize=7, color=FAINT, ha="center",
                   transform=axes.transAxes)  # fmt: skip
     return figure  # type: ignore[no-any-return]
 
 
 def _cell(figure: Any, down: int, row: int, column: int) -> Any:
-    height = 0.4 + 1.4 * down
-    return figure.add_axes((0.012 + column / 8.1, (1.4 * (down - 1 - row) + 0.05) / height, 0.9 / 9, 0.9 / height))
+    height = HEAD + ROW * down
+    left, bottom = 0.012 + column * (0.976 + 0.02) / ACROSS, (ROW * (down - 1 - row) + 0.05) / height
+    return figure.add_axes((left, bottom, 0.976 / ACROSS - 0.02, (ROW - 0.47) / height))
 
 
 def _names(names: Sequence[str] | None, classes: int, owner: str) -> list[str]:

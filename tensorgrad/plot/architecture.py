@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tensorgrad.inspection.structure import describe_shape, heading, parameters_of
 from tensorgrad.inspection.tracing import top_layers
 from tensorgrad.layers.layer import Layer
-from tensorgrad.plot.sheet import FAINT, INK, new_figure
+from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ COLOURS = {"convolution": "#d5e4f5", "dense": "#f7dfd3", "resampling": "#dcefdc"
 
 
 def architecture(model: CNN) -> Figure:
-    """The layers as a diagram; branches stand side by side, joined by a plus: ``inspection.to_mermaid`` drawn."""
+    """The layers as a diagram, with branches side by side: the picture of :func:`tensorgrad.inspection.to_mermaid`."""
     if not model.layers:
         raise ValueError("architecture: the model has no layers yet; add them first")
     chain = _Chain([_part(layer, name) for name, layer in top_layers(model)])
@@ -59,8 +59,8 @@ class _Box:
         title = heading(self.layer)
         below = ", ".join(part for part in (self.name, parameters_of(self.layer)) if part)
         middle = top - HIGH / 2
-        axes.text(x, middle + (0.09 if below else 0), title, ha="center", va="center", fontsize=8.5, color=INK)
-        axes.text(x, middle - 0.1, below, ha="center", va="center", fontsize=7, color=FAINT)
+        axes.text(x, middle + (0.09 if below else 0), literal(title), ha="center", va="center", fontsize=8.5, color=INK)
+        axes.text(x, middle - 0.1, literal(below), ha="center", va="center", fontsize=7, color=FAINT)
 
 
 class _Chain:
@@ -112,7 +112,7 @@ class _Fork:
                 axes.annotate("", (x + side * PLUS, level), (middle, level), arrowprops=_ARROW)
             left += branch.width + APART
         axes.add_patch(Circle((x, bottom - PLUS), PLUS, facecolor="white", edgecolor="#888888", zorder=3))
-        axes.text(x, bottom - PLUS, self.sign, ha="center", va="center", fontsize=10, color=INK, zorder=4)
+        axes.text(x, bottom - PLUS, literal(self.sign), ha="center", va="center", fontsize=10, color=INK, zorder=4)
 
 
 _ARROW = {"arrowstyle": "-|>", "color": "#888888", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8}

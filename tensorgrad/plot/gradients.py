@@ -1,4 +1,4 @@
-"""Pictures that the gradient by the image makes: which pixels matter, and what a unit wants to see."""
+"""Pictures of gradients by the image: which pixels matter, and what excites a unit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import inspection
-from tensorgrad.plot.sheet import INK, WIDTH, new_figure, sheet
-from tensorgrad.plot.tiles import grey, natural, rows_of, show, tile_band
+from tensorgrad.inspection.gradients import highest_class
+from tensorgrad.inspection.tracing import sample
+from tensorgrad.plot.sheet import INK, Scale, colour_bar, new_figure, page_width, sheet
+from tensorgrad.plot.tiles import grey, limits, natural, rows_of, show, tile_band
 from tensorgrad.tensor import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tensorgrad.cnn import CNN
+
+ACROSS = 10  # images in a row
 
 
 def saliency(
@@ -34,16 +38,22 @@ def saliency(
         )
     strongest = strength.max(-1)
     pixels = natural(np.asarray(image, dtype=np.float64))
-    figure = new_figure(5.4, 2.0)
-    said = model.predict(np.asarray(image))[0]
-    texts = ("the image", f"pixels that move the score of {said.argmax() if label is None else label}", "both")
+    figure = new_figure(5.9, 2.0)
+    shown = highest_class(model, sample(model, image, "saliency")) if label is None else label
+    texts = ("the image", f"pixels that move the score of {shown}", "both")
+    low, high = limits(strongest)
+    scale = Scale(min(low, 0.0), high, "inferno")
+    lefts = (0.01, 0.315, 0.705)  # between the last two there is room for the colour bar
     for place, text in enumerate(texts):
-        axes = figure.add_axes((0.01 + 0.335 * place, 0.02, 0.31, 0.837))
+        axes = figure.add_axes((lefts[place], 0.02, 0.284, 0.837))
         if place != 1:
-            show(axes, pixels if place == 0 else grey(-pixels.mean(-1)) * 0.65 + 0.35)
+            mean = pixels.mean(-1)
+            show(axes, pixels if place == 0 else 1 - 0.65 * grey(mean, mean.min(), mean.max()))
         if place != 0:
-            show(axes, strongest, cmap="inferno" if place == 1 else _see_through())
+            colours = scale.colours if place == 1 else _see_through()
+            show(axes, strongest, cmap=colours, vmin=scale.low, vmax=scale.high)
         axes.set_title(text, fontsize=7.5, color=INK, pad=3)
+    colour_bar(figure.add_axes((0.61, 0.02, 0.017, 0.837)), scale)
     return figure  # type: ignore[no-any-return]
 
 
@@ -65,11 +75,12 @@ def gradient_ascent(model: CNN, layer: str, units: Sequence[int] | None = None, 
             f"gradient_ascent: expected a model of images, whose samples have shape (H, W, C); they have shape "
             f"{images.shape[1:]}; use inspection.gradient_ascent for its numbers"
         )
-    across = min(10, len(images))
+    across = min(ACROSS, len(images))
+    page = page_width([across])
     numbers = list(range(len(images))) if units is None else list(units)
     tiles = rows_of(natural(images), across)
     bands = []
     for start, row in zip(range(0, len(images), across), tiles, strict=True):
-        title = f"{layer}: what excites each of its units" if start == 0 else ""
-        bands.append(tile_band(title, row[None], WIDTH / 10, columns=numbers[start : start + across]))
+        title = f"{layer}: what excites each unit, each image in its own scale" if start == 0 else ""
+        bands.append(tile_band(title, row[None], page, columns=numbers[start : start + across]))
     return sheet(bands)

@@ -1,17 +1,19 @@
-"""A picture of how an image changes on its way through the layers."""
+"""A picture of what each layer makes of one image."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import inspection
+from tensorgrad.checks import whole
 from tensorgrad.inspection.tracing import named_layers
-from tensorgrad.layers import Dropout, Flatten, Pool2d, Sequential
-from tensorgrad.plot.sheet import ACCENT, FAINT, INK, WIDTH, Band, plain, sheet
-from tensorgrad.plot.tiles import grey, natural, rows_of, tile_band
+from tensorgrad.plot.sheet import ACCENT, FAINT, INK, Band, Scale, page_width, plain, sheet
+from tensorgrad.plot.tiles import grey, limits, natural, not_finite, rows_of, tile_band
 from tensorgrad.tensor import Array
 
 if TYPE_CHECKING:
@@ -19,14 +21,31 @@ if TYPE_CHECKING:
 
     from tensorgrad.cnn import CNN
 
-ACROSS = 16  # maps in a row
+ACROSS = 8, 16  # maps in a row: rather few and large, but at most so many
 BARS = 128  # numbers that still make a bar chart
 
 
-def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
-    """One image through every layer: what each layer gives; of pools and dropout also what goes in, above it.
+@dataclass
+class _Row:
+    """What one layer gives, and those that pass it on as it is."""
 
-    Each map is in grey, from its own least value (black) to its greatest (white). A vector is a bar chart.
+    names: list[str]
+    out: Array
+    shares: bool
+
+    @property
+    def subject(self) -> str:
+        """``"Conv2d1 gives"``, or ``"Pool2d2, Dropout3 and Flatten4 give"``."""
+        *others, last = self.names
+        return f"{', '.join(others)} and {last} give" if others else f"{last} gives"
+
+
+def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
+    """One image on its way through the layers: what each of them gives.
+
+    The maps of a layer share one scale, from the least of all its numbers (black) to the greatest (white). Vectors are
+    bar charts, or strips in grey if they are long. Layers that pass on what they receive, such as Flatten and, when
+    predicting, Dropout, share a row with the layer before.
 
     Parameters
     ----------
@@ -35,57 +54,85 @@ def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
     most : int
         Show at most so many maps of a layer; :func:`tensorgrad.inspection.feature_maps` has them all.
     """
-    maps = inspection.feature_maps(model, image)
-    layers = named_layers(model)
+    most = whole(most, "feature_maps", "most")
+    rows = _rows(model, image)
+    counts = [min(most, row.out.shape[-1]) for row in rows if row.out.ndim == 3]
+    page = page_width([*map(_across, counts), *(row.out.size // 2 for row in rows if row.out.ndim == 1)])
     bands = []
     pixels = np.asarray(image, dtype=np.float64)
     if pixels.ndim == 3:
-        bands.append(tile_band("the image", natural(pixels)[None, None], 1.0))
-    for name, (given, out) in maps.items():
-        layer = layers[name]
-        if isinstance(layer, Sequential):  # gives what the last layer in it gives
-            continue
-        if given.ndim == 3 and isinstance(layer, Pool2d | Dropout):
-            bands.append(_maps(f"{name} receives", given, most))
-        if out.ndim == 3:
-            bands.append(_maps(f"{name} gives", out, most))
-        elif out.ndim == 1 and out.size <= BARS:
-            bands.append(_bars(name, out, layer.activation == "softmax"))
+        bands.append(tile_band("the image", natural(pixels)[None, None], page))
+    for row in rows:
+        if row.out.ndim == 3:
+            bands.append(_maps(row, most, page))
+        elif row.out.ndim == 1 and row.out.size <= BARS:
+            bands.append(_bars(row, page))
         else:
-            same, how = ("the same ", ", in a row") if isinstance(layer, Flatten) else ("", "")
-            bands.append(_strip(f"{name} gives {same}{out.size} numbers{how}", out))
+            bands.append(_strip(row, page))
     return sheet(bands)
 
 
-def _maps(text: str, maps: Array, most: int) -> Band:
-    height, width, count = maps.shape
+def _rows(model: CNN, image: npt.ArrayLike) -> list[_Row]:
+    """What is to be shown; no row repeats the one before."""
+    layers = named_layers(model)
+    rows: list[_Row] = []
+    for name, (_, out) in inspection.feature_maps(model, image).items():
+        if layers[name].is_chain:  # gives what the last layer in it gives
+            continue
+        if rows and np.array_equal(out.ravel(), rows[-1].out.ravel(), equal_nan=True):
+            rows[-1].names.append(name)
+        else:
+            rows.append(_Row([name], out, layers[name].activation == "softmax"))
+    return rows
+
+
+def _across(count: int) -> int:
+    """How many of so many maps stand in a row: all, or half of them, or as many as fit."""
+    few, many = ACROSS
+    return min(count, max(few, min(many, ceil(count / 2))))
+
+
+def _maps(row: _Row, most: int, page: float) -> Band:
+    height, width, count = row.out.shape
     part = f"{most} of {count}" if most < count else f"{count}"
-    tiles = rows_of(grey(maps[..., :most].transpose(2, 0, 1)), min(ACROSS, count, most))
-    return tile_band(f"{text} {part} map{'s' if count > 1 else ''} of {height} x {width}", tiles, WIDTH / ACROSS)
+    low, high = limits(row.out)
+    shown = row.out[..., :most].transpose(2, 0, 1)
+    tiles = rows_of(grey(shown, low, high), _across(len(shown)))
+    title = f"{row.subject} {part} map{'s' if count > 1 else ''} of {height} x {width}"
+    return tile_band(title, tiles, page, note=not_finite(row.out), scale=Scale(low, high, "gray"))
 
 
-def _bars(name: str, values: Array, shares: bool) -> Band:
+def _bars(row: _Row, page: float) -> Band:
+    values = row.out.astype(np.float64)
+    finite = np.isfinite(values)
+
     def draw(axes: Any) -> None:
-        best = int(values.argmax())
-        axes.bar(range(values.size), values, color=[ACCENT if i == best else "#b8c4d2" for i in range(values.size)])
+        best = int(np.where(finite, values, -np.inf).argmax()) if finite.any() else -1
+        heights = np.where(finite, values, 0)
+        axes.bar(range(values.size), heights, color=[ACCENT if i == best else "#b8c4d2" for i in range(values.size)])
         plain(axes).set_xlim(-0.6, values.size - 0.4)
         if values.size <= 32:
             axes.set_xticks(range(values.size))
         axes.axhline(0, color="#aaaaaa", linewidth=0.6)
-        if shares:
+        if row.shares:
             axes.set_ylim(0, 1.25)
             axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-            axes.text(best, values[best] + 0.04, f"{values[best]:.1%}", ha="center", fontsize=7, color=INK)
+            if best >= 0:
+                axes.text(best, heights[best] + 0.04, f"{heights[best]:.1%}", ha="center", fontsize=7, color=INK)
 
-    title = f"{name} gives {values.size} " + ("probabilities" if shares else "numbers")
-    return Band(title, min(WIDTH, max(2.5, 0.34 * values.size)), 0.85, draw, below=0.12)
+    kind = "probabilities" if row.shares else "number" if values.size == 1 else "numbers"
+    note = not_finite(values).replace(" (pink)", "")
+    return Band(f"{row.subject} {values.size} {kind}", page * min(1.0, values.size / 4), 0.85, draw, note, below=0.12)
 
 
-def _strip(title: str, values: Array) -> Band:
+def _strip(row: _Row, page: float) -> Band:
+    low, high = limits(row.out)
+
     def draw(axes: Any) -> None:
-        axes.imshow(values.reshape(1, -1), cmap="gray", aspect="auto")
+        axes.imshow(grey(row.out.reshape(1, -1), low, high), aspect="auto", interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_color(FAINT)
 
-    return Band(title, WIDTH, 0.22, draw)
+    scale = Scale(low, high, "gray")
+    return Band(f"{row.subject} {row.out.size} numbers", page, 0.3, draw, not_finite(row.out), scale=scale)

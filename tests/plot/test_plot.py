@@ -8,16 +8,18 @@ import runpy
 import struct
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from tensorgrad import CNN, inspection, plot
-from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Pool2d
-from tensorgrad.plot.tiles import grey, mosaic, natural, rows_of, signed
+from tensorgrad.layers import FFL, Add, Conv2d, Dropout, Flatten, Pool2d
+from tensorgrad.plot.tiles import NOT_FINITE, grey, mosaic, natural, rows_of, signed
 from tensorgrad.training.history import History
 from tests.inspection.test_inspection import flat, images, nested
 
@@ -63,9 +65,8 @@ def test_training_curves_of_one_run_and_of_several() -> None:
     assert "60 %" in texts(figure)
     several = plot.training_curves({"adam": history(), "sgd": history(5, validation=False)})
     assert [len(axes.lines) for axes in several.axes] == [3, 3]
-    legend = several.axes[0].get_legend()
-    assert legend is not None
-    assert [t.get_text() for t in legend.texts] == ["adam, training", "adam, validation", "sgd, training"]
+    (legend,) = several.legends
+    assert [t.get_text() for t in legend.texts] == ["adam", "sgd", "training", "validation"]
     size(several)
 
 
@@ -81,10 +82,10 @@ def test_visualize_is_the_training_curves() -> None:
 def test_filters_are_one_tile_each_and_a_cap_is_said(channels: int) -> None:
     model = nested(channels)
     figure = plot.filters(model)
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 6  # and a colour bar for each
     assert f"Input Layer: 3 filters (columns) by {channels} channel" in texts(figure)
     limit = np.abs(inspection.filters(model)["Input Layer"]).max()
-    assert f"blue -{limit:.2g}   white 0   red {limit:.2g}" in texts(figure)
+    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == [f"{-limit:.2g}", f"{limit:.2g}", "0"]
     size(figure)
     assert "2 of 3 filters (columns) by 2 of 3 channels" in texts(plot.filters(model, most=2))
 
@@ -93,20 +94,20 @@ def test_dense_weights_are_images_or_a_matrix() -> None:
     figure = plot.dense_weights(nested())
     assert "FFL7: 5 neurons (columns) by 3 channels (rows), each 4 x 4" in texts(figure)
     assert "Out Layer(FFL): 4 neurons (rows) by 5 inputs (columns)" in texts(figure)
-    matrix = np.asarray(figure.axes[1].images[0].get_array())
+    matrix = np.asarray(figure.axes[2].images[0].get_array())
     assert matrix.shape == (4, 5, 3)
     size(figure)
     size(plot.dense_weights(flat()))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_feature_maps_show_every_layer_and_what_goes_into_pools_and_dropout(channels: int) -> None:
+def test_feature_maps_show_every_layer_once(channels: int) -> None:
     figure = plot.feature_maps(nested(channels), images(1, channels)[0])
     written = texts(figure)
     for line in (
         "the image", "Input Layer gives 3 maps of 8 x 8", "Add1.branches.0.layers.1 gives 3 maps of 8 x 8",
-        "Pool2d3 receives 3 maps of 8 x 8", "Pool2d3 gives 3 maps of 4 x 4", "Dropout4 receives", "Dropout4 gives",
-        "Flatten5 gives 48 numbers", "FFL7 gives 5 numbers", "Out Layer(FFL) gives 4 probabilities",
+        "Pool2d3, Dropout4, Flatten5 and Dropout6 give 3 maps of 4 x 4", "FFL7 gives 5 numbers",
+        "Out Layer(FFL) gives 4 probabilities",
     ):  # fmt: skip
         assert line in written
     assert "Add1.branches.0 gives" not in written  # what the last layer in it gives
@@ -122,7 +123,7 @@ def test_feature_maps_of_a_long_vector_of_many_maps_and_of_flat_samples() -> Non
         model.add(layer)
     figure = plot.feature_maps(model, images(1)[0], most=18)
     assert "Input Layer gives 18 of 20 maps of 8 x 8" in texts(figure)
-    assert "Flatten2 gives the same 320 numbers, in a row" in texts(figure)
+    assert "Pool2d1, Flatten2 and Dropout3 give 18 of 20 maps of 4 x 4" in texts(figure)
     size(figure)
     figure = plot.feature_maps(flat(), [1.0, 2.0, 3.0])
     assert len(figure.axes) == 1
@@ -174,7 +175,7 @@ def test_no_mistakes_are_a_picture_too() -> None:
 def test_saliency_is_beside_and_on_the_image(channels: int) -> None:
     model, x = nested(channels), images(1, channels)[0]
     figure = plot.saliency(model, x, 2)
-    _, strength, both = figure.axes
+    _, strength, both, _ = figure.axes
     assert (np.asarray(strength.images[0].get_array()) == inspection.saliency(model, x, 2).max(-1)).all()
     assert len(both.images) == 2
     assert "pixels that move the score of 2" in texts(figure)
@@ -193,10 +194,13 @@ def test_gradient_ascent_numbers_its_units() -> None:
 
 def test_statistics_with_and_without_gradients() -> None:
     model, x = nested(), images(6)
-    shown = len(inspection.statistics(model, x)) - 2  # but for the two chains
+    shown = len(inspection.statistics(model, x)) - 2 - 3  # but for two chains, and three layers that pass on
     assert len(plot.statistics(model, x).axes) == shown
     figure = plot.statistics(model, x, np.arange(6) % 4)
     assert len(figure.axes) == 2 * shown
+    assert "Pool2d3\nand Dropout4,\nFlatten5,\nDropout6" in texts(figure)
+    assert "on a logarithmic scale" in texts(figure)
+    assert figure.axes[0].get_yscale() == "symlog"
     assert "dead units" in texts(figure)
     size(figure)
 
@@ -231,8 +235,8 @@ def test_tiles_are_framed_and_equally_large() -> None:
 
 def test_colours() -> None:
     x = np.array([[[-2.0, 0.0], [1.0, 2.0]]])
-    assert grey(x)[0, :, :, 0].tolist() == [[0, 0.5], [0.75, 1]]
-    assert (grey(np.full((1, 2, 2), 7.0)) == 0).all()
+    assert grey(x, -2, 2)[0, :, :, 0].tolist() == [[0, 0.5], [0.75, 1]]
+    assert (grey(np.full((1, 2, 2), 7.0), 7, 7) == 0).all()
     colours = signed(x, 2.0)
     np.testing.assert_allclose(colours[0, 0, 1], colours[0, 0, 1, 0], atol=0.01)  # 0 is grey or white
     assert colours[0, 0, 0, 2] > colours[0, 0, 0, 0] + 0.2  # blue
@@ -246,6 +250,116 @@ def test_the_last_row_is_filled_up_with_nothing() -> None:
     assert rows.shape == (2, 3, 2, 2, 3)
     assert np.isnan(rows[1, 2]).all()
     assert (rows[1, 1] == 1).all()
+
+
+# -- what is easily drawn wrong ----------------------------------------------------------------------------------------
+
+
+def pixels(axes: Any) -> np.ndarray:
+    return np.asarray(axes.images[0].get_array())
+
+
+def test_maps_of_a_layer_share_a_scale_and_say_which() -> None:
+    model = CNN(seed=0)
+    kernel = np.zeros((1, 1, 1, 2), np.float32)
+    kernel[..., 0], kernel[..., 1] = 1, 0.01  # the second map is the first, a hundredth as strong
+    model.add(Conv2d((4, 4, 1), filters=2, kernel_size=1, padding=None, kernel=kernel, isbias=False))
+    image = np.arange(16.0).reshape(4, 4, 1)
+    figure = plot.feature_maps(model, image)
+    _, maps, bar = figure.axes
+    strong, faint = np.array_split(pixels(maps)[3:-3, :, 0], 2, axis=1)
+    assert strong[:, 3:-3].max() == 1
+    assert faint[:, 3:-3].max() < 0.02
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["0", "15"]
+
+
+@pytest.mark.parametrize("count", [1, 4, 11, 40])
+def test_tiles_fill_the_width_or_are_large(count: int) -> None:
+    model = CNN(seed=0)
+    model.add(Conv2d((8, 8, 1), filters=count))
+    for figure in (plot.filters(model), plot.feature_maps(model, images(1)[0])):
+        axes = figure.axes[0 if len(figure.axes) == 2 else 1]
+        width = axes.get_position().width * figure.bbox.width / figure.dpi
+        assert width > 0.75 * figure.bbox.width / figure.dpi or width / count > 2
+
+
+def test_no_row_repeats_the_one_above() -> None:
+    model = CNN(seed=0)
+    inner = [[Conv2d(filters=2), Dropout(0.5)], []]
+    for layer in (Conv2d((8, 8, 1), filters=2), Dropout(0.1), Add(inner), Pool2d(), Dropout(0.1), Flatten()):
+        model.add(layer)
+    figure = plot.feature_maps(model, images(1)[0])
+    rows = [pixels(axes) for axes in figure.axes if pixels(axes).ndim == 3]  # but for the colour bars
+    assert len(rows) == 1 + 4
+    assert not any(a.shape == b.shape and (a == b).all() for a, b in pairwise(rows))
+    assert len(plot.statistics(model, images(2)).axes) == 4
+
+
+def test_what_is_not_finite_is_pink_and_counted() -> None:
+    model = nested()
+    for layer in (model.layers[0], model.layers[-2]):
+        weights = layer.weights  # type: ignore[attr-defined]
+        weights.data[..., 0] = np.nan
+    figure = plot.filters(model)
+    assert "9 of 27 are not finite (pink)" in texts(figure)
+    assert (pixels(figure.axes[0])[20, 20] == NOT_FINITE).all()
+    assert pixels(figure.axes[0])[20, 80:].min() < 1  # the others are drawn as ever
+    size(figure)
+    size(plot.dense_weights(model))
+    figure = plot.feature_maps(model, images(1)[0])
+    assert "4 of 4 are not finite" in texts(figure)
+    size(figure)
+    figure = plot.statistics(model, images(4), np.arange(4))
+    assert "NaN or infinite 33%" in texts(figure)
+    assert "no finite number" in texts(figure)
+    size(figure)
+    size(plot.saliency(model, images(1)[0]))
+
+
+def test_dollar_signs_are_no_formulas() -> None:
+    names = ["$", "5$ or 6$", "$x^{", "_a"]
+    model, x = nested(), images(12)
+    labels = (model.predict(x).argmax(1) + 1) % 4
+    model.layers[0].name = "$\\frac{"
+    size(plot.confusion_matrix(model, x, labels, names))
+    size(plot.mistakes(model, x, labels, names))
+    size(plot.filters(model))
+    size(plot.architecture(model))
+    size(plot.statistics(model, x))
+    size(plot.training_curves(dict.fromkeys(names, history())))
+
+
+@pytest.mark.parametrize("count", [2, 11, 40])
+def test_the_legend_of_many_runs_stands_beside_the_curves(count: int) -> None:
+    figure = plot.training_curves({f"run {i}": history() for i in range(count)})
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert all(axes.get_window_extent().x1 <= box.x0 for axes in figure.axes)
+    assert all(axes.get_window_extent().width > 150 for axes in figure.axes)
+    colours = [matplotlib.colors.to_hex(line.get_color()) for line in legend.get_lines()[:count]]
+    assert len(set(colours)) == count
+
+
+def test_one_epoch_is_one_tick() -> None:
+    figure = plot.training_curves(history(1))
+    for axes in figure.axes:
+        assert axes.get_xticks().tolist() == [0]
+        assert axes.get_xlim() == (-0.5, 0.5)
+    assert [axes.get_xticks().tolist() for axes in plot.training_curves(history(3)).axes] == [[0, 1, 2]] * 2
+
+
+def test_curves_without_accuracy_show_another_figure() -> None:
+    run = History()
+    for epoch in range(3):
+        run.record(epoch, {"loss": 1.0, "val_loss": 2.0, "val_r2": 0.5, "time": 1.0})
+    figure = plot.training_curves(run)
+    assert [axes.get_title("left") for axes in figure.axes] == ["Loss", "R2"]
+    run = History()
+    run.record(0, {"loss": 1.0, "time": 1.0})
+    assert [axes.get_title("left") for axes in plot.training_curves(run).axes] == ["Loss"]
 
 
 # -- manners ---------------------------------------------------------------------------------------------------------
@@ -280,6 +394,13 @@ FIGURES: list[tuple[Any, str]] = [
         "mistakes: expected 4 names, one per class, received 1",
     ),
     (lambda: plot.feature_maps(nested(), np.zeros((7, 8, 1))), "received shape (7, 8, 1)"),
+    (lambda: plot.filters(nested(), most=0), "filters: most must be an int of at least 1, received 0"),
+    (
+        lambda: plot.dense_weights(nested(), most=True),
+        "dense_weights: most must be an int of at least 1, received True",
+    ),
+    (lambda: plot.feature_maps(nested(), images(1)[0], most=0), "feature_maps: most must be an int of at least 1"),
+    (lambda: plot.mistakes(nested(), images(2), [0, 1], most=-1), "mistakes: most must be an int of at least 1"),
     (lambda: plot.architecture(CNN()), "architecture: the model has no layers yet"),
 ]
 
@@ -288,6 +409,12 @@ FIGURES: list[tuple[Any, str]] = [
 def test_bad_input(call, message) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize("runs", [history().history, [history()], {"a": history().history}, None])
+def test_curves_of_no_history(runs) -> None:
+    with pytest.raises(TypeError, match=r"training_curves: expected a History, such as model.history, or a dict from"):
+        plot.training_curves(runs)
 
 
 CALLS: list[Any] = [
