@@ -34,9 +34,9 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
     ValueError
         If a run has no epochs yet.
     """
+    figure = new_figure(9 if isinstance(runs, History) else 10.5, 3.3, flowing=True)
     labelled = _labelled(runs)
     alone = len(labelled) == 1
-    figure = new_figure(9 if alone else 10.5, 3.3, flowing=True)
     colours = _colours(2 if alone else len(labelled))
     names = _names(labelled.values())
     for place, name in enumerate(names):
