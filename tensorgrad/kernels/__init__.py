@@ -4,9 +4,15 @@ Shapes throughout: images ``(N, H, W, C)``, kernels ``(KH, KW, C / groups, F)``,
 Sizes, strides, paddings and dilations are pairs (rows, columns). The dtype that comes in goes out; inputs are never
 written to; loops in Python go over the taps of a kernel and the tiles of a batch, and over nothing else.
 
-- ``convolution``: the three maps, and the choice between ``strips``, ``depthwise`` and ``full``, which do the work
-- ``lowering``: from images to matrices, drawn
+- ``plan``: which lowering a convolution gets, and why; :func:`explain` says it in words, ``docs/kernels.md`` draws it
+- ``convolution``: the three maps, tile by tile, by the lowering that was planned
+- ``pixels``, ``strips``, ``winograd``, ``depthwise``, ``full``: the lowerings; ``lowering``: what they share
+- ``matrix``: products of matrices; ``channels``: numbers for each channel
 - ``pooling``, ``elementwise``: passes over images
 - ``memory``: arrays from memory that is used again; ``threads``: slices of a batch on all cores;
   ``blas``: the library behind NumPy's matrix products
 """
+
+from tensorgrad.kernels.explanation import explain
+
+__all__ = ["explain"]

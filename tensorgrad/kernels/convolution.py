@@ -6,7 +6,9 @@ lowering that :mod:`tensorgrad.kernels.plan` has chosen for the shape.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,7 +44,7 @@ def conv2d(
     """
     x, w = _same_dtype(x, w)
     frame = (padding[0], padding[0]), (padding[1], padding[1])
-    planned = plan(len(x), _geometry(x, frame, w.shape[:2], w.shape[3], stride, dilation, groups))
+    planned = plan(len(x), geometry_of(x.shape, frame, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
     y = empty((len(x), *planned.out, w.shape[3]), x.dtype)
     _convolve(planned, x, frame, w, y, bias, activation)
     return y
@@ -72,39 +74,54 @@ def settled(planned: Plan, *operands: Array) -> Plan:
 def conv2d_input(
     g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    """The transpose of conv2d in its images, of the given shape: what a gradient of the result makes of them.
-
-    Pixel X of an image padded by p meets the kernel's row a where X + p = i s + a. With X + p = u s + r, where
-    r < s, that is i = u - t for the rows a = r + t s: for each remainder r, every s-th row of the result is a
-    convolution, with stride 1, of the gradient and every s-th row of the kernel, upside down. So are the columns.
-    """
+    """The transpose of conv2d in its images, of the given shape: what a gradient of the result makes of them."""
     g, w = _same_dtype(g, w)
     if stride != ONE and dilation != ONE:
         w, dilation = _dilated(w, dilation), ONE
-    h, wd, c = shape[1:]
     kh, kw, cg, f = w.shape
+    c = shape[3]
     backward = w.reshape(kh, kw, cg, groups, f // groups).swapaxes(2, 4)[::-1, ::-1].reshape(kh, kw, f // groups, c)
-    (sh, sw), (ph, pw) = stride, padding
-    in_some_window = sh <= kh and sw <= kw
+    in_some_window = stride[0] <= kh and stride[1] <= kw
     x = empty(shape, g.dtype) if in_some_window else zeros(shape, g.dtype)
-    for r in range(min(sh, kh)):
-        for q in range(min(sw, kw)):
-            part = backward[(kh - 1 - r) % sh :: sh, (kw - 1 - q) % sw :: sw]
-            top, rows = _meeting(h, g.shape[1], part.shape[0], r, sh, ph, dilation[0])
-            left, columns = _meeting(wd, g.shape[2], part.shape[1], q, sw, pw, dilation[1])
-            target = x[:, top::sh, left::sw]
-            if target.size:
-                geometry = _geometry(g, (rows, columns), part.shape[:2], c, ONE, dilation, groups)
-                planned = plan(len(g), geometry, in_place=target.flags.c_contiguous)
-                _convolve(planned, g, (rows, columns), part, target)
+    h, wd = shape[1:3]
+    for part in parts((h, wd), g.shape[1:3], (kh, kw), stride, padding, dilation):
+        kernel, target = backward[part.taps], x[(slice(None), *part.pixels)]
+        geometry = geometry_of(g.shape, part.frame, kernel.shape[:2], c, ONE, dilation, groups, g.dtype)
+        planned = plan(len(g), geometry, in_place=stride == ONE)
+        _convolve(planned, g, part.frame, kernel, target)
     return x
 
 
-def _meeting(size: int, out: int, taps: int, r: int, stride: int, padding: int, dilation: int) -> tuple[int, Pair]:
-    """Along one axis, for the remainder ``r``: the first pixel of the image, and the frame that the gradient needs."""
-    first = -(-(padding - r) // stride)  # the first u at or after the image's edge
-    last = (padding + size - 1 - r) // stride
-    return first * stride + r - padding, ((taps - 1) * dilation - first, last - (out - 1))
+class Part(NamedTuple):
+    """Every s-th row and column of images whose gradient is wanted: one convolution, with stride 1."""
+
+    pixels: tuple[slice, slice]  # of the images
+    taps: tuple[slice, slice]  # of the kernel, upside down
+    frame: Frame  # around the gradient of the result
+
+
+def parts(image: Pair, out: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> list[Part]:
+    """What :func:`conv2d_input` is made of: one part with stride 1, up to s s with stride s.
+
+    Pixel X of an image padded by p meets the kernel's row a where X + p = i s + a. With X + p = u s + r, where
+    r < s, that is i = u - t for the rows a = r + t s: for each remainder r, every s-th row of the images is a
+    convolution, with stride 1, of the gradient and every s-th row of the kernel, upside down. So are the columns.
+    """
+    axes = ([*_along(*axis)] for axis in zip(image, out, size, stride, padding, dilation, strict=True))
+    return [Part(*zip(*both, strict=True)) for both in product(*axes)]
+
+
+def _along(
+    pixels: int, out: int, size: int, stride: int, padding: int, dilation: int
+) -> Iterator[tuple[slice, slice, Pair]]:
+    """The pixels, taps and frame of each part, along one axis."""
+    for r in range(min(stride, size)):
+        first = -(-(padding - r) // stride)  # the first u at or after the image's edge
+        last = (padding + pixels - 1 - r) // stride
+        taps = -(-(size - r) // stride)
+        if first <= last:
+            frame = (taps - 1) * dilation - first, last - (out - 1)
+            yield slice(first * stride + r - padding, None, stride), slice((size - 1 - r) % stride, None, stride), frame
 
 
 def _dilated(w: Array, dilation: Pair) -> Array:
@@ -119,7 +136,9 @@ def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, d
     """The transpose of conv2d in its kernels: ``(KH, KW, C / groups, F)``."""
     x, g = _same_dtype(x, g)
     frame = (padding[0], padding[0]), (padding[1], padding[1])
-    planned = plan(len(x), _geometry(x, frame, size, g.shape[3], stride, dilation, groups), by_weights=True)
+    planned = plan(
+        len(x), geometry_of(x.shape, frame, size, g.shape[3], stride, dilation, groups, x.dtype), by_weights=True
+    )
 
     def tile(images: slice) -> Array:
         framed_images, gradient = framed(x[images], *frame), g[images]
@@ -133,11 +152,20 @@ def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, d
     return total
 
 
-def _geometry(x: Array, frame: Frame, size: Pair, filters: int, stride: Pair, dilation: Pair, groups: int) -> Geometry:
-    """The convolution of images in a frame."""
+def geometry_of(
+    shape: tuple[int, ...],
+    frame: Frame,
+    size: Pair,
+    filters: int,
+    stride: Pair,
+    dilation: Pair,
+    groups: int,
+    dtype: Any,
+) -> Geometry:
+    """The convolution of images of a shape (N, H, W, C), in a frame."""
     (top, bottom), (left, right) = frame
-    _, h, w, c = x.shape
-    return Geometry((top + h + bottom, left + w + right, c), size, filters, stride, dilation, groups, x.dtype)
+    _, h, w, c = shape
+    return Geometry((top + h + bottom, left + w + right, c), size, filters, stride, dilation, groups, dtype)
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:
