@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: .venv/viz
 	$(BIN)/python examples/experiments.py 4 --pictures output
 
-test: .venv/test
-	$(BIN)/python -m pytest
+test: .venv/test # a process per core
+	$(BIN)/python -m pytest -n auto
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
@@ -17,7 +17,7 @@ bench-quick: .venv/bench
 	$(BIN)/python -m benchmarks --quick
 
 oracles: .venv/dev # the same gradients by PyTorch, ONNX's own node cases
-	$(BIN)/python -m pytest tests/oracles
+	$(BIN)/python -m pytest -n auto tests/oracles
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
