@@ -44,7 +44,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tensorgrad import data, functional, losses, random, saving
-from tensorgrad.cnn import CNN
+from tensorgrad.cnn import CNN, load_model, save_model
 from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
 from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
 from tensorgrad.engine import Primitive, no_grad, primitive
@@ -58,11 +58,10 @@ from tensorgrad.functional.windows import *
 from tensorgrad.kernels.threads import get_num_threads, set_num_threads
 from tensorgrad.losses import *
 from tensorgrad.random import seed
-from tensorgrad.saving import load_model, save_model
 from tensorgrad.tensor import Tensor, tensor
 from tensorgrad.training.history import History
+from tensorgrad.version import __version__ as __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
     "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "plot", "primitive",

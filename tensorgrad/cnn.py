@@ -438,34 +438,68 @@ class CNN(Network):
         Parameters
         ----------
         path : path
-            A file that ends in ``.json`` is the text's own JSON: layers and weights of the text's kinds. Any other,
-            such as ``model.tgrad``, holds every kind of layer, and all that training needs to go on: optimizer,
-            schedule, random states and history.
+            ``.json`` is the tutorial's own JSON, which holds the tutorial's kinds of layers and their weights. Any
+            other suffix, such as ``.tgrad``, holds every kind of layer, and all that training needs to go on:
+            optimizer, schedule, random states and history.
 
         Raises
         ------
         ValueError
             If the file could not hold the model: a layer that is not registered (:func:`tensorgrad.saving.register`),
-            or that the text's JSON does not have. Nothing is written then.
+            or that the tutorial's JSON does not have. Nothing is written then.
         OSError
-            If it cannot be written: what was at `path` before is still there.
+            If it cannot be written. What was at `path` before is still there.
         """
         saving.save_model(self, path)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Save parameters and running statistics alone; ``.safetensors`` needs the extra of that name."""
-        from tensorgrad.saving.weights import save_weights
-
-        save_weights(self, path)
+        saving.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Load parameters and running statistics from any of our files: all of them, with the same shapes, or none.
+        """Copy parameters and running statistics from any file of a model or of weights: all of them, or none.
 
         Raises
         ------
         tensorgrad.saving.ModelFileError
-            With a list of what is missing, unexpected, and of another shape or dtype. Nothing has changed then.
+            If some are missing, unexpected, or of another shape or dtype; it lists them. Nothing has changed then.
         """
-        from tensorgrad.saving.weights import load_weights
+        saving.load_weights(self, path)
 
-        load_weights(self, path)
+
+def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:
+    """Save a model; see :meth:`CNN.save_model`."""
+    if not isinstance(model, CNN):
+        hint = "; add it to a CNN: model.add(...)" if isinstance(model, Layer) else ""
+        raise TypeError(f"save_model: expected a CNN, received {type(model).__name__}{hint}")
+    model.save_model(path)
+
+
+def load_model(path: str | os.PathLike[str] = "model.json") -> CNN:
+    """Load a model that :meth:`CNN.save_model` or the tutorial's code has saved.
+
+    Nothing in a file is run, and objects are made of registered classes alone (:func:`tensorgrad.saving.register`).
+    The file's length and its number of parameters bound memory and time.
+
+    Parameters
+    ----------
+    path : path
+        ``.json`` is the tutorial's JSON, whose weights become float32 if that holds all of them exactly, and float64
+        otherwise. Any other suffix is our own format.
+
+    Returns
+    -------
+    CNN
+        Its predictions equal those of the saved model to the bit. From our own format it is compiled as the saved model
+        was, and its training goes on: see :meth:`CNN.resume`.
+
+    Raises
+    ------
+    tensorgrad.saving.ModelFileError
+        If the file is no model, is damaged, is of a newer version, or holds a layer that is not registered.
+    OSError
+        If the file cannot be read.
+    """
+    model = CNN()
+    saving.load_model(path, model)
+    return model

@@ -19,7 +19,7 @@ TOP = "tensorgrad"
 # The layers of the library. A file may import what belongs to its own name and to the lines above, never its neighbours
 # on the line or the lines below: at no place, neither inside a function nor under TYPE_CHECKING.
 LAYOUT = """
-    kernels checks random atomic_file deprecation
+    kernels checks random atomic_file deprecation version
     recording writes
     engine
     ops
@@ -61,16 +61,6 @@ STILL_THERE: set[tuple[str, str]] = {
     ("tensorgrad.plot.maps", "tensorgrad.cnn"),
     ("tensorgrad.plot.spreads", "tensorgrad.cnn"),
     ("tensorgrad.plot.weights", "tensorgrad.cnn"),
-    ("tensorgrad.saving", "tensorgrad.cnn"),
-    ("tensorgrad.saving.native", "tensorgrad"),
-    ("tensorgrad.saving.native", "tensorgrad.cnn"),
-    ("tensorgrad.saving.random_state", "tensorgrad.cnn"),
-    ("tensorgrad.saving.training_state", "tensorgrad.cnn"),
-    ("tensorgrad.saving.tutorial_reader", "tensorgrad.cnn"),
-    ("tensorgrad.saving.tutorial_writer", "tensorgrad.cnn"),
-    ("tensorgrad.saving.weights", "tensorgrad"),
-    ("tensorgrad.saving.weights", "tensorgrad.cnn"),
-    ("tensorgrad.saving.weights", "tensorgrad.saving.tutorial_reader"),
     ("tensorgrad.training.callbacks", "tensorgrad.cnn"),
     ("tensorgrad.training.loop", "tensorgrad.cnn"),
 }

@@ -1,4 +1,4 @@
-"""Models in files: all of a model, the text's JSON, or weights alone. Nothing that is read is ever run.
+"""Models in files: all of a model, the tutorial's JSON, or weights alone. Nothing in a file is ever run.
 
 >>> import tempfile, tensorgrad
 >>> from tensorgrad.layers import FFL
@@ -14,65 +14,65 @@ np.True_
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError as ModelFileError
+from tensorgrad.saving.errors import reading
 from tensorgrad.saving.registry import register as register
 
 if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+    from tensorgrad.saving.formats import Format
+    from tensorgrad.saving.protocols import Trainable
+
+ALONE = "a .safetensors file holds weights alone"
 
 
-def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:
-    """Save a model: see :meth:`tensorgrad.CNN.save_model`."""
-    suffix = Path(path).suffix.lower()
-    if suffix == ".safetensors":
-        raise ValueError("save_model: a .safetensors file holds weights alone; use save_weights, or another suffix")
-    if suffix == ".json":
-        from tensorgrad.saving import tutorial_writer  # here, so that a program that saves nothing need not wait for it
-
-        tutorial_writer.save(model, path)
-    else:
-        from tensorgrad.saving import native
-
-        native.save(model, path)
+def save_model(model: Trainable, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file, in the format of the file's suffix; see :meth:`tensorgrad.CNN.save_model`."""
+    if not model.layers:
+        raise ValueError("save: the model has no layers yet; add them first")
+    save = _format(path).save
+    if save is None:
+        raise ValueError(f"save_model: {ALONE}; use save_weights, or another suffix")
+    save(model, path)
 
 
-def load_model(path: str | os.PathLike[str] = "model.json") -> CNN:
-    """Load a model that :meth:`tensorgrad.CNN.save_model` has saved, or the text's code.
+def load_model(path: str | os.PathLike[str], model: Trainable) -> None:
+    """Fill a model that has no layers yet from a file; see :func:`tensorgrad.load_model`.
 
-    Nothing in a file is run, and no class is made that is not registered (:func:`register`). Memory and time are
-    bounded by the file's length and its number of parameters.
-
-    Parameters
-    ----------
-    path : path
-        A file that ends in ``.json`` is the text's JSON: its weights become float32 if all of them are exactly that,
-        and float64 otherwise. Any other is our own.
-
-    Returns
-    -------
-    CNN
-        It predicts, to the bit, what the model predicted that was saved. From a file of our own it is compiled as that
-        was, and trains on: see :meth:`tensorgrad.CNN.resume`.
-
-    Raises
-    ------
-    ModelFileError
-        If it is no model, damaged, of a newer version, or has a layer that is not registered.
-    OSError
-        If the file cannot be read.
+    After an error the model may have some of the layers.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix == ".safetensors":
-        raise ModelFileError(
-            f"{path}: a .safetensors file holds weights alone; make the model, then call its load_weights(path)"
-        )
-    if suffix == ".json":
-        from tensorgrad.saving import tutorial_reader
+    load = _format(path).load
+    if load is None:
+        raise ModelFileError(f"{path}: {ALONE}; make the model, then call its load_weights(path)")
+    load(path, model)
 
-        return tutorial_reader.load(path)
-    from tensorgrad.saving import native
 
-    return native.load(path)
+def save_weights(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write parameters and running statistics to a file; see :meth:`tensorgrad.CNN.save_weights`."""
+    _check_has_layers(network)
+    save = _format(path).save_weights
+    if save is None:
+        raise ValueError("save_weights: a .json file holds a whole model; use save_model, or another suffix")
+    save(network, path)
+
+
+def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
+    """Copy parameters and running statistics from a file; see :meth:`tensorgrad.CNN.load_weights`."""
+    from tensorgrad.saving import weights
+
+    _check_has_layers(network)
+    with reading(path):
+        weights.load(network, _format(path).read_weights(path))
+
+
+def _check_has_layers(network: Network) -> None:
+    if not network.layers:
+        raise ValueError("weights: the model has no layers yet; add them first")
+
+
+def _format(path: str | os.PathLike[str]) -> Format:
+    from tensorgrad.saving.formats import by_suffix  # here, because programs without files need not wait for it
+
+    return by_suffix(path)

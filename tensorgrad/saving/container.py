@@ -1,7 +1,7 @@
-"""The native file: a zip that holds a JSON header and arrays as .npy members, all uncompressed.
+"""The native container: an uncompressed zip of a JSON header and of arrays as .npy members.
 
-Reading trusts nothing: no size that a file declares is believed before it was compared with what is there, so memory
-and time are bounded by the file's length.
+Reading trusts nothing. A size that a file declares counts only after it was compared with what is there, so the file's
+length bounds memory and time.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array
 
 HEADER = "header.json"
-MODEL, WEIGHTS = "tensorgrad model", "tensorgrad weights"  # what the header says that the file is
-VERSION = 1  # of the format: to be raised when an older tensorgrad could no longer read what is written
-MAX_BYTES = 2**31 - 1  # of a file: a zip of more would need the ZIP64 extensions
+MODEL, WEIGHTS = "tensorgrad model", "tensorgrad weights"  # the header's "format"
+VERSION = 1  # of the format, to be raised when older versions of tensorgrad could not read what is written
+MAX_BYTES = 2**31 - 1  # a larger zip would need the ZIP64 extensions
 MAX_HEADER = 2**24  # bytes of JSON
-MAX_LISTS, MAX_COMMAS = 2**21, 2**22  # in JSON: a file can make Python objects of 20 times its length
+MAX_LISTS, MAX_COMMAS = 2**21, 2**22  # in JSON, whose Python objects can take 20 times its length
 MAX_MEMBERS = 10_000
 MAX_DIMENSIONS = 32
 
-# The header of a .npy member as NumPy writes it, of version 1.0: native numbers only, little-endian, in C order.
+# The header of a .npy member as NumPy writes it in version 1.0: numbers alone, little-endian, in C order.
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([<|][fiub][1248])', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n",
@@ -39,7 +39,7 @@ _NPY = re.compile(
 
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Write a file, whole or not at all. The same contents give the same bytes."""
+    """Write a file, whole or not at all. Equal contents give equal bytes."""
     import json  # these two take longer to import than all of this package
     import zipfile
 
@@ -54,8 +54,8 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     members = {HEADER: text} | {f"{name}.npy": _npy(name, array) for name, array in arrays.items()}
     with replacing(path) as file, zipfile.ZipFile(file, "w", allowZip64=False) as archive:
         for name, data in members.items():
-            info = zipfile.ZipInfo(name)  # dated 1980, as zips without a date are
-            info.external_attr = 0o644 << 16  # for those who unpack it
+            info = zipfile.ZipInfo(name)  # its date is 1980 in every file
+            info.external_attr = 0o644 << 16  # the permissions of unpacked files
             archive.writestr(info, data)
 
 
@@ -69,7 +69,7 @@ def _npy(name: str, array: Array) -> bytes:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Read a file: its header, and its arrays by name."""
+    """Read a file: its header and its arrays by name."""
     import zipfile
 
     data = read_bytes(path, MAX_BYTES)
@@ -82,8 +82,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             members = {info.filename: archive.read(info) for info in _checked(archive.infolist(), len(data))}
     except ModelFileError:
         raise
-    except Exception as error:  # many kinds, among them BadZipFile, EOFError, ValueError and struct.error
-        raise ModelFileError(f"it is damaged, or no zip: {error}; restore it from a copy") from None
+    except Exception as error:  # BadZipFile, EOFError, ValueError, struct.error and others
+        raise ModelFileError(f"it is damaged or no zip: {error}; restore it from a copy") from None
     if HEADER not in members:
         raise ModelFileError(f"it has no {HEADER}: it is a zip, but not a model of tensorgrad")
     header = parse_json(members.pop(HEADER), MAX_HEADER, HEADER)
@@ -93,7 +93,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
 
 
 def check_origin(header: dict[str, Any], *formats: str) -> None:
-    """Refuse a file that is something else, or of a version that nobody knew here."""
+    """Refuse a file of another format, or of a newer version."""
     if header.get("format") not in formats:
         validation.wrong("format", " or ".join(map(repr, formats)), header.get("format"))
     version = validation.whole(header.get("version"), "version", low=1)
@@ -105,11 +105,11 @@ def check_origin(header: dict[str, Any], *formats: str) -> None:
 
 
 def _checked(infos: list[Any], length: int) -> list[Any]:
-    """The entries of a zip's directory, if all of them together can be read without harm."""
+    """The entries of a zip's directory, after checks that all of them can be read safely."""
     seen: set[str] = set()
     for info in infos:
         if info.filename in seen:
-            raise ModelFileError(f"{info.filename[:100]!r} is in it more than once")
+            raise ModelFileError(f"it holds {info.filename[:100]!r} more than once")
         seen.add(info.filename)
         if info.flag_bits & 0x1:
             raise ModelFileError(f"{info.filename[:100]!r} is encrypted")
@@ -155,7 +155,7 @@ def _open(path: str, flags: int) -> int:
 
 
 def parse_json(data: bytes, limit: int, where: str) -> Any:
-    """JSON as it is defined: keys only once, no NaN, no infinity."""
+    """Parse strict JSON: each key once per object, no NaN, no infinity."""
     import json
 
     excess = too_long(data, limit)
@@ -165,16 +165,16 @@ def parse_json(data: bytes, limit: int, where: str) -> Any:
         return json.loads(data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object)
     except ModelFileError as error:
         raise ModelFileError(f"{where}: {error}") from None
-    except ValueError as error:  # also of the decoding, and of integers with thousands of digits
+    except ValueError as error:  # UnicodeDecodeError and integers of thousands of digits too
         raise ModelFileError(f"{where}: it is not JSON: {error}{_guess(data)}") from None
 
 
 def too_long(data: bytes, limit: int) -> str:
-    """What there is too much of in JSON, for it to be parsed in bounded memory; an empty string if it can be."""
+    """Say which limits JSON exceeds that keep the memory of parsing it bounded; empty if none."""
     counts = {"bytes": len(data), "lists and objects": data.count(b"[") + data.count(b"{"), "commas": data.count(b",")}
     limits = {"bytes": limit, "lists and objects": MAX_LISTS, "commas": MAX_COMMAS}
     return ", ".join(
-        f"it has {n} {what}, at most {limits[what]} are read" for what, n in counts.items() if n > limits[what]
+        f"it has {n} {what}, more than the limit of {limits[what]}" for what, n in counts.items() if n > limits[what]
     )
 
 
@@ -186,18 +186,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ModelFileError(f"{name[:100]!r} stands twice in one object")
+            raise ModelFileError(f"one object has the key {name[:100]!r} twice")
         found[name] = value
     return found
 
 
 def _guess(data: bytes) -> str:
-    """What a file that is something else may be."""
+    """What a file of another kind may be."""
     starts = {
-        b"PK": "; it looks like a zip, such as the models that have other suffixes than .json",
-        b"\x89HDF": "; it looks like HDF5, as Keras has it",
+        b"PK": "; it looks like a zip, as models with other suffixes than .json are",
+        b"\x89HDF": "; it looks like HDF5, as Keras writes it",
         b"\x80": "; it looks like a pickle, which is never loaded",
-        b"\x93NUMPY": "; it looks like a single array of NumPy's",
+        b"\x93NUMPY": "; it looks like a single NumPy array",
         b"{": "; it looks like JSON: rename it to .json",
     }
     return next((hint for start, hint in starts.items() if data.startswith(start)), "")

@@ -1,4 +1,4 @@
-"""What goes wrong with the files of models."""
+"""The error for files that are no model, and what turns other errors into it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from contextlib import contextmanager
 
 
 class ModelFileError(ValueError):
-    """A file is not a model that can be loaded. The message names the file, and what in it is wrong."""
+    """A file is not a model that can be loaded. The message names the file and what is wrong in it."""
 
 
 @contextmanager
 def reading(path: object) -> Iterator[None]:
-    """Whatever is found wrong while a file is read becomes a ModelFileError that names the file.
+    """Turn every error inside the block into a ModelFileError that names the file.
 
-    An OSError, such as of a file that does not exist, is left as it is, and so is a package that is missing.
+    An OSError, such as that of a missing file, passes through unchanged; so does the error of a missing package.
     """
     try:
         yield
     except (OSError, ImportError):
         raise
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {_short(error)}") from error.__cause__
+        raise ModelFileError(f"{path}: {_truncated(error)}") from error.__cause__
     except RecursionError:
         raise ModelFileError(f"{path}: it is nested too deeply to be a model") from None
     except MemoryError:
         raise ModelFileError(f"{path}: what it describes does not fit into memory") from None
     except Exception as error:
-        raise ModelFileError(f"{path}: {type(error).__name__}: {_short(error)}") from error
+        raise ModelFileError(f"{path}: {type(error).__name__}: {_truncated(error)}") from error
 
 
-def _short(error: Exception) -> str:
-    """What an error says, but for the most of what a file may have put into it."""
-    said = str(error)
-    return said if len(said) <= 4000 else f"{said[:2000]} ... {said[-100:]}"
+def _truncated(error: Exception) -> str:
+    """The error text, truncated so that a file's contents cannot flood it."""
+    text = str(error)
+    return text if len(text) <= 4000 else f"{text[:2000]} ... {text[-100:]}"

@@ -1,24 +1,22 @@
-"""The states of a model's random generators, as JSON."""
+"""The states of a network's random generators as JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tensorgrad.random import generator
 from tensorgrad.saving import validation
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.saving.protocols import Layered
 
 KIND = "PCG64"  # NumPy's default, which the library draws from
 
 
-def generators(model: CNN) -> list[np.random.Generator]:
-    """The model's own generator, and those of its layers and their parts: each once, in the layers' order."""
-    found = {id(model.rng): model.rng}
-    for layer in model.layers:
+def generators(network: Layered) -> list[np.random.Generator]:
+    """The network's generator, then those of its layers and of the layers inside of them, each once."""
+    found = {id(network.rng): network.rng}
+    for layer in network.layers:
         for part in layer.walk():
             if isinstance(part.rng, np.random.Generator) and part.rng is not generator():
                 found.setdefault(id(part.rng), part.rng)
@@ -26,7 +24,7 @@ def generators(model: CNN) -> list[np.random.Generator]:
 
 
 def encode(rng: np.random.Generator) -> list[int]:
-    """A generator's state: four integers, the first two of 128 bits."""
+    """A generator's state as four integers, the first two of 128 bits."""
     state: dict[str, Any] = dict(rng.bit_generator.state)
     if state["bit_generator"] != KIND:
         raise ValueError(
@@ -38,7 +36,7 @@ def encode(rng: np.random.Generator) -> list[int]:
 
 
 def decode(value: Any, where: str) -> dict[str, Any]:
-    """A state that a generator can be set to."""
+    """A state in the form that NumPy's generators take."""
     found = validation.items(value, where)
     limits = (2**128, 2**128, 2, 2**32)
     fits = len(found) == 4 and all(type(n) is int and 0 <= n < end for n, end in zip(found, limits, strict=True))
@@ -52,9 +50,9 @@ def decode(value: Any, where: str) -> dict[str, Any]:
     }
 
 
-def restore(model: CNN, values: Any, where: str) -> None:
-    """Set all generators to the states in a file."""
-    mine = generators(model)
+def restore(network: Layered, values: Any, where: str) -> None:
+    """Set all generators of a network to the states in a file."""
+    mine = generators(network)
     states = [decode(value, f"{where} {i}") for i, value in enumerate(validation.items(values, where))]
     if len(states) != len(mine):
         validation.wrong(where, f"{len(mine)} random states", values)

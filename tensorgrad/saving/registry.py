@@ -1,4 +1,4 @@
-"""The closed registry: which names in a file stand for which classes. Nothing else is ever made from a file."""
+"""The registry: which names in a file stand for which classes. Nothing else is ever made from a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = TypeVar("Kind", bound=type[Any])
 
 
 def category(kind: Any) -> str | None:
-    """What a class makes: layers, optimizers, schedules; None if it is nothing that a file can hold."""
+    """Whether a class is a layer, an optimizer or a schedule; None if files cannot hold its objects."""
     if not isinstance(kind, type) or kind in (Layer, Optimizer):
         return None
     if issubclass(kind, Layer):
@@ -35,7 +35,7 @@ _ours = frozenset({*_kinds, *optim.OPTIMIZERS})
 
 
 def _known() -> dict[str, type[Any]]:
-    """All that are registered; optimizers are by being defined."""
+    """All registered classes; an optimizer is registered by its definition."""
     return {**_kinds, **optim.OPTIMIZERS}
 
 
@@ -46,29 +46,29 @@ def register(*, name: str) -> Callable[[Kind], Kind]: ...
 
 
 def register(kind: type[Any] | None = None, *, name: str | None = None) -> Any:
-    """Let files hold a class of yours: a layer, or a learning-rate schedule that is a dataclass.
+    """Let files hold objects of your class: a layer, or a learning-rate schedule that is a dataclass.
 
-    An optimizer needs this only for another name in files than its own ``name``.
+    An optimizer needs this only if files are to hold another name than its own ``name``.
 
-    A file has only the name, so a program that loads the model must register the class too, before. It is made with
-    the arguments that are in the file, whatever they are.
+    A file holds only the class's name, so a program must register the class before it loads the file. The constructor
+    receives the arguments that are in the file, whatever they are.
 
     Parameters
     ----------
     kind : type
         A subclass of :class:`tensorgrad.layers.Layer` or :class:`tensorgrad.optim.Optimizer`, or a dataclass.
     name : str, optional
-        What files call it. Default: an optimizer's own ``name``, otherwise the class's.
+        The name in files; by default an optimizer's ``name``, or else the name of the class.
 
     Returns
     -------
     type
-        The same class, so that this can be a decorator: ``@register`` or ``@register(name="...")``.
+        The same class, so that ``@register`` and ``@register(name="...")`` are decorators.
 
     Raises
     ------
     ValueError
-        If the name stands for another class already.
+        If the name already stands for another class.
 
     Examples
     --------
@@ -80,12 +80,11 @@ def register(kind: type[Any] | None = None, *, name: str | None = None) -> Any:
     ...         return x / 2
     """
     if kind is None:
-        return lambda given: register_as(given, name)
-    return register_as(kind, name)
+        return lambda given: _register(given, name)
+    return _register(kind, name)
 
 
-def register_as(kind: type[Any], name: str | None) -> type[Any]:
-    """Do what :func:`register` does."""
+def _register(kind: type[Any], name: str | None) -> type[Any]:
     if category(kind) is None:
         raise TypeError(
             f"register: expected a subclass of Layer or Optimizer, or a dataclass that can be called, received {kind!r}"
@@ -96,7 +95,7 @@ def register_as(kind: type[Any], name: str | None) -> type[Any]:
         same = (known.__module__, known.__qualname__) == (kind.__module__, kind.__qualname__)
         if label in _ours or not same:  # a notebook's cell that is run again defines the same class again
             raise ValueError(
-                f"register: {label!r} stands for {known.__module__}.{known.__qualname__} already; "
+                f"register: {label!r} already stands for {known.__module__}.{known.__qualname__}; "
                 "give another name: @register(name=...)"
             )
     _kinds[label] = kind
@@ -104,7 +103,7 @@ def register_as(kind: type[Any], name: str | None) -> type[Any]:
 
 
 def name_of(value: object, what: str) -> str:
-    """The name under which files hold objects of a class."""
+    """The name of an object's class in files."""
     kind = type(value)
     for name, known in _known().items():
         if known is kind:
@@ -113,17 +112,17 @@ def name_of(value: object, what: str) -> str:
     if category(kind) is None:
         advice = "only layers, optimizers, and schedules that are dataclasses can be in a file"
     raise ValueError(
-        f"save: {what} is a {kind.__module__}.{kind.__qualname__}, which is not registered, so that no file of it "
-        f"could be loaded; {advice}"
+        f"save: {what} is a {kind.__module__}.{kind.__qualname__}, which is not registered, so the file could not be "
+        f"loaded; {advice}"
     )
 
 
 def kind_of(name: str, wanted: str, where: str) -> type[Any]:
-    """The class that a name in a file stands for, of a category."""
+    """The class of a category that a name in a file stands for."""
     kind = _known().get(name)
     if kind is None or category(kind) != wanted:
         raise ModelFileError(
-            f"{where}: there is no {wanted} {name[:60]!r} here; if it is a class of yours, register it with "
-            "tensorgrad.saving.register before loading; if not, the file needs a newer tensorgrad"
+            f"{where}: unknown {wanted} {name[:60]!r}; if it is a class of yours, register it with "
+            "tensorgrad.saving.register before loading; otherwise the file needs a newer tensorgrad"
         )
     return kind

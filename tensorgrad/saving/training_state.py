@@ -1,34 +1,32 @@
-"""How far the training of a model has come, as JSON and arrays: objective, optimizer, schedule, history."""
+"""A model's training as JSON and arrays: its objective, optimizer, schedule and history."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorgrad.optim.arguments import number
-from tensorgrad.saving import architecture, validation
+from tensorgrad.saving import architecture, validation, weights
 from tensorgrad.saving.errors import ModelFileError
+from tensorgrad.saving.protocols import Trainable
 from tensorgrad.saving.registry import kind_of, name_of
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.history import History
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
 SLOTS = "optimizer/"
 SHOWN = ("train_loss", "val_loss", "train_acc", "val_acc")
 COMPILED = ("loss", "metrics", "label_smoothing", "clip_norm", "clip_value")
 
 
-def encode_training(model: CNN, state: Mapping[str, Tensor | Array]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """What a compiled model trains for and how, and the arrays of its optimizer."""
+def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """How a compiled model is trained, and the arrays of its optimizer."""
     optimizer = model.optimizer
     names = {id(item): name for name, item in state.items()}
     lost = [i for i, p in enumerate(optimizer.params) if id(p) not in names]
     if lost:
         raise ValueError(
-            f"save: parameters {lost} of the optimizer are not in the model any more; compile the model again"
+            f"save: parameters {lost} of the optimizer are no longer in the model; compile the model again"
         )
     order = [names[id(p)] for p in optimizer.params]
     kept = optimizer.state_dict()
@@ -50,19 +48,19 @@ def encode_training(model: CNN, state: Mapping[str, Tensor | Array]) -> tuple[di
     }, arrays
 
 
-def restore_training(model: CNN, training: Any, arrays: Mapping[str, Array]) -> None:
-    """Compile a model as it was, and give its optimizer back what it knew."""
+def restore_training(model: Trainable, training: Any, arrays: Mapping[str, Array]) -> None:
+    """Compile a model as it was, and restore its optimizer."""
     found = validation.keys(training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"))
     kept = dict(validation.mapping(found["optimizer"], "optimizer"))
     kind = kind_of(validation.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
     kept["name"] = kind.name
     for n in (kept.get("step"), *validation.items(kept.get("updates"), "optimizer, updates")):
         validation.whole(n, "optimizer, steps")
-    tensors = dict(_tensors(model))
+    tensors = {name: item for name, item in weights.named(model).items() if isinstance(item, Tensor)}
     order = [validation.text(name, "parameters") for name in validation.items(found["parameters"], "parameters")]
     missing = [name for name in order if name not in tensors]
     if missing or len(set(order)) < len(order):
-        raise ModelFileError(f"optimizer: parameters must be the model's, each once; not in the model: {missing[:10]}")
+        raise ModelFileError(f"optimizer: parameters must be in the model, each once; not in the model: {missing[:10]}")
     slots = [validation.text(slot, "slots") for slot in validation.items(found["slots"], "slots")]
     if len(slots) * len(order) != len(arrays):
         raise ModelFileError(f"optimizer: {len(slots)} slots of {len(order)} parameters, but {len(arrays)} arrays")
@@ -86,7 +84,7 @@ def restore_training(model: CNN, training: Any, arrays: Mapping[str, Array]) -> 
         raise ModelFileError(f"training: {error}") from error
 
 
-def _compile(model: CNN, optimizer: Any, found: Mapping[str, Any]) -> None:
+def _compile(model: Trainable, optimizer: Any, found: Mapping[str, Any]) -> None:
     model.compile_model(
         opt=optimizer,
         loss=validation.text(found["loss"], "loss"),
@@ -104,19 +102,13 @@ def _limit(value: Any, where: str) -> float | None:
     return None if value is None else validation.number(value, where)
 
 
-def _tensors(model: CNN) -> list[tuple[str, Tensor]]:
-    from tensorgrad.saving.weights import named
-
-    return [(name, item) for name, item in named(model).items() if isinstance(item, Tensor)]
-
-
 def encode_history(history: History) -> dict[str, Any]:
     """The epochs and their figures."""
     for name, figures in history.history.items():
         if len(figures) != len(history.epoch):
             raise ValueError(
-                f"save: the history has {len(history)} epochs but {len(figures)} figures of {name!r}; add a figure to "
-                "every epoch, or none"
+                f"save: the history has {len(history)} epochs but {len(figures)} figures of {name!r}; give every epoch "
+                "one"
             )
     return {
         "epoch": list(history.epoch),
@@ -124,13 +116,13 @@ def encode_history(history: History) -> dict[str, Any]:
     }
 
 
-def encode_shown(model: CNN) -> dict[str, Any]:
-    """The figures that are kept as the text keeps them."""
+def encode_shown(model: Trainable) -> dict[str, Any]:
+    """The figures by epoch that the tutorial keeps."""
     return {name: [[epoch, _encoded(x)] for epoch, x in getattr(model, name).items()] for name in SHOWN}
 
 
-def restore_history(model: CNN, history: Any, shown: Any) -> None:
-    """Give a model the history that it had."""
+def restore_history(model: Trainable, history: Any, shown: Any) -> None:
+    """Give a model its history back."""
     found = validation.keys(history, "history", ("epoch", "figures"))
     epochs = [validation.whole(n, "history, epoch") for n in validation.items(found["epoch"], "history, epoch")]
     if epochs != sorted(set(epochs)):
@@ -150,7 +142,7 @@ def restore_history(model: CNN, history: Any, shown: Any) -> None:
 
 
 def _encoded(figure: float) -> float | str:
-    """A figure, of which JSON knows only the finite ones."""
+    """A figure; JSON has no NaN and no infinity, so they become strings."""
     return float(figure) if isfinite(figure) else str(float(figure))
 
 

@@ -1,4 +1,4 @@
-"""Values from a file: each is what it should be, or a ModelFileError says where it stands and what it is instead."""
+"""Checks of values from a file. Each raises a ModelFileError that says where the value is and what it should be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST = 2**31 - 1  # of counts and sizes
 
 
 def wrong(where: str, expected: str, received: Any) -> NoReturn:
-    """Raise: a value is not what it should be."""
+    """Raise the error for a value that is not as expected."""
     raise ModelFileError(f"{where}: expected {expected}, received {reprlib.repr(received)}")
 
 
@@ -28,7 +28,7 @@ def items(value: Any, where: str) -> list[Any]:
 
 
 def text(value: Any, where: str) -> str:
-    """A string of reasonable length that can be printed: without half of a surrogate pair."""
+    """A short string that can be printed: without unpaired surrogates."""
     if not isinstance(value, str) or len(value) > 1000 or any("\ud800" <= c <= "\udfff" for c in value):
         wrong(where, "a short string of Unicode", value)
     return value
@@ -40,7 +40,7 @@ def flag(value: Any, where: str) -> bool:
 
 
 def whole(value: Any, where: str, low: int = 0, high: int = LARGEST) -> int:
-    """An integer in a range; it may be written as 3.0."""
+    """An integer in a range, which may be written as 3.0."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -65,7 +65,7 @@ def shape(value: Any, where: str) -> tuple[int, ...] | int:
 
 
 def keys(value: Any, where: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
-    """An object with these keys, and no others."""
+    """An object with these keys and no others."""
     found = mapping(value, where)
     required = set(required)
     missing, unexpected = sorted(required - found.keys()), sorted(found.keys() - required - set(optional))

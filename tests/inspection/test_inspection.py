@@ -29,7 +29,7 @@ from tensorgrad.layers import (
     Upsample,
 )
 from tensorgrad.saving import ModelFileError
-from tensorgrad.saving.native import check_size
+from tensorgrad.saving.assembly import check_extents
 
 RNG = np.random.default_rng(0)
 
@@ -352,7 +352,7 @@ def test_a_users_layer_answers_for_itself() -> None:
     assert [row.macs for row in summarize(model).table if row.name.endswith("(Flip)")] == [7]
     assert set(inspection.filters(model)) == {"Input Layer", "Gate1.parts.0", "Gate1.parts.1.layers.0"}
     with pytest.raises(ModelFileError, match="Flip"):
-        check_size(model.layers[-1])
+        check_extents(model.layers[-1])
 
 
 def test_layers_in_words() -> None:

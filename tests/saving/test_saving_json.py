@@ -383,7 +383,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda f: "[1, 2]", "expected an object"),
     (lambda f: "{}", "'CNN' or 'Sequential'"),
     (lambda f: '{"model": "CNN"}', "no layers"),
-    (lambda f: '{"model": "CNN", "model": "CNN"}', "'model' stands twice"),
+    (lambda f: '{"model": "CNN", "model": "CNN"}', "one object has the key 'model' twice"),
     (lambda f: json.dumps(f)[:-1], "not JSON"),
     (lambda f: json.dumps(f).replace("softmax", "soft\\ud800"), "activation"),
     (lambda f: json.dumps(f | {"x": float("nan")}), "NaN"),
@@ -493,7 +493,7 @@ def test_a_model_that_is_too_large_for_json_is_not_written(tmp_path: Path) -> No
     model = CNN(seed=0)
     model.add(FFL(input_shape=2100, neurons=2000, weights=np.zeros((2100, 2000), np.float32)))
     with pytest.raises(
-        ValueError, match=r"too large for JSON: it has \d+ commas, at most 4194304 are read.*another suffix"
+        ValueError, match=r"too large for JSON: it has \d+ commas, more than the limit of 4194304.*another suffix"
     ):
         model.save_model(tmp_path / "x.json")
     assert not list(tmp_path.iterdir())

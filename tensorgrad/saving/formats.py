@@ -1,0 +1,44 @@
+"""The formats of files, by suffix: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tensorgrad.saving import native, safetensors_file, tutorial
+from tensorgrad.saving.protocols import Layered, Trainable
+from tensorgrad.saving.weights import PathLike
+from tensorgrad.tensor import Array
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes
+    ----------
+    save, load : callable, or None
+        Write a model to a path; fill a model without layers from a path. None for files that hold weights alone.
+    save_weights : callable, or None
+        Write the weights of a network to a path. None for files that hold whole models alone.
+    read_weights : callable
+        Return the arrays of a file by name, such as ``"0.weights"``.
+    """
+
+    save: Callable[[Trainable, PathLike], None] | None
+    load: Callable[[PathLike, Trainable], None] | None
+    save_weights: Callable[[Layered, PathLike], None] | None
+    read_weights: Callable[[PathLike], dict[str, Array]]
+
+
+NATIVE = Format(native.save, native.load, native.save_weights, native.read_weights)  # for every other suffix
+FORMATS = {
+    ".json": Format(tutorial.save, tutorial.load, None, tutorial.read_weights),
+    ".safetensors": Format(None, None, safetensors_file.save_weights, safetensors_file.read_weights),
+}
+
+
+def by_suffix(path: PathLike) -> Format:
+    """The format of a file with this name."""
+    return FORMATS.get(Path(path).suffix.lower(), NATIVE)

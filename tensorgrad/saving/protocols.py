@@ -1,0 +1,48 @@
+"""What saving asks of a model: a network's half, which every format holds, and a trained model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tensorgrad.layers import Layer
+from tensorgrad.optim import Optimizer
+from tensorgrad.training.history import History
+from tensorgrad.training.objective import Objective
+
+
+class Layered(Protocol):
+    """Layers in order, with random streams; :class:`tensorgrad.network.Network` is one."""
+
+    layers: list[Layer]
+    seed: int
+    rng: np.random.Generator
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer and wire it."""
+
+
+class Trainable(Layered, Protocol):
+    """A network with all that its training needs to go on; :class:`tensorgrad.CNN` is one."""
+
+    iscompiled: bool
+    optimizer: Optimizer
+    objective: Objective
+    schedule: Callable[[int], float] | None
+    clip_norm: float | None
+    clip_value: float | None
+    history: History
+    train_loss: dict[int, float]
+    val_loss: dict[int, float]
+    train_acc: dict[int, float]
+    val_acc: dict[int, float]
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """What is reported besides loss and accuracy."""
+
+    @property
+    def compile_model(self) -> Callable[..., None]:
+        """Say how to train."""

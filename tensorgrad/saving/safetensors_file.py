@@ -1,0 +1,39 @@
+"""Weights as Hugging Face's safetensors: https://huggingface.co/docs/safetensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.atomic_file import replacing
+from tensorgrad.saving import container, weights
+from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.weights import PathLike
+from tensorgrad.tensor import Array
+
+
+def save_weights(network: Layered, path: PathLike) -> None:
+    """Write parameters and running statistics."""
+    package = _package()
+    # the package corrupts arrays that are not contiguous
+    arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in weights.arrays(network).items()}
+    data = package.save(arrays, metadata={"format": container.WEIGHTS})
+    with replacing(path) as file:
+        file.write(data)
+
+
+def read_weights(path: PathLike) -> dict[str, Array]:
+    """Read the arrays by name."""
+    return dict(_package().load(container.read_bytes(path, container.MAX_BYTES)))
+
+
+def _package() -> Any:
+    try:
+        import safetensors.numpy as package
+    except ImportError:
+        raise ImportError(
+            "files that end in .safetensors need the package safetensors, which the extra 'safetensors' installs: "
+            'pip install ".[safetensors]" in a checkout; or use another suffix'
+        ) from None
+    return package
