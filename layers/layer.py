@@ -56,6 +56,8 @@ class Layer:
     is_chain: ClassVar[bool] = False  # it is the layers inside of it, one after the other, and nothing else
     joined_by: ClassVar[str] = ""  # if the layers inside of it get the same input: the sign of what joins their outputs
 
+    weights: Tensor  # of the layers that have them, once they know their input
+    biases: Tensor
     name: str = ""
     input_shape: Shape | None = None
     output_shape: Shape | None = None

@@ -70,7 +70,7 @@ class Weighted(Layer):
             self._check(self._biases, shape[-1:], "biases")
 
     @property
-    def weights(self) -> Tensor | None:
+    def weights(self) -> Tensor:
         """The weights; None while the layer does not know its input."""
         if self._weights is None and self.input_shape is not None:
             self.set_output_shape()
@@ -81,7 +81,7 @@ class Weighted(Layer):
         self._weights = self._replacement(self._weights, values, "weights")
 
     @property
-    def biases(self) -> Tensor | None:
+    def biases(self) -> Tensor:
         """The biases, one per unit; None without them, or while the layer does not know its input."""
         if self._biases is None and self.isbias and self.input_shape is not None:
             self.set_output_shape()

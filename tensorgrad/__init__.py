@@ -39,6 +39,7 @@ To write operations of your own
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -69,12 +70,9 @@ __all__ = [
 ]  # fmt: skip
 __all__ += functional.__all__
 __all__ += losses.__all__
-__all__.remove("abs")
-__all__.remove("all")
-__all__.remove("any")
-__all__.remove("max")
-__all__.remove("min")
-__all__.remove("sum")
+for _name in set(__all__) & set(dir(builtins)):
+    list.remove(__all__, _name)  # unseen by pyright, to which tensorgrad.sum would be private
+
 
 if TYPE_CHECKING:
     from tensorgrad import inspection, plot, testing

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -365,13 +365,17 @@ class Tensor(Methods):
             raise TypeError(f"index: only an integer tensor of no axes is an index; this is {self.dtype}{self.shape}")
         return int(self.array)
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        # np.asarray(t) asks for an array, as t.numpy() does: programs for the text's API hand weights to matplotlib.
-        if copy or (dtype is not None and np.dtype(dtype) != self.dtype):
-            if copy is False:
-                raise ValueError(f"__array__: {self.dtype} cannot become {np.dtype(dtype)} without a copy")
-            return np.array(self.array, dtype=dtype)
-        return self.numpy()
+    # NumPy's stubs say that array * tensor and np.sin(tensor) are arrays if they see __array__. If not, the first is a
+    # Tensor to type checkers, the second Any; np.sum(tensor), which they then refuse, is tensorgrad.sum to them.
+    if not TYPE_CHECKING:
+
+        def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+            # np.asarray(t) asks for an array, as t.numpy() does: programs hand weights to matplotlib.
+            if copy or (dtype is not None and np.dtype(dtype) != self.dtype):
+                if copy is False:
+                    raise ValueError(f"__array__: {self.dtype} cannot become {np.dtype(dtype)} without a copy")
+                return np.array(self.array, dtype=dtype)
+            return self.numpy()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return numpy_protocol.apply_ufunc(ufunc, method, inputs, kwargs)

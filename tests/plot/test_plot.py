@@ -298,7 +298,7 @@ def test_no_row_repeats_the_one_above() -> None:
 def test_what_is_not_finite_is_pink_and_counted() -> None:
     model = nested()
     for layer in (model.layers[0], model.layers[-2]):
-        weights = layer.weights  # type: ignore[attr-defined]
+        weights = layer.weights
         weights.data[..., 0] = np.nan
     figure = plot.filters(model)
     assert "9 of 27 are not finite (pink)" in texts(figure)

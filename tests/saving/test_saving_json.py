@@ -276,12 +276,12 @@ def test_biases_count_although_isbias_is_false_as_in_the_text(tmp_path: Path) ->
     file = net.file()
     loaded = tensorgrad.load_model(write(tmp_path, file)).layers[0]
     assert loaded.isbias
-    assert np.array_equal(np.asarray(loaded.biases), np.ravel(file["Input Layer"]["biases"]))  # type: ignore[attr-defined]
+    assert np.array_equal(np.asarray(loaded.biases), np.ravel(file["Input Layer"]["biases"]))
     for none in (0.0, [[0.0], [0.0]]):
         file["Input Layer"]["biases"] = none
         without = tensorgrad.load_model(write(tmp_path, file)).layers[0]
         assert not without.isbias
-        assert without.biases is None  # type: ignore[attr-defined]
+        assert without.biases is None
 
 
 @pytest.mark.parametrize("change", [0.0, 1e-12])

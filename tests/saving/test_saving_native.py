@@ -201,7 +201,7 @@ def test_weights_of_any_layout_and_dtype(tmp_path: Path, dtype: type) -> None:
         model.add(
             FFL(input_shape=weights.shape[0], neurons=weights.shape[1], bias=np.ones(8, dtype)[::2][: weights.shape[1]])
         )
-        parameter = model.layers[0].weights  # type: ignore[attr-defined]
+        parameter = model.layers[0].weights
         parameter.array = weights  # a view, as it is
         for name in ("a.tgrad", "a.safetensors"):
             (model.save_model if name == "a.tgrad" else model.save_weights)(tmp_path / name)
@@ -209,21 +209,21 @@ def test_weights_of_any_layout_and_dtype(tmp_path: Path, dtype: type) -> None:
             other.add(
                 FFL(input_shape=weights.shape[0], neurons=weights.shape[1], bias=np.zeros(weights.shape[1], dtype))
             )
-            other.layers[0].weights.array = np.zeros(weights.shape, dtype)  # type: ignore[attr-defined]
+            other.layers[0].weights.array = np.zeros(weights.shape, dtype)
             other.load_weights(tmp_path / name)
-            assert np.array_equal(other.layers[0].weights.array, weights)  # type: ignore[attr-defined]
+            assert np.array_equal(other.layers[0].weights.array, weights)
         again = tensorgrad.load_model(tmp_path / "a.tgrad")
         assert same(contents(again), contents(model))
 
 
 def test_frozen_layers_stay_frozen(tmp_path: Path) -> None:
     model = every_layer()
-    model.layers[0].weights.requires_grad = False  # type: ignore[attr-defined]
+    model.layers[0].weights.requires_grad = False
     model.compile_model(opt="momentum", loss="cse")
     model.train(X, Y, epochs=1, verbose=0)
     for later in (False, True):
         if later:  # frozen after the model was compiled: it is still the optimizer's
-            model.layers[-1].biases.requires_grad = False  # type: ignore[attr-defined]
+            model.layers[-1].biases.requires_grad = False
         model.save_model(tmp_path / "model.tgrad")
         again = tensorgrad.load_model(tmp_path / "model.tgrad")
         assert [name for name, _ in again.named_parameters()] == [name for name, _ in model.named_parameters()]

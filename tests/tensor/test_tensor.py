@@ -21,7 +21,7 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 X = np.array([[0.5, 1.5, 2.5], [0.75, 1.25, 3.0]], np.float32)
 
 
-def tensor(values: Any = X, dtype: Any = None) -> Tensor:
+def tensor(values: Any = X, dtype: Any = None) -> Any:  # NumPy's stubs refuse a Tensor
     return Tensor(values, dtype, requires_grad=True)
 
 
@@ -381,8 +381,8 @@ def test_array_conversion_and_its_copies() -> None:
 
 
 def test_writing_into_plain_arrays() -> None:
-    a = X.copy()
-    a += Tensor(X)
+    a, constant = X.copy(), tensor().detach()
+    a += constant
     a[0] = Tensor(X[1])
     np.testing.assert_array_equal(a[1], 2 * X[1])
     np.testing.assert_array_equal(a[0], X[1])
