@@ -12,6 +12,7 @@ To train a network
     tensorgrad.callbacks       EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, ...
     tensorgrad.data            mnist, fashion_mnist, standardize, one_hot, batches, Augment
     save_model, load_model     files; tensorgrad.saving has the formats
+    tensorgrad.onnx            models for other tools, and from them
 
 To look into it
     tensorgrad.inspection      what a network is and has learned, as arrays and text
@@ -44,7 +45,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tensorgrad import data, functional, losses, random, saving
+from tensorgrad import data, functional, losses, onnx, random, saving
 from tensorgrad.cnn import CNN, load_model, save_model
 from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
 from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
@@ -65,7 +66,7 @@ from tensorgrad.version import __version__ as __version__
 
 __all__ = [
     "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
-    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "plot", "primitive",
+    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "plot", "primitive",
     "random", "save_model", "saving", "seed", "set_num_threads", "tensor", "testing", "to_dot", "to_mermaid",
 ]  # fmt: skip
 __all__ += functional.__all__

@@ -33,11 +33,10 @@ LAYOUT = """
     callbacks
     parallel
     saving
-    onnx torch
     inspection testing
     plot
     cnn
-    sklearn page
+    onnx torch sklearn page
     command_line
     __init__ __main__
 """

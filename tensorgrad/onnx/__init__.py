@@ -1,0 +1,15 @@
+"""Models to and from ONNX, the format that other frameworks, phones and browsers read.
+
+>>> import tensorgrad
+>>> from tensorgrad.layers import FFL
+>>> model = tensorgrad.CNN(seed=0)
+>>> model.add(FFL(input_shape=2, neurons=3, activation="softmax"))
+>>> tensorgrad.onnx.export(model, "model.onnx")  # doctest: +SKIP
+"""
+
+from tensorgrad.onnx.export import export as export
+from tensorgrad.onnx.forms import form as form
+from tensorgrad.onnx.graph_writer import GraphWriter as GraphWriter
+from tensorgrad.onnx.graph_writer import Value as Value
+
+__all__ = ["GraphWriter", "Value", "export", "form"]

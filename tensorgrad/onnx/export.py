@@ -1,0 +1,115 @@
+"""Models as ONNX files."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Literal
+
+import numpy as np
+
+from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import one_of
+from tensorgrad.layers.layer import as_tuple
+from tensorgrad.network import Network
+from tensorgrad.onnx.extra import package
+from tensorgrad.onnx.forms import missing, written
+from tensorgrad.onnx.graph_writer import GraphWriter, Value
+
+OLDEST = 17  # of the opsets that are written
+LAYOUTS = ("NCHW", "NHWC")
+BATCH = "N"
+
+
+def export(
+    model: Network, path: str | os.PathLike[str], *, opset: int = 17, layout: Literal["NCHW", "NHWC"] = "NCHW"
+) -> None:
+    """Write a model as an ONNX file, whole or not at all, for onnxruntime and whatever else reads ONNX.
+
+    Nodes are called like the layers, arrays like the parameters, and the batch axis is open. Dropout is left out, as
+    when predicting.
+
+    Parameters
+    ----------
+    model : CNN or Network
+    path : path
+        Of the file, such as ``model.onnx``.
+    opset : int
+        The version of ONNX's operators, from 17 on. The format's version is the oldest that has it.
+    layout : "NCHW" or "NHWC"
+        Which images the file takes and gives: channels first, as most tools expect, or last. Inside, they are first.
+
+    Raises
+    ------
+    ImportError
+        Without the extra "onnx".
+    ValueError
+        If the model has no layers, or some that have no ONNX form: with all of them. See :func:`form`.
+    OSError
+        If the file cannot be written: what was at `path` before is still there.
+    """
+    onnx = package("onnx.export")
+    one_of(layout, LAYOUTS, "onnx.export", "layout")
+    newest = onnx.defs.onnx_opset_version()
+    if isinstance(opset, bool) or not isinstance(opset, int | np.integer) or not OLDEST <= opset <= newest:
+        raise ValueError(f"onnx.export: opset must be an int from {OLDEST} to {newest}, received {opset!r}")
+    if not isinstance(model, Network):
+        raise TypeError(f"onnx.export: expected a model, received {type(model).__name__}")
+    if not model.layers:
+        raise ValueError("onnx.export: the model has no layers yet; add them first")
+    if without := missing(model.layers):
+        raise ValueError(
+            f"onnx.export: no ONNX form is known of {', '.join(without)}; say how to write such a layer with "
+            "tensorgrad.onnx.form"
+        )
+    data = _made(onnx, model, int(opset), layout).SerializeToString()
+    with replacing(path) as file:
+        file.write(data)
+
+
+def _made(onnx: Any, model: Network, opset: int, layout: str) -> Any:
+    """The model as a protobuf, checked, with the shapes of all values inferred."""
+    graph = GraphWriter(opset, model.dtype, title="input", path="input")
+    last = layout == "NHWC"
+    start = x = graph.input(as_tuple(model.layers[0].input_shape or ()))
+    if last:
+        x = graph.channels_first(x)
+    for i, layer in enumerate(model.layers):
+        with graph.writing(layer.name, str(i), layer.output_shape or ()):
+            x = written(layer, x, graph)
+    with graph.writing("output", "output", x.shape):
+        x = graph.channels_last(x) if last else graph.sorted(x)
+        if not graph.nodes:
+            x = graph.add("Identity", x)
+    for node in graph.nodes:  # whatever wrote it, the result is called "output"
+        node.input[:] = ["output" if name == x.name else name for name in node.input]
+        node.output[:] = ["output" if name == x.name else name for name in node.output]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
+    ends = [
+        onnx.helper.make_tensor_value_info(name, kind, [BATCH, *_axes(value, last)])
+        for name, value in (("input", start), ("output", x))
+    ]
+    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    made = onnx.helper.make_model(
+        onnx.helper.make_graph(graph.nodes, "tensorgrad", ends[:1], ends[1:], arrays),
+        opset_imports=opsets,
+        ir_version=onnx.helper.find_min_ir_version_for(opsets),
+        producer_name="tensorgrad",
+    )
+    onnx.helper.set_model_props(made, {"layout": layout} | _properties(model))
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def _axes(value: Value, last: bool) -> tuple[int, ...]:
+    """The axes of one sample in the file."""
+    if value.is_image and not last:
+        return value.shape[2], value.shape[0], value.shape[1]
+    return value.shape
+
+
+def _properties(model: Network) -> dict[str, str]:
+    """What else the model knows of itself, as text."""
+    classes = getattr(model, "classes", None)
+    return {} if not classes else {"classes": json.dumps([str(name) for name in classes])}

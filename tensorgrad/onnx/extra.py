@@ -1,0 +1,19 @@
+"""The package onnx, which the extra of that name installs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def package(what: str) -> Any:
+    """Return the package onnx, with its helpers; an ImportError that names the extra if it is not there."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError:
+        raise ImportError(
+            f"{what} needs the package onnx, which the extra 'onnx' installs: pip install \".[onnx]\" in a checkout"
+        ) from None
+    return onnx
