@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.layers.layer import as_tuple
+from tensorgrad.network import Network
 from tensorgrad.tensor import Array
 from tensorgrad.training import metrics
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
 
 class Mistakes(NamedTuple):
@@ -34,12 +32,12 @@ class Mistakes(NamedTuple):
     confidence: Array
 
 
-def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
+def confusion_matrix(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
     """Count the samples of each class (row) that the model takes for each class (column).
 
     Parameters
     ----------
-    model : CNN
+    model : Network
         A classifier; one with a single output tells two classes apart.
     X : array_like, shape=(N, *input_shape)
     Y : array_like, shape=(N,) or (N, classes)
@@ -58,7 +56,7 @@ def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Array:
     return metrics.confusion_matrix(labels, said, classes)
 
 
-def mistakes(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
+def mistakes(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
     """Find the samples that a model gets wrong, and how confident it is; arguments as of :func:`confusion_matrix`."""
     labels, said, confidence, _ = _answers(model, X, Y, "mistakes")
     wrong = np.flatnonzero(labels != said)
@@ -66,7 +64,7 @@ def mistakes(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike) -> Mistakes:
     return Mistakes(wrong, labels[wrong], said[wrong], confidence[wrong])
 
 
-def _answers(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tuple[Array, Array, Array, int]:
+def _answers(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike, owner: str) -> tuple[Array, Array, Array, int]:
     """The label of each sample, the model's class, its output for that class; and the number of classes."""
     shape = as_tuple(model.layers[-1].output_shape or ()) if model.layers else (1,)
     if len(shape) != 1:

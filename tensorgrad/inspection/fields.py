@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tensorgrad.inspection.tracing import observed, top_layers
 from tensorgrad.layers.layer import Layer, as_tuple
 from tensorgrad.layers.receptive_field import Field
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.network import Network
 
 
-def receptive_fields(model: CNN) -> dict[str, Field]:
+def receptive_fields(model: Network) -> dict[str, Field]:
     """The part of the image that each layer's output can see, by the layer's name.
 
     Each layer has a rule for it (:meth:`tensorgrad.layers.Layer.see`), which counts what a weight connects, whatever

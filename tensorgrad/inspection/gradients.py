@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +13,12 @@ from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.functional import softplus
 from tensorgrad.inspection.tracing import before_activation, layer_named, sample, trace
 from tensorgrad.layers.layer import as_tuple
+from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
 
 def saliency(
-    model: CNN, image: npt.ArrayLike, label: int | None = None, *, samples: int = 1, noise: float = 0.15
+    model: Network, image: npt.ArrayLike, label: int | None = None, *, samples: int = 1, noise: float = 0.15
 ) -> Array:
     """How strongly the score of a class changes with each pixel: ``|d score / d pixel|`` (Simonyan et al. 2013).
 
@@ -30,7 +27,7 @@ def saliency(
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     image : array_like, shape=input_shape
     label : int, optional
         The class; by default the one with the highest score.
@@ -68,7 +65,7 @@ def saliency(
     return np.abs(mean)
 
 
-def highest_class(model: CNN, x: Array) -> int:
+def highest_class(model: Network, x: Array) -> int:
     """The class with the highest score for a batch of one."""
     with no_grad():
         scores = before_activation(model.layers, Tensor.wrap(x)).numpy()
@@ -76,7 +73,7 @@ def highest_class(model: CNN, x: Array) -> int:
 
 
 def gradient_ascent(
-    model: CNN,
+    model: Network,
     layer: str,
     units: Sequence[int] | None = None,
     *,
@@ -97,7 +94,7 @@ def gradient_ascent(
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     layer : str
         The layer's name, as in :func:`feature_maps`.
     units : sequence of int, optional
@@ -153,7 +150,7 @@ def gradient_ascent(
     return x.astype(model.dtype)
 
 
-def _uphill(model: CNN, layer: str, units: Array, x: Array) -> Array:
+def _uphill(model: Network, layer: str, units: Array, x: Array) -> Array:
     """The gradient of each unit's output by its own image, scaled to a root mean square of 1."""
     images = Tensor(x, requires_grad=True)
     with set_recording(True):

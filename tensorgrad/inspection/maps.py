@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy.typing as npt
 
 from tensorgrad.engine import no_grad
 from tensorgrad.inspection.tracing import sample, trace
+from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
 
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
-
-def feature_maps(model: CNN, image: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
+def feature_maps(model: Network, image: npt.ArrayLike) -> dict[str, tuple[Array, Array]]:
     """What each layer receives and gives for one image, by the layer's name.
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     image : array_like, shape=input_shape
 
     Returns

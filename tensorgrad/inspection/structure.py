@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tensorgrad.inspection.tracing import top_layers
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.network import Network
 
 
 def heading(layer: Layer) -> str:
@@ -28,16 +24,16 @@ def parameters_of(layer: Layer) -> str:
     return f"{count:,} parameter{'s' if count > 1 else ''}" if count else ""
 
 
-def to_mermaid(model: CNN) -> str:
+def to_mermaid(model: Network) -> str:
     """A model's layers as a Mermaid flow chart, which GitHub and Jupyter draw; the arrows carry the shapes.
 
     (:func:`tensorgrad.to_mermaid` draws the graph behind one value, operation by operation.)
 
     Examples
     --------
-    >>> from tensorgrad import CNN
+    >>> from tensorgrad.network import Network
     >>> from tensorgrad.layers import FFL
-    >>> model = CNN(seed=0)
+    >>> model = Network(seed=0)
     >>> model.add(FFL(input_shape=2, neurons=3, activation="relu"))
     >>> print(to_mermaid(model))
     graph TD

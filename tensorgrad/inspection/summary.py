@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from tensorgrad.engine import value
 from tensorgrad.inspection.fields import receptive_fields
 from tensorgrad.inspection.tracing import top_layers
 from tensorgrad.layers.layer import Layer, Shape
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.network import Network
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class Summary:
         return f"<table><tr>{head}</tr>{body}</table><p>{'<br>'.join(self.totals)}</p>"
 
 
-def summarize(model: CNN) -> Summary:
+def summarize(model: Network) -> Summary:
     """Make the table of a model's layers, at any depth."""
     fields = {name: field.size for name, field in receptive_fields(model).items()}
     return Summary(tuple(row for name, layer in top_layers(model) for row in _rows(name, name, layer, 0, fields)))

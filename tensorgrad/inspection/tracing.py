@@ -6,17 +6,15 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.objective import check_finite
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
 
 @dataclass
@@ -62,7 +60,7 @@ def _passes_on(layer: Layer) -> bool:
     return layer.is_elementwise and layer.activation is None and not layer.parameters()
 
 
-def named_layers(model: CNN) -> dict[str, Layer]:
+def named_layers(model: Network) -> dict[str, Layer]:
     """All layers of a model by name; those inside of another follow it, as ``"Add2.branches.0.layers.1"``."""
     found: dict[str, Layer] = {}
 
@@ -76,7 +74,7 @@ def named_layers(model: CNN) -> dict[str, Layer]:
     return found
 
 
-def layer_named(model: CNN, name: str, owner: str) -> Layer:
+def layer_named(model: Network, name: str, owner: str) -> Layer:
     """The layer of that name, or a ValueError that lists those there are."""
     layers = named_layers(model)
     if name not in layers:
@@ -84,12 +82,12 @@ def layer_named(model: CNN, name: str, owner: str) -> Layer:
     return layers[name]
 
 
-def trace(model: CNN, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
+def trace(model: Network, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
     """Send a batch through a model as it predicts, and keep what each layer receives and gives.
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     x : Tensor, shape=(N, *input_shape)
     until : str, optional
         The last layer that is wanted; what comes after the outer layer that contains it is not computed.
@@ -111,7 +109,7 @@ def trace(model: CNN, x: Tensor, *, until: str | None = None) -> dict[str, Passa
     return passages
 
 
-def top_layers(model: CNN) -> Iterator[tuple[str, Layer]]:
+def top_layers(model: Network) -> Iterator[tuple[str, Layer]]:
     """The layers that were added to a model, by name."""
     for i, layer in enumerate(model.layers):
         yield layer.name or f"{type(layer).__name__}{i}", layer
@@ -152,7 +150,7 @@ def observed(name: str, layer: Layer, method: str, note: Callable[[str, Layer, A
     return copied
 
 
-def sample(model: CNN, image: npt.ArrayLike, owner: str) -> Array:
+def sample(model: Network, image: npt.ArrayLike, owner: str) -> Array:
     """One sample as a batch of one, in the model's dtype; an error if it does not fit the model."""
     if not model.layers:
         raise ValueError(f"{owner}: the model has no layers yet; add them first")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from tensorgrad.inspection.tracing import named_layers
 from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
 
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
 
-
-def filters(model: CNN) -> dict[str, Array]:
+def filters(model: Network) -> dict[str, Array]:
     """The kernels of each convolutional layer, by the layer's name.
 
     Returns
@@ -31,7 +28,7 @@ def filters(model: CNN) -> dict[str, Array]:
     return found
 
 
-def dense_weights(model: CNN) -> dict[str, Array]:
+def dense_weights(model: Network) -> dict[str, Array]:
     """The weights of each fully connected layer, by the layer's name; as images where the layer reads an image.
 
     Returns
@@ -55,7 +52,7 @@ def dense_weights(model: CNN) -> dict[str, Array]:
     return found
 
 
-def _weights_of(model: CNN, family: str) -> Iterator[tuple[str, Layer, Array]]:
+def _weights_of(model: Network, family: str) -> Iterator[tuple[str, Layer, Array]]:
     """The layers of a family that have weights, with their names and these."""
     for name, layer in named_layers(model).items():
         weights = getattr(layer, "weights", None)
@@ -63,7 +60,7 @@ def _weights_of(model: CNN, family: str) -> Iterator[tuple[str, Layer, Array]]:
             yield name, layer, weights.numpy()
 
 
-def _images_before(model: CNN) -> dict[int, tuple[int, ...]]:
+def _images_before(model: Network) -> dict[int, tuple[int, ...]]:
     """By the id of each layer, the shape of the image whose pixels it reads in a row; () if they are mixed by then."""
     images = {}
     image: tuple[int, ...] = ()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tensorgrad import inspection
 from tensorgrad.checks import whole
+from tensorgrad.network import Network
 from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure
 from tensorgrad.plot.tiles import natural, show
 from tensorgrad.tensor import Array
@@ -18,14 +19,12 @@ from tensorgrad.tensor import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tensorgrad.cnn import CNN
-
 
 ACROSS = 8  # mistakes in a row
 HEAD, ROW = 0.3, 1.4  # inches
 
 
-def confusion_matrix(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None) -> Figure:
+def confusion_matrix(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None) -> Figure:
     """The number of samples of each class (row) that the model takes for each class (column).
 
     Blue is right and red is wrong; the darker, the larger the share of the row.
@@ -93,7 +92,7 @@ def _shade(shares: Array, right: Array) -> Array:
 
 
 def mistakes(
-    model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None, *, most: int = 24
+    model: Network, X: npt.ArrayLike, Y: npt.ArrayLike, names: Sequence[str] | None = None, *, most: int = 24
 ) -> Figure:
     """The images that the model gets wrong, the most confident mistakes first.
 

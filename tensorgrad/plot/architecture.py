@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 from tensorgrad.inspection.structure import describe_shape, heading, parameters_of
 from tensorgrad.inspection.tracing import top_layers
 from tensorgrad.layers.layer import Layer
+from tensorgrad.network import Network
 from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from tensorgrad.cnn import CNN
 
 # Inches: boxes, arrows, from branch to branch, the radius of a plus.
 WIDE, HIGH, ARROW, APART, PLUS = 3.3, 0.46, 0.4, 0.25, 0.11
 COLOURS = {"convolution": "#d5e4f5", "dense": "#f7dfd3", "resampling": "#dcefdc", "": "#ededed"}  # by family
 
 
-def architecture(model: CNN) -> Figure:
+def architecture(model: Network) -> Figure:
     """The layers as a diagram, with branches side by side: the picture of :func:`tensorgrad.inspection.to_mermaid`."""
     if not model.layers:
         raise ValueError("architecture: the model has no layers yet; add them first")

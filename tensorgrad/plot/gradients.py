@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tensorgrad import inspection
 from tensorgrad.inspection.gradients import highest_class
 from tensorgrad.inspection.tracing import sample
+from tensorgrad.network import Network
 from tensorgrad.plot.sheet import INK, Scale, colour_bar, new_figure, page_width, sheet
 from tensorgrad.plot.tiles import grey, limits, natural, rows_of, show, tile_band
 from tensorgrad.tensor import Array
@@ -18,13 +19,11 @@ from tensorgrad.tensor import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tensorgrad.cnn import CNN
-
 ACROSS = 10  # images in a row
 
 
 def saliency(
-    model: CNN, image: npt.ArrayLike, label: int | None = None, *, samples: int = 1, noise: float = 0.15
+    model: Network, image: npt.ArrayLike, label: int | None = None, *, samples: int = 1, noise: float = 0.15
 ) -> Figure:
     """An image, how strongly each pixel moves the score of a class, and both on top of each other.
 
@@ -64,7 +63,7 @@ def _see_through() -> Any:
     return LinearSegmentedColormap.from_list("red", [(0.85, 0.1, 0.05, 0.0), (0.85, 0.1, 0.05, 1.0)])
 
 
-def gradient_ascent(model: CNN, layer: str, units: Sequence[int] | None = None, **options: Any) -> Figure:
+def gradient_ascent(model: Network, layer: str, units: Sequence[int] | None = None, **options: Any) -> Figure:
     """Images that excite the units of a layer, each in its own scale of grey, or in colour if it has three channels.
 
     The arguments are those of :func:`tensorgrad.inspection.gradient_ascent`.

@@ -12,14 +12,13 @@ import numpy.typing as npt
 from tensorgrad import inspection
 from tensorgrad.checks import whole
 from tensorgrad.inspection.tracing import named_layers
+from tensorgrad.network import Network
 from tensorgrad.plot.sheet import ACCENT, FAINT, INK, Band, Scale, page_width, plain, sheet
 from tensorgrad.plot.tiles import grey, limits, natural, not_finite, rows_of, tile_band
 from tensorgrad.tensor import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from tensorgrad.cnn import CNN
 
 ACROSS = 8, 16  # maps in a row: rather few and large, but at most so many
 BARS = 128  # numbers that still make a bar chart
@@ -40,7 +39,7 @@ class _Row:
         return f"{', '.join(others)} and {last} give" if others else f"{last} gives"
 
 
-def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
+def feature_maps(model: Network, image: npt.ArrayLike, *, most: int = 64) -> Figure:
     """One image on its way through the layers: what each of them gives.
 
     The maps of a layer share one scale, from the least of all its numbers (black) to the greatest (white). Vectors are
@@ -49,7 +48,7 @@ def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     image : array_like, shape=input_shape
     most : int
         Show at most so many maps of a layer; :func:`tensorgrad.inspection.feature_maps` has them all.
@@ -72,7 +71,7 @@ def feature_maps(model: CNN, image: npt.ArrayLike, *, most: int = 64) -> Figure:
     return sheet(bands)
 
 
-def _rows(model: CNN, image: npt.ArrayLike) -> list[_Row]:
+def _rows(model: Network, image: npt.ArrayLike) -> list[_Row]:
     """What is to be shown; no row repeats the one before."""
     layers = named_layers(model)
     rows: list[_Row] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tensorgrad import inspection
 from tensorgrad.checks import whole
+from tensorgrad.network import Network
 from tensorgrad.plot.sheet import Band, page_width, sheet
 from tensorgrad.plot.tiles import limits, not_finite, show, signed, signed_scale, tile_band
 from tensorgrad.tensor import Array
@@ -13,19 +14,17 @@ from tensorgrad.tensor import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tensorgrad.cnn import CNN
-
 CHANNELS = 32  # of a fully connected layer's image that are shown
 
 
-def filters(model: CNN, *, most: int = 32) -> Figure:
+def filters(model: Network, *, most: int = 32) -> Figure:
     """The filters of each convolutional layer: a column per filter, a row per channel that it reads.
 
     Red weights are positive, blue ones negative, white is 0; all filters of a layer share one scale.
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     most : int
         Show at most so many filters and channels of a layer; :func:`tensorgrad.inspection.filters` has them all.
     """
@@ -35,7 +34,7 @@ def filters(model: CNN, *, most: int = 32) -> Figure:
     return sheet([_tiles(name, kernels, "filters", most, most, page) for name, kernels in layers.items()])
 
 
-def dense_weights(model: CNN, *, most: int = 16) -> Figure:
+def dense_weights(model: Network, *, most: int = 16) -> Figure:
     """The weights of each fully connected layer, red above 0 and blue below.
 
     Where the layer reads a flattened image, a neuron is a column of tiles, one per channel. Elsewhere it is a row of
@@ -43,7 +42,7 @@ def dense_weights(model: CNN, *, most: int = 16) -> Figure:
 
     Parameters
     ----------
-    model : CNN
+    model : Network
     most : int
         Show at most so many neurons of a layer, and 32 channels; :func:`tensorgrad.inspection.dense_weights` has all.
     """
