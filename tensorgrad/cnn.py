@@ -89,6 +89,12 @@ class CNN(Network):
         print(table)
         return table
 
+    def to_mermaid(self) -> str:
+        """The layers as a Mermaid flow chart (see :func:`tensorgrad.inspection.to_mermaid`)."""
+        from tensorgrad.inspection import to_mermaid
+
+        return to_mermaid(self)
+
     def visualize(self) -> Figure:
         """The training curves: loss and accuracy by epoch, as a matplotlib Figure (see :mod:`tensorgrad.plot`)."""
         if not len(self.history):

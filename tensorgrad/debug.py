@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -105,13 +105,21 @@ def _callers_line() -> str:
     return f"{name}:{number}" + (f": {source}" if source else "")
 
 
-def to_mermaid(output: engine.Traced, names: Mapping[str, engine.Traced] | None = None) -> str:
-    """The graph behind a value as a Mermaid flow chart, which GitHub and Jupyter draw.
+@runtime_checkable
+class Drawable(Protocol):
+    """What has a chart of its own, such as a model."""
+
+    def to_mermaid(self) -> str:
+        """The chart in Mermaid's language."""
+
+
+def to_mermaid(output: engine.Traced | Drawable, names: Mapping[str, engine.Traced] | None = None) -> str:
+    """The graph behind a value as a Mermaid flow chart, which GitHub and Jupyter draw; or the layers of a model.
 
     Parameters
     ----------
-    output : Tensor
-        Whose graph was recorded, and not yet freed by a walk over it.
+    output : Tensor, or a model
+        A tensor's graph must have been recorded, and not yet freed by a walk over it.
     names : dict from str to Tensor, optional
         Names for values, such as a layer's parameters.
 
@@ -129,36 +137,54 @@ def to_mermaid(output: engine.Traced, names: Mapping[str, engine.Traced] | None 
         n1 --> n2
 
     """
-    values, edges = _graph(output)
+    if isinstance(output, Drawable):
+        return output.to_mermaid()
+    values, edges = _graph(output, "to_mermaid")
     lines = ["graph TD"]
     for i, t in enumerate(values):
-        label = _label(t, names, "<br/>").replace('"', "#quot;")
+        label = "<br/>".join(map(mermaid_text, _label(t, names)))
         lines.append(f'    n{i}["{label}"]' if t.node is not None else f'    n{i}(["{label}"])')
     return "\n".join(lines + [f"    n{a} --> n{b}" for a, b in edges])
 
 
 def to_dot(output: engine.Traced, names: Mapping[str, engine.Traced] | None = None) -> str:
-    """The graph behind a value in Graphviz's language; the arguments are :func:`to_mermaid`'s."""
-    values, edges = _graph(output)
+    """The graph behind a value in Graphviz's language; the arguments are :func:`to_mermaid`'s, but for models."""
+    values, edges = _graph(output, "to_dot")
     lines = ["digraph {"]
     for i, t in enumerate(values):
-        label = _label(t, names, "\\n").replace('"', '\\"')
+        label = "\\n".join(map(_dot_text, _label(t, names)))
         lines.append(f'    n{i} [label="{label}", shape={"box" if t.node is not None else "ellipse"}];')
     return "\n".join([*lines, *(f"    n{a} -> n{b};" for a, b in edges), "}"])
 
 
-def _label(t: engine.Traced, names: Mapping[str, engine.Traced] | None, line: str) -> str:
+def mermaid_text(text: str) -> str:
+    """A text as it may stand between the quotes of a Mermaid label, where it means itself."""
+    codes = {"#": "#35;", "&": "#38;", "<": "#lt;", ">": "#gt;", '"': "#quot;"}
+    return "<br/>".join("".join(codes.get(c, c) for c in line) for line in text.splitlines())
+
+
+def _dot_text(text: str) -> str:
+    """A text as it may stand between the quotes of a Graphviz label, where it means itself."""
+    return "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in text.splitlines())
+
+
+def _label(t: engine.Traced, names: Mapping[str, engine.Traced] | None) -> list[str]:
+    """The lines of a value's box: what it is, its shape and, where it is so, that what is behind it is gone."""
     name = next((name for name, named in (names or {}).items() if named is t), None)
     kind = t.node.primitive.name if t.node is not None else "leaf" if t.needs_grad else "constant"
-    if name is not None and t.node is not None:
-        kind = f"{name} = {kind}"
-    elif name is not None:
-        kind = name
-    return f"{kind}{line}{t.array.shape}"
+    if name is not None:
+        kind = f"{name} = {kind}" if t.node is not None else name
+    freed = t.node is not None and t.node.args is None
+    return [kind, str(t.array.shape), *(["its graph was freed"] if freed else [])]
 
 
-def _graph(output: engine.Traced) -> tuple[list[engine.Traced], list[tuple[int, int]]]:
+def _graph(output: engine.Traced, owner: str) -> tuple[list[engine.Traced], list[tuple[int, int]]]:
     """The values that an output was computed from, inputs before results, and the edges between them."""
+    if not isinstance(output, engine.Traced):
+        raise TypeError(
+            f"{owner}: expected a tensor whose graph was recorded, received {type(output).__name__}; "
+            "tensorgrad.inspection.to_mermaid draws the layers of a model"
+        )
     number: dict[int, int] = {}
     values: list[engine.Traced] = []
     edges: list[tuple[int, int]] = []

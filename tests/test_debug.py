@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -135,4 +136,33 @@ def test_a_long_graph_and_a_freed_one() -> None:
         y = y + x
     assert tg.to_dot(y).count("->") == 6000
     y.backward()
-    assert tg.to_mermaid(y) == 'graph TD\n    n0["add<br/>(1,)"]'
+    assert tg.to_mermaid(y) == 'graph TD\n    n0["add<br/>(1,)<br/>its graph was freed"]'
+    assert "its graph was freed" in tg.to_dot(y)
+
+
+@pytest.mark.parametrize(
+    ("name", "mermaid", "dot"),
+    [
+        ('a\\\\"]; x', r"a\\#quot;]; x", r"a\\\\\"]; x"),
+        ("<script>alert(1)</script>", "#lt;script#gt;alert(1)#lt;/script#gt;", "<script>alert(1)</script>"),
+        ("two\nlines", "two<br/>lines", r"two\nlines"),
+        ("#quot; & so", "#35;quot; #38; so", "#quot; & so"),
+    ],
+)
+def test_names_mean_themselves(name: str, mermaid: str, dot: str) -> None:
+    v = Tensor(np.ones(2), requires_grad=True)
+    assert f'n0(["{mermaid}<br/>(2,)"])' in tg.to_mermaid(v * 2, {name: v})
+    assert f'n0 [label="{dot}\\n(2,)"' in tg.to_dot(v * 2, {name: v})
+    unescaped = re.sub(r"\\.", "", tg.to_dot(v * 2, {name: v}))  # a quote without a backslash ends a string
+    assert unescaped.count('"') == 2 * unescaped.count("label=")
+
+
+def test_to_mermaid_of_a_model_draws_its_layers() -> None:
+    model = tg.CNN(seed=0)
+    model.add(FFL(input_shape=2, neurons=1))
+    model.layers[0].name = 'first "<b>'
+    assert tg.to_mermaid(model) == tg.inspection.to_mermaid(model)
+    assert 'n1["first #quot;#lt;b#gt;<br/>FFL: 1 neurons<br/>3 parameters"]' in tg.to_mermaid(model)
+    for draw in (tg.to_dot, tg.to_mermaid):
+        with pytest.raises(TypeError, match=f"{draw.__name__}: expected a tensor whose graph was recorded, received"):
+            draw([1.0])

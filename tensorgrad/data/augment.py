@@ -1,4 +1,4 @@
-"""Augmentation: training images moved, turned, zoomed and bent a little, anew each time that they are met."""
+"""Augmentation: training images that are shifted, turned, zoomed and bent a little, anew in every batch."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorgrad.checks import is_number
 from tensorgrad.data.resample import affine_coordinates, resample, smooth_noise
 
-_BLOCK = 64  # images at a time, so that it all stays in the cache: 0.6 s for all of MNIST; 0.8 by 32, 1.7 by 128
+_BLOCK = 64  # images at a time, so that all intermediate arrays stay in the cache
 
 
 @dataclass(frozen=True)
 class Augment:
     """Shift, rotate, zoom and bend each image of a batch at random, all in one interpolation.
 
-    To be given to :class:`batches` as ``augment=``, or called: ``Augment(rotate=10)(images, rng)``. Without arguments
-    it changes nothing. The images need not be standardized, but they must be floats.
+    Pass it to ``train`` or :class:`batches` as ``augment=``, or call it: ``Augment(rotate=10)(images, rng)``. Without
+    arguments it changes nothing, and shifts alone change no pixel's value. The images must be floats.
 
     Parameters
     ----------
     shift : int
-        The farthest shift in pixels, up, down, left and right. Only whole pixels are drawn, so a shift alone does not
-        blur.
+        The farthest shift in whole pixels, up, down, left and right.
     rotate : float
         The largest angle in degrees, to either side.
     zoom : (float, float)
-        The smallest and the largest factor; more than 1 makes larger.
+        The smallest and the largest factor; more than 1 enlarges.
     elastic : (float, float), optional
-        `alpha` and `sigma` of an elastic distortion (Simard, Steinkraus and Platt 2003): every pixel is drawn up to
-        `alpha` pixels away, and these displacements are smoothed by a Gaussian of `sigma` pixels. What is left of
-        them is typically ``0.16 alpha / sigma`` pixels. For handwritten digits, (34, 4) is strong, (20, 4) gentle.
+        `alpha` and `sigma` of an elastic distortion (Simard, Steinkraus and Platt 2003): each pixel is displaced by
+        up to `alpha` pixels, and the displacements are smoothed by a Gaussian of `sigma` pixels, which leaves about
+        ``0.16 alpha / sigma`` pixels. For handwritten digits, (34, 4) is strong and (20, 4) is gentle.
     fill : "edge" or float
-        What comes in from outside of an image: its nearest pixel, or this value.
+        What appears from outside of the image: its nearest pixel, or this value.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class Augment:
         _check(self.fill == "edge" or _is_number(self.fill), f"fill must be 'edge' or a number, received {self.fill!r}")
 
     def __call__(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-        """Augmented copies.
+        """Return augmented copies.
 
         Parameters
         ----------
@@ -99,6 +99,8 @@ class Augment:
                 f"Augment: expected an array of floats of shape (N, H, W, C), received {received}; "
                 "standardize makes that of raw images"
             )
+        if 0 in images.shape[1:]:
+            raise ValueError(f"Augment: expected images that have pixels, received shape {images.shape}")
         result = np.empty(images.shape, images.dtype)
         for start in range(0, len(images), _BLOCK):
             part = slice(start, start + _BLOCK)
@@ -122,7 +124,7 @@ class Augment:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
+    return is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _is_pair(value: object) -> bool:

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -125,10 +125,16 @@ def fetch(
 
     Raises
     ------
+    ValueError
+        If the name of the file would lead out of the folder.
     DownloadError
         If no mirror delivers the file, or it cannot be written.
 
     """
+    if {PurePosixPath(remote.name).name, PureWindowsPath(remote.name).name} != {remote.name} or not remote.name.strip(
+        "."
+    ):
+        raise ValueError(f"fetch: expected the plain name of a file, without a folder, received {remote.name!r}")
     path = folder / remote.name
     try:
         if path.is_file():

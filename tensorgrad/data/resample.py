@@ -1,4 +1,4 @@
-"""Images looked at through other coordinates: where each pixel comes from, and what is there."""
+"""Resampling of images: where each pixel of the result comes from, and its value there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 
 
 def affine_coordinates(height: int, width: int, angle: Floats, zoom: Floats, shift: Floats) -> tuple[Floats, Floats]:
-    """Where each pixel of images comes from that are zoomed and rotated about their centre, and then shifted.
+    """Where each pixel comes from if images are zoomed and rotated about their centres, and then shifted.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def affine_coordinates(height: int, width: int, angle: Floats, zoom: Floats, shi
     angle : ndarray, shape=(N,)
         In radians, counter-clockwise as the image is seen.
     zoom : ndarray, shape=(N,)
-        More than 1 makes larger.
+        More than 1 enlarges.
     shift : ndarray, shape=(N, 2)
         Pixels down and to the right.
 
@@ -41,7 +41,7 @@ def affine_coordinates(height: int, width: int, angle: Floats, zoom: Floats, shi
 def smooth_noise(count: int, height: int, width: int, sigma: float, rng: np.random.Generator) -> Floats:
     """Uniform noise of -1 to 1, smoothed by a Gaussian of standard deviation `sigma` pixels: ``(count, H, W)``.
 
-    At so small a size the smoothing along an axis is one product with a matrix, much faster than a filter.
+    Smoothing along an axis is one product with a matrix, which is faster than a filter for images of this size.
     """
     noise = rng.random((count * height, width), dtype=np.float32)
     noise *= 2
@@ -52,7 +52,7 @@ def smooth_noise(count: int, height: int, width: int, sigma: float, rng: np.rand
 
 
 def _gaussian(length: int, sigma: float) -> Floats:
-    """The weighted mean around each of `length` pixels, as a matrix; at the borders of the pixels that are there."""
+    """The weights of the mean around each of `length` pixels, as a matrix; each row adds up to 1."""
     pixel = np.arange(length)
     weights: NDArray[np.float64] = np.exp(-((pixel - pixel[:, np.newaxis]) ** 2) / (2 * sigma**2))
     weights /= weights.sum(axis=1, keepdims=True)
@@ -62,13 +62,13 @@ def _gaussian(length: int, sigma: float) -> Floats:
 def resample(
     images: NDArray[Any], rows: Floats, columns: Floats, fill: float | Literal["edge"] = "edge"
 ) -> NDArray[Any]:
-    """The images at other coordinates, by bilinear interpolation.
+    """Images at other coordinates, by bilinear interpolation.
 
     Parameters
     ----------
     images : ndarray of floats, shape=(N, H, W, C)
     rows, columns : ndarray of float32, shape=(N, H, W)
-        For each pixel of the result the place in its image that it shows.
+        The place in its image that each pixel of the result shows.
     fill : "edge" or float
         What lies outside of an image: its nearest pixel, or this value throughout.
 
@@ -79,8 +79,9 @@ def resample(
 
     Notes
     -----
-    One gather per corner, over the whole batch. 60,000 images of 28 × 28, 64 at a time on one core, take 0.6 s;
-    scipy.ndimage.map_coordinates with order 1 takes 2.1 s, and 1.7 s image by image.
+    There is one gather per corner, over the whole batch. Where all coordinates are whole, pixels are copied: nothing is
+    computed with them, and so infinite ones stay what they are. float16 is interpolated in float32, so that a
+    difference of large pixels does not overflow.
 
     """
     count, height, width, channels = images.shape
@@ -97,10 +98,15 @@ def resample(
     first = np.arange(count)[:, np.newaxis, np.newaxis] * ((height + 3) * stride)
     corner = first + top.astype(np.intp) * stride + left.astype(np.intp)  # (N, H, W)
 
+    if not (down.any() or right.any()):
+        return np.moveaxis(pixels.take(corner, axis=1), 0, -1)
+    if images.dtype.itemsize < 4:
+        pixels = pixels.astype(np.float32)
     upper, upper_right, lower, lower_right = (
         pixels[:, offset:].take(corner, axis=1) for offset in (0, 1, stride, stride + 1)
     )  # (C, N, H, W) each
     upper += (upper_right - upper) * right
     lower += (lower_right - lower) * right
     upper += (lower - upper) * down
-    return np.moveaxis(upper, 0, -1)
+    result: NDArray[Any] = np.moveaxis(upper, 0, -1).astype(images.dtype, copy=False)
+    return result

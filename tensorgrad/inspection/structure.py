@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tensorgrad.debug import mermaid_text
 from tensorgrad.inspection.tracing import top_layers
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
 from tensorgrad.network import Network
@@ -77,10 +78,10 @@ class _Chart:
             return ends
         if layer.joined_by:
             parts = [end for branch in layer.inner_layers() for end in self.layer("", branch, ends)]
-            node = self.node(f'(("{layer.joined_by}"))')
+            node = self.node(f'(("{mermaid_text(layer.joined_by)}"))')
             self.arrows(parts, node)
         else:
-            lines = [line.replace('"', "#quot;") for line in (name, heading(layer), parameters_of(layer)) if line]
+            lines = [mermaid_text(line) for line in (name, heading(layer), parameters_of(layer)) if line]
             node = self.node(f'["{"<br/>".join(lines)}"]')
             self.arrows(ends, node)
         return [(node, describe_shape(layer.output_shape))]

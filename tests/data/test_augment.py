@@ -56,6 +56,24 @@ def test_a_shift_by_whole_pixels_is_exact(images: Array, down: float, right: flo
     assert_array_equal(transformed(images, shift=(down, right), fill=fill), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("shift", [0, 2])
+def test_extreme_pixels_stay_what_they_are(dtype: str, shift: int) -> None:
+    images = np.zeros((4, 6, 6, 1), dtype)
+    largest = np.finfo(dtype).max
+    images[:, 1, 1], images[:, 1, 2], images[:, 4, 4], images[:, 2, 1] = np.inf, -np.inf, largest, -largest
+    result = Augment(shift=shift, fill=0.0)(images, np.random.default_rng(0))
+    assert set(result.ravel()) == {0, np.inf, -np.inf, largest, -largest}
+    if not shift:
+        assert_array_equal(result, images)
+
+
+def test_float16_near_its_limit_is_interpolated() -> None:
+    image = np.full((1, 5, 5, 1), 6e4, np.float16)
+    image[:, ::2] = -6e4
+    assert np.isfinite(Augment(rotate=40)(image, np.random.default_rng(0))).all()
+
+
 def test_shift_draws_every_whole_number_of_pixels() -> None:
     images = np.zeros((500, 9, 9, 1), np.float32)
     images[:, 4, 4] = 1
@@ -195,6 +213,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "shift True": ({"shift": True}, "shift must be a whole number"),
     "rotate -1": ({"rotate": -1}, "rotate must be an angle of 0 to 180 degrees, received -1"),
     "rotate 181": ({"rotate": 181}, "rotate must be an angle of 0 to 180 degrees, received 181"),
+    "rotate True": ({"rotate": True}, "rotate must be an angle of 0 to 180 degrees, received True"),
+    "zoom True": ({"zoom": (True, 1)}, r"zoom must be a pair .*, received \(True, 1\)"),
     "rotate NaN": ({"rotate": math.nan}, "rotate must be an angle of 0 to 180 degrees, received nan"),
     "zoom 1": ({"zoom": 1}, r"zoom must be a pair \(smallest, largest\) of positive factors, received 1"),
     "zoom 0": ({"zoom": (0, 1)}, r"zoom must be a pair .*, received \(0, 1\)"),
@@ -213,6 +233,12 @@ def test_arguments_that_make_no_sense(name: str) -> None:
     arguments, text = WRONG[name]
     with pytest.raises(ValueError, match=f"^Augment: {text}"):
         Augment(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 4, 1), (2, 4, 0, 1), (2, 4, 4, 0)])
+def test_images_without_pixels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="Augment: expected images that have pixels, received shape"):
+        EVERYTHING(np.zeros(shape), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("images", [np.zeros((2, 4, 4, 1), np.uint8), np.zeros((4, 4, 1)), [[[[1.0]]]]])

@@ -375,6 +375,14 @@ def test_where_the_cache_is(
     assert cache_folder() == Path(folder).expanduser()
 
 
+@pytest.mark.parametrize("name", ["../other.bin", "/other.bin", "a/b", "C:\\other.bin", "..\\other.bin", "..", ".", ""])
+def test_a_name_that_leads_out_of_the_folder_is_refused(server: Server, tmp_path: Path, name: str) -> None:
+    remote = Remote(name, 3, "")
+    with pytest.raises(ValueError, match="fetch: expected the plain name of a file, without a folder, received"):
+        fetch(remote, [server.address("good")], tmp_path / "folder", schemes=["http"])
+    assert not any(tmp_path.iterdir())
+
+
 def test_two_at_once_do_not_disturb_each_other(server: Server, tmp_path: Path) -> None:
     paths: list[Path] = []
     threads = [threading.Thread(target=lambda: paths.append(have(server, tmp_path, "good"))) for _ in range(4)]
