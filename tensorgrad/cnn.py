@@ -458,6 +458,12 @@ class CNN(Network):
         """
         saving.save_model(self, path)
 
+    def export_html(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write one web page with the model in it, to draw on; see :func:`tensorgrad.page.export_html`."""
+        from tensorgrad.page import export_html
+
+        export_html(self, path, **options)
+
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Save parameters and running statistics alone; ``.safetensors`` needs the extra of that name."""
         saving.save_weights(self, path)

@@ -34,9 +34,9 @@ LAYOUT = """
     parallel
     saving
     inspection testing
-    plot
+    plot page
     cnn
-    onnx torch sklearn page
+    onnx torch sklearn
     command_line
     __init__ __main__
 """

@@ -12,6 +12,7 @@ from tensorgrad.plot.curves import training_curves as training_curves
 from tensorgrad.plot.gradients import gradient_ascent as gradient_ascent
 from tensorgrad.plot.gradients import saliency as saliency
 from tensorgrad.plot.maps import feature_maps as feature_maps
+from tensorgrad.plot.report import write_report as write_report
 from tensorgrad.plot.spreads import statistics as statistics
 from tensorgrad.plot.weights import dense_weights as dense_weights
 from tensorgrad.plot.weights import filters as filters

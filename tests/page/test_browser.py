@@ -1,0 +1,187 @@
+"""The page in a real browser: Chromium, without a window."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tensorgrad import CNN
+from tensorgrad.data import mnist, standardize
+from tensorgrad.layers import FFL, Conv2d, Flatten, Pool2d
+from tensorgrad.page import export_html
+from tensorgrad.page.server import Server, Session
+
+SEVEN = [(-60, -80), (60, -80), (0, 90)]  # corners, from the middle of the drawing
+DOWN = {"light": [], "dark": ["--blink-settings=preferredColorScheme=0"]}
+
+
+def started(*more: str) -> Any:
+    """Chromium, driven by selenium; without them a test is skipped, which in CI is a failure."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("needs Chromium and its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1100,1400", *more):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    driver = started()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def digits() -> CNN:
+    """A network that reads digits well enough to tell a seven."""
+    (x, y), _ = mnist()
+    model = CNN(seed=0)
+    model.add(Conv2d(input_shape=(28, 28, 1), filters=8, kernel_size=5, padding=None, activation="relu"))
+    for layer in (Pool2d(), Flatten(), FFL(neurons=32, activation="relu"), FFL(neurons=10, activation="softmax")):
+        model.add(layer)
+    model.compile_model(lr=0.003, opt="adam", loss="cse")
+    model.train(standardize(x[:6000]), y[:6000], epochs=2, val_split=0, verbose=0)
+    return model
+
+
+@pytest.fixture
+def address(digits: CNN) -> Iterator[str]:
+    with Server(Session(digits)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.address
+        server.shutdown()
+        thread.join()
+
+
+def draw(browser: Any, corners: list[tuple[int, int]] = SEVEN) -> None:
+    from selenium.webdriver import ActionChains
+
+    canvas = browser.find_element("id", "drawing")
+    hand = ActionChains(browser, duration=20).move_to_element_with_offset(canvas, *corners[0]).click_and_hold()
+    for corner in corners[1:]:
+        hand.move_to_element_with_offset(canvas, *corner)
+    hand.release().perform()
+
+
+def wait(browser: Any, condition: str) -> Any:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(f"return {condition}"))
+
+
+def said(browser: Any) -> str:
+    return str(wait(browser, "document.getElementById('said').dataset.answer"))
+
+
+def complaints(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if "favicon" not in entry["message"]]
+
+
+def test_a_seven_is_read_from_a_file_without_a_server(browser: Any, digits: CNN, tmp_path: Path) -> None:
+    export_html(digits, tmp_path / "digits.html")
+    browser.get((tmp_path / "digits.html").as_uri())
+    wait(browser, "document.documentElement.dataset.ready")
+    draw(browser)
+    assert said(browser) == "7"
+    times = browser.find_element("id", "time").text
+    assert float(times.split()[2]) < 50, times
+    assert len(browser.find_elements("css selector", ".tiles canvas")) == 8 + 8 + 1 + 1 + 1
+    assert not browser.find_element("id", "teach").is_displayed()
+    browser.find_element("id", "clear").click()
+    wait(browser, "document.getElementById('said').textContent == 'Draw something.'")
+    assert complaints(browser) == []
+
+
+def test_the_browser_computes_what_python_computes(browser: Any, digits: CNN, tmp_path: Path) -> None:
+    export_html(digits, tmp_path / "digits.html")
+    browser.get((tmp_path / "digits.html").as_uri())
+    images = standardize(mnist().test.images[:20])
+    found = browser.execute_script(
+        "const network = Network.load(JSON.parse(document.getElementById('model').textContent));"
+        "return arguments[0].map((picture) => [...network.run(picture).at(-1).data]);",
+        images.reshape(20, -1).tolist(),
+    )
+    np.testing.assert_allclose(found, digits.predict(images), atol=1e-5)
+
+
+def test_the_keyboard_draws(browser: Any, address: str) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    browser.get(address)
+    wait(browser, "document.documentElement.dataset.ready")
+    browser.execute_script("document.getElementById('drawing').focus()")
+    keys = ActionChains(browser).key_down(Keys.SHIFT)
+    for _ in range(14):
+        keys.send_keys(Keys.ARROW_DOWN)
+    keys.key_up(Keys.SHIFT).perform()
+    assert said(browser) == "1"
+
+
+def test_a_unit_is_opened_and_the_network_is_taught(browser: Any, address: str) -> None:
+    browser.get(address)
+    wait(browser, "document.documentElement.dataset.ready")
+    draw(browser)
+    assert said(browser) == "7"
+    browser.find_elements("css selector", ".tiles button")[2].click()
+    wait(browser, "document.querySelectorAll('#unit-pictures figure').length == 4")
+    browser.execute_script("document.getElementById('unit').close()")
+    browser.execute_script("document.getElementById('label').value = '3'")
+    browser.find_element("id", "keep").click()
+    wait(browser, "!document.getElementById('epoch').disabled")
+    for _ in range(30):  # teach it that this is a three
+        browser.find_element("id", "epoch").click()
+        if browser.find_element("id", "said").get_attribute("data-answer") == "3":
+            break
+        wait(browser, "!document.getElementById('epoch').disabled")
+    wait(browser, "document.getElementById('said').dataset.answer == '3'")
+    assert browser.find_element("id", "curve").is_displayed()
+    browser.find_element("id", "forget").click()
+    wait(browser, "document.getElementById('said').dataset.answer == '7'")
+    assert complaints(browser) == []
+
+
+@pytest.mark.parametrize("scheme", DOWN)
+@pytest.mark.parametrize("width", [1100, 390])
+def test_anyone_can_use_it(scheme: str, width: int, address: str, axe: str) -> None:
+    """axe-core finds nothing to complain about: contrast, names, order; and nothing is wider than a phone."""
+    browser = started(*DOWN[scheme])
+    try:
+        browser.set_window_size(width, 1200)
+        browser.get(address)
+        wait(browser, "document.documentElement.dataset.ready")
+        draw(browser)
+        said(browser)
+        dark = browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
+        assert dark == (scheme == "dark")
+        browser.execute_script(axe)
+        found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+        assert [(v["id"], [n["html"][:90] for n in v["nodes"]]) for v in found["violations"]] == []
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        browser.quit()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from npm."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, for axe-core")
+    command = [npm, "install", "--no-save", "--no-package-lock", "--silent", "--prefix", str(folder), "axe-core@4"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
