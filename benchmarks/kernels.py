@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from tensorgrad.kernels import convolution, pooling, threads
+from tensorgrad.kernels.lowering import around
 
 aten = torch.ops.aten
 
@@ -87,7 +88,7 @@ def convolution_pairs(case: Conv) -> Pairs:
     shape = (case.batch, case.size, case.size, case.channels)
     x = rng.standard_normal(shape, np.float32)
     w = rng.standard_normal((case.kernel, case.kernel, case.channels // case.groups, case.filters), np.float32)
-    geometry = ((case.stride,) * 2, (case.padding,) * 2, (1, 1), case.groups)
+    geometry = ((case.stride,) * 2, around((case.padding,) * 2), (1, 1), case.groups)
     y = convolution.conv2d(x, w, *geometry)
     forward: list[Call] = []
     by_input: list[Call] = []
@@ -110,7 +111,7 @@ def pool_pairs(case: Pool) -> Pairs:
     rng = np.random.default_rng(0)
     shape = (case.batch, case.size, case.size, case.channels)
     x = rng.standard_normal(shape, np.float32)
-    size, stride, padding = (case.kernel,) * 2, (case.stride,) * 2, (case.padding,) * 2
+    size, stride, padding = (case.kernel,) * 2, (case.stride,) * 2, around((case.padding,) * 2)
     y = pooling.extreme(x, size, stride, padding, True)
     k, s, p = [case.kernel] * 2, [case.stride] * 2, [case.padding] * 2
     largest: list[Call] = []

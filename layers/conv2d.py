@@ -6,7 +6,7 @@ from typing import Literal
 
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
-from tensorgrad.kernels.lowering import output_sizes
+from tensorgrad.kernels.lowering import around, output_sizes
 from tensorgrad.layers.layer import Shape, as_tuple, by, check_shape, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.weighted import Weighted
@@ -90,7 +90,7 @@ class Conv2d(Weighted):
         height, width, channels = image_shape(input_shape, self.title)
         if channels % self.groups:
             raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
-        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, self._frame, self.dilation)
+        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, around(self._frame), self.dilation)
         tall, wide = (d * (size - 1) + 1 for size, d in zip(self.kernel_size, self.dilation, strict=True))
         check_fit(self.title, (tall, wide), (height, width), (rows, columns))
         return rows, columns, self.filters

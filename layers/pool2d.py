@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tensorgrad import functional
 from tensorgrad.checks import one_of, pair
-from tensorgrad.kernels.lowering import output_sizes
+from tensorgrad.kernels.lowering import around, output_sizes
 from tensorgrad.layers.conv2d import Padding, Size, check_fit, frame, padded_extent, windows_see
 from tensorgrad.layers.layer import Layer, Shape, by, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
@@ -54,7 +54,7 @@ class Pool2d(Layer):
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(OH, OW, channels)``; samples must be images that hold at least one window."""
         height, width, channels = image_shape(input_shape, self.title)
-        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, self._frame, (1, 1))
+        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, around(self._frame), (1, 1))
         check_fit(self.title, self.kernel_size, (height, width), (rows, columns))
         return rows, columns, channels
 

@@ -12,9 +12,13 @@ Array = np.ndarray[Any, Any]
 def windows(
     x: Array, size: Any, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1), fill: float = 0.0
 ) -> Array:
-    """All windows over images in a frame of ``fill``: ``(N, OH, OW, KH, KW, C)``."""
-    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
-    framed = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=fill)
+    """All windows over images in a frame of ``fill``: ``(N, OH, OW, KH, KW, C)``.
+
+    The padding is (rows, columns), of both sides, or ((above, below), (left, right)).
+    """
+    (sh, sw), (dh, dw) = stride, dilation
+    frame = [(p, p) if isinstance(p, int) else p for p in padding]
+    framed = np.pad(x, ((0, 0), *frame, (0, 0)), constant_values=fill)
     reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
     view = np.lib.stride_tricks.sliding_window_view(framed, reach, axis=(1, 2))  # (N, OH, OW, C, reach)
     return view[:, ::sh, ::sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)

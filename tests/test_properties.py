@@ -14,6 +14,7 @@ import tensorgrad as tg
 from tensorgrad import Tensor, ops
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.elementwise import IN_PLACE
+from tensorgrad.kernels.lowering import around
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import Convolution, Pooling, arrays, convolutions, poolings, shapes
 from tests import reference
@@ -43,23 +44,25 @@ def window(c: Convolution) -> dict[str, Any]:
 @given(convolutions())
 def test_im2col_and_col2im_are_adjoint(c: Convolution) -> None:
     """<im2col x, m> = <x, col2im m>."""
-    columns = ops.im2col(c.x, **window(c))
+    options = {**window(c), "padding": around(c.options["padding"])}
+    columns = ops.im2col(c.x, **options)
     m = like(columns)
-    close(inner(columns, m), inner(c.x, ops.col2im(m, shape=c.x.shape, **window(c))))
+    close(inner(columns, m), inner(c.x, ops.col2im(m, shape=c.x.shape, **options)))
 
 
 @given(convolutions())
 def test_the_three_convolutions_are_adjoint(c: Convolution) -> None:
     """<conv(x, w), g> = <x, input(g, w)> = <w, weight(x, g)>."""
-    y = ops.conv2d(c.x, c.w, **c.options)
+    options = {**c.options, "padding": around(c.options["padding"])}
+    y = ops.conv2d(c.x, c.w, **options)
     g = like(y)
-    close(inner(y, g), inner(c.x, ops.conv2d_input(g, c.w, shape=c.x.shape, **c.options)))
-    close(inner(y, g), inner(c.w, ops.conv2d_weight(c.x, g, size=c.w.shape[:2], **c.options)))
+    close(inner(y, g), inner(c.x, ops.conv2d_input(g, c.w, shape=c.x.shape, **options)))
+    close(inner(y, g), inner(c.w, ops.conv2d_weight(c.x, g, size=c.w.shape[:2], **options)))
 
 
 @given(poolings(), st.booleans())
 def test_selecting_and_placing_are_adjoint(p: Pooling, largest: bool) -> None:
-    options = {("size" if k == "kernel_size" else k): v for k, v in p.options.items()}
+    options = {"size": p.options["kernel_size"], "stride": p.options["stride"], "padding": around(p.options["padding"])}
     v = like(p.x)
     extremes = (ops.max_pool2d if largest else ops.min_pool2d)(p.x, **options)
     y = ops.pool_select(v, p.x, extremes, **options)

@@ -17,7 +17,7 @@ from tensorgrad.checks import one_of, pair
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.functional.linalg import same_dtype
 from tensorgrad.kernels.elementwise import IN_PLACE
-from tensorgrad.kernels.lowering import output_sizes
+from tensorgrad.kernels.lowering import Frame, around, output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 __all__ = [
@@ -146,13 +146,15 @@ def conv_transpose2d(
     kh, kw, channels, filters = kernels.shape
     _check_groups(groups, filters, "conv_transpose2d")
     size = tuple(
-        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        (n - 1) * s - sum(p) + d * (k - 1) + e + 1
         for n, k, s, p, d, e in zip(images.shape[-3:-1], (kh, kw), *geometry.values(), extra, strict=True)
     )
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry["stride"], geometry["dilation"], strict=True)):
         raise ValueError(f"conv_transpose2d: output_padding={extra} must be smaller than the stride or the dilation")
     if min(size) < 1:
-        raise ValueError(f"conv_transpose2d: padding={geometry['padding']} leaves nothing of the {images.shape} images")
+        raise ValueError(
+            f"conv_transpose2d: padding={_shown(geometry['padding'])} leaves nothing of the {images.shape} images"
+        )
     rows, columns = (e // s for e, s in zip(extra, geometry["stride"], strict=True))
     if rows or columns:  # a whole stride more of output is one more row, or column, of input, of zeros
         frame = ((0, rows), (0, columns), (0, 0))
@@ -283,17 +285,19 @@ def _pool(
     images = _check_images(as_tensor(x).floating(), name)
     size = pair(kernel_size, name, "kernel_size", 1)
     step = size if stride is None else pair(stride, name, "stride", 1)
-    frame = pair(padding, name, "padding", 0)
-    if 2 * frame[0] > size[0] or 2 * frame[1] > size[1]:
-        raise ValueError(f"{name}: padding={frame} must be at most half of the window {size}, or one could be empty")
+    frame = around(pair(padding, name, "padding", 0))
+    if any(2 * max(sides) > k for sides, k in zip(frame, size, strict=True)):
+        raise ValueError(
+            f"{name}: padding={_shown(frame)} must be at most half of the window {size}, or one could be empty"
+        )
     _check_windows(name, images.shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
     return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
 
 
-def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict[str, tuple[int, int]]:
+def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict[str, Any]:
     return {
         "stride": pair(stride, name, "stride", 1),
-        "padding": pair(padding, name, "padding", 0),
+        "padding": around(pair(padding, name, "padding", 0)),
         "dilation": pair(dilation, name, "dilation", 1),
     }
 
@@ -309,7 +313,7 @@ def _check_windows(
     image: tuple[int, ...],
     size: tuple[int, int],
     stride: tuple[int, int],
-    padding: tuple[int, int],
+    padding: Frame,
     dilation: tuple[int, int],
 ) -> tuple[int, int]:
     """How many windows there are, (rows, columns); raise if there is none."""
@@ -318,9 +322,14 @@ def _check_windows(
         spread = "" if dilation == (1, 1) else f", dilated by {dilation},"
         raise ValueError(
             f"{name}: a window of {size[0]} x {size[1]} pixels{spread} does not fit {image[0]} x {image[1]} "
-            f"pixels with padding {padding}; use a smaller kernel or more padding"
+            f"pixels with padding {_shown(padding)}; use a smaller kernel or more padding"
         )
     return oh, ow
+
+
+def _shown(padding: Frame) -> tuple[int | tuple[int, int], ...]:
+    """A padding as users write it."""
+    return tuple(sides[0] if sides[0] == sides[1] else sides for sides in padding)
 
 
 def _check_groups(groups: int, filters: int, name: str) -> None:

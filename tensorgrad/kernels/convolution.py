@@ -32,7 +32,7 @@ def conv2d(
     x: Array,
     w: Array,
     stride: Pair,
-    padding: Pair,
+    padding: Frame,
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
@@ -43,10 +43,9 @@ def conv2d(
     While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given (of IN_PLACE).
     """
     x, w = _same_dtype(x, w)
-    frame = (padding[0], padding[0]), (padding[1], padding[1])
-    planned = plan(len(x), geometry_of(x.shape, frame, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
+    planned = plan(len(x), geometry_of(x.shape, padding, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
     y = empty((len(x), *planned.out, w.shape[3]), x.dtype)
-    _convolve(planned, x, frame, w, y, bias, activation)
+    _convolve(planned, x, padding, w, y, bias, activation)
     return y
 
 
@@ -56,7 +55,7 @@ def _convolve(
     """Write the convolution of images, in a frame, into ``y``."""
 
     def tile(images: slice) -> None:
-        framed_images, result = framed(x[images], *frame), y[images]
+        framed_images, result = framed(x[images], frame), y[images]
         chosen = settled(planned, framed_images, w)
         LOWERINGS[chosen.lowering].correlate(framed_images, w, result, chosen)
         if bias is not None or activation is not None:
@@ -72,7 +71,7 @@ def settled(planned: Plan, *operands: Array) -> Plan:
 
 
 def conv2d_input(
-    g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Array:
     """The transpose of conv2d in its images, of the given shape: what a gradient of the result makes of them."""
     g, w = _same_dtype(g, w)
@@ -100,28 +99,30 @@ class Part(NamedTuple):
     frame: Frame  # around the gradient of the result
 
 
-def parts(image: Pair, out: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> list[Part]:
+def parts(image: Pair, out: Pair, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> list[Part]:
     """What :func:`conv2d_input` is made of: one part with stride 1, up to s s with stride s.
 
-    Pixel X of an image padded by p meets the kernel's row a where X + p = i s + a. With X + p = u s + r, where
-    r < s, that is i = u - t for the rows a = r + t s: for each remainder r, every s-th row of the images is a
-    convolution, with stride 1, of the gradient and every s-th row of the kernel, upside down. So are the columns.
+    Pixel X, with p pixels of padding before the image, meets the kernel's row a where X + p = i s + a. With
+    X + p = u s + r, where r < s, that is i = u - t for the rows a = r + t s: for each remainder r, every s-th row of
+    the images is a convolution, with stride 1, of the gradient and every s-th row of the kernel, upside down. So are
+    the columns.
     """
     axes = ([*_along(*axis)] for axis in zip(image, out, size, stride, padding, dilation, strict=True))
     return [Part(*zip(*both, strict=True)) for both in product(*axes)]
 
 
 def _along(
-    pixels: int, out: int, size: int, stride: int, padding: int, dilation: int
+    pixels: int, out: int, size: int, stride: int, padding: Pair, dilation: int
 ) -> Iterator[tuple[slice, slice, Pair]]:
     """The pixels, taps and frame of each part, along one axis."""
+    before, _ = padding
     for r in range(min(stride, size)):
-        first = -(-(padding - r) // stride)  # the first u at or after the image's edge
-        last = (padding + pixels - 1 - r) // stride
+        first = -(-(before - r) // stride)  # the first u at or after the image's edge
+        last = (before + pixels - 1 - r) // stride
         taps = -(-(size - r) // stride)
         if first <= last:
             frame = (taps - 1) * dilation - first, last - (out - 1)
-            yield slice(first * stride + r - padding, None, stride), slice((size - 1 - r) % stride, None, stride), frame
+            yield slice(first * stride + r - before, None, stride), slice((size - 1 - r) % stride, None, stride), frame
 
 
 def _dilated(w: Array, dilation: Pair) -> Array:
@@ -132,16 +133,15 @@ def _dilated(w: Array, dilation: Pair) -> Array:
     return spread
 
 
-def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
+def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
     """The transpose of conv2d in its kernels: ``(KH, KW, C / groups, F)``."""
     x, g = _same_dtype(x, g)
-    frame = (padding[0], padding[0]), (padding[1], padding[1])
     planned = plan(
-        len(x), geometry_of(x.shape, frame, size, g.shape[3], stride, dilation, groups, x.dtype), by_weights=True
+        len(x), geometry_of(x.shape, padding, size, g.shape[3], stride, dilation, groups, x.dtype), by_weights=True
     )
 
     def tile(images: slice) -> Array:
-        framed_images, gradient = framed(x[images], *frame), g[images]
+        framed_images, gradient = framed(x[images], padding), g[images]
         chosen = settled(planned, framed_images, gradient)
         total: Array = LOWERINGS[chosen.lowering].correlate_weight(framed_images, gradient, chosen)
         return total

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from tensorgrad.kernels.convolution import geometry_of, parts
-from tensorgrad.kernels.lowering import Pair, output_sizes
+from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
 from tensorgrad.kernels.plan import ONE, Columns, Plan, plan
 from tensorgrad.kernels.threads import share_out
 
@@ -21,7 +21,7 @@ def explain(
     kernel_size: Size = 3,
     *,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Size | Frame = 0,
     dilation: Size = 1,
     groups: int = 1,
     dtype: str = "float32",
@@ -35,7 +35,7 @@ def explain(
     filters : int
         Channels of the result.
     kernel_size, stride, padding, dilation : int or pair
-        For both axes, or (rows, columns).
+        For both axes, or (rows, columns). A padding may also be ((above, below), (left, right)).
     groups : int
         Of channels, each convolved on its own.
     dtype : str or dtype
@@ -61,29 +61,23 @@ def explain(
     if len(shape) != 4 or min(shape) < 1 or filters < 1:
         raise ValueError(f"explain: expected a shape (N, H, W, C) and filters from 1, received {shape} and {filters}")
     n, h, w, c = shape
-    size, steps, frame, reach = (
-        _pair(value, name, least)
-        for value, name, least in (
-            (kernel_size, "kernel_size", 1),
-            (stride, "stride", 1),
-            (padding, "padding", 0),
-            (dilation, "dilation", 1),
-        )
-    )
+    sizes = {"kernel_size": kernel_size, "stride": stride, "dilation": dilation}
+    size, steps, reach = (_pair(value, name, 1) for name, value in sizes.items())
+    rows, columns = padding if isinstance(padding, tuple) else (padding, padding)
+    frame = _pair(rows, "padding", 0), _pair(columns, "padding", 0)
     if groups < 1 or c % groups or filters % groups:
         raise ValueError(f"explain: groups must divide the {c} channels and the {filters} filters, received {groups}")
     out = output_sizes((h, w), size, steps, frame, reach)
     if min(out) < 1:
         raise ValueError(f"explain: a kernel of {_by(size)} does not fit images of {h} x {w} with padding {frame}")
     number = np.dtype(dtype)
-    around = (frame[0], frame[0]), (frame[1], frame[1])
     results = prod(out) * filters * n
     lines = [
         f"{_some(n, 'image')} of {_by(shape[1:])}, {number}, with {_some(filters, 'kernel')} of "
         f"{_by((*size, c // groups))}: "
         f"{_by((n, *out, filters))}, {results * prod(size) * (c // groups):,} multiply-adds"
     ]
-    asked = geometry_of(shape, around, size, filters, steps, reach, groups, number)
+    asked = geometry_of(shape, frame, size, filters, steps, reach, groups, number)
     lines += ["the result", *_told(plan(n, asked), n, False)]
     lines += ["the gradient by the weights", *_told(plan(n, asked, by_weights=True), n, True)]
     if steps != ONE and reach != ONE:  # the kernel is then written out, with zeros between its taps

@@ -26,31 +26,34 @@ from numpy.lib.stride_tricks import as_strided
 from tensorgrad.kernels.memory import Array, empty, zeros
 
 Pair = tuple[int, int]
-Frame = tuple[
-    Pair, Pair
-]  # pixels around an image: (above, below), (left, right); of negative ones, so many are cut off
+Frame = tuple[Pair, Pair]  # pixels around an image: (above, below), (left, right)
+
+NO_FRAME: Frame = ((0, 0), (0, 0))
 
 FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
 
 
-def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """How many windows fit along one axis: floor((size + 2 padding - reach) / stride) + 1; below 1 if none does."""
-    reach = dilation * (kernel - 1) + 1
-    return (size + 2 * padding - reach) // stride + 1
+def around(padding: Pair) -> Frame:
+    """The frame that has so many rows, and so many columns, on both sides."""
+    (ph, pw) = padding
+    return (ph, ph), (pw, pw)
 
 
-def output_sizes(image: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
-    """How many windows fit along (rows, columns)."""
-    rows = output_size(image[0], size[0], stride[0], padding[0], dilation[0])
-    return rows, output_size(image[1], size[1], stride[1], padding[1], dilation[1])
+def output_sizes(image: Pair, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Pair:
+    """Windows that fit along (rows, columns): floor((size + padding - reach) / stride) + 1, below 1 if none does.
+
+    The padding is that of both sides, and a kernel of k taps reaches over dilation (k - 1) + 1 pixels.
+    """
+    (h, w), (kh, kw), (sh, sw), ((top, bottom), (left, right)), (dh, dw) = image, size, stride, padding, dilation
+    return (top + h + bottom - dh * (kh - 1) - 1) // sh + 1, (left + w + right - dw * (kw - 1) - 1) // sw + 1
 
 
-def framed(x: Array, rows: Pair, columns: Pair, fill: float = 0) -> Array:
-    """``x`` in a contiguous frame of ``fill``, of these widths (before, after); a negative width cuts off.
+def framed(x: Array, frame: Frame) -> Array:
+    """``x`` in a contiguous frame of zeros; a negative width cuts pixels off.
 
     ``x`` itself where it needs neither frame nor copy.
     """
-    (top, bottom), (left, right) = rows, columns
+    (top, bottom), (left, right) = frame
     if min(top, bottom, left, right) < 0:
         h, w = x.shape[1:3]
         x = x[:, max(-top, 0) : h - max(-bottom, 0), max(-left, 0) : w - max(-right, 0)]
@@ -58,31 +61,19 @@ def framed(x: Array, rows: Pair, columns: Pair, fill: float = 0) -> Array:
     if top == bottom == left == right == 0 and x.flags.c_contiguous:
         return x
     n, h, w, c = x.shape
-    frame = empty((n, top + h + bottom, left + w + right, c), x.dtype)
-    frame[:, :top] = fill
-    frame[:, top + h :] = fill
-    frame[:, top : top + h, :left] = fill
-    frame[:, top : top + h, left + w :] = fill
-    frame[:, top : top + h, left : left + w] = x
-    return frame
-
-
-def padded(x: Array, padding: Pair, fill: float = 0) -> Array:
-    """``x`` inside of a frame of ``fill``, contiguous; ``x`` itself where it is so already."""
-    ph, pw = padding
-    return framed(x, (ph, ph), (pw, pw), fill)
-
-
-def cropped(x: Array, padding: Pair) -> Array:
-    """The inside of a padded image."""
-    ph, pw = padding
-    return x[:, ph : x.shape[1] - ph, pw : x.shape[2] - pw]
+    wide = empty((n, top + h + bottom, left + w + right, c), x.dtype)
+    wide[:, :top] = 0
+    wide[:, top + h :] = 0
+    wide[:, top : top + h, :left] = 0
+    wide[:, top : top + h, left + w :] = 0
+    wide[:, top : top + h, left : left + w] = x
+    return wide
 
 
 def windows(x: Array, size: Pair, stride: Pair, dilation: Pair) -> Array:
-    """All windows of padded images, as a view without a copy: ``(N, OH, OW, KH, KW, C)``."""
+    """All windows of framed images, as a view without a copy: ``(N, OH, OW, KH, KW, C)``."""
     n, h, w, c = x.shape
-    oh, ow = output_sizes((h, w), size, stride, (0, 0), dilation)
+    oh, ow = output_sizes((h, w), size, stride, NO_FRAME, dilation)
     sn, sh, sw, sc = x.strides
     return as_strided(
         x,
@@ -102,27 +93,28 @@ def tap(x: Array, i: int, j: int, out: Pair, stride: Pair, dilation: Pair) -> Ar
     ]
 
 
-def im2col(x: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def im2col(x: Array, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """The windows of images as the rows of a matrix: ``(N OH OW, KH KW C)``."""
-    view = windows(padded(x, padding), size, stride, dilation)  # (N, OH, OW, KH, KW, C)
+    view = windows(framed(x, padding), size, stride, dilation)  # (N, OH, OW, KH, KW, C)
     n, oh, ow, kh, kw, c = view.shape
     cols = empty(view.shape, x.dtype)
     np.copyto(cols, view)
     return cols.reshape(n * oh * ow, kh * kw * c)
 
 
-def col2im(cols: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def col2im(cols: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """The transpose of im2col: every row of the matrix is added to the pixels of its window. ``(N, H, W, C)``."""
     n, h, w, c = shape
     kh, kw = size
     oh, ow = output_sizes((h, w), size, stride, padding, dilation)
     patches = cols.reshape(n, oh, ow, kh, kw, c)
-    frame = zeros((n, h + 2 * padding[0], w + 2 * padding[1], c), cols.dtype)
+    (top, bottom), (left, right) = padding
+    frame = zeros((n, top + h + bottom, left + w + right, c), cols.dtype)
     for i in range(kh):
         for j in range(kw):
             view = tap(frame, i, j, (oh, ow), stride, dilation)
             view += patches[:, :, :, i, j]
-    return np.ascontiguousarray(cropped(frame, padding))
+    return np.ascontiguousarray(frame[:, top : top + h, left : left + w])
 
 
 def strips(x: Array, width: int, columns: range) -> Array:

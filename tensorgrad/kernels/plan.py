@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tensorgrad.kernels import blas
-from tensorgrad.kernels.lowering import Pair, output_sizes
+from tensorgrad.kernels.lowering import NO_FRAME, Pair, output_sizes
 from tensorgrad.kernels.threads import PASS, get_num_threads, share_out
 
 ONE: Pair = (1, 1)
@@ -46,7 +46,7 @@ class Geometry(NamedTuple):
     @property
     def out(self) -> Pair:
         """Windows along (rows, columns): ``(OH, OW)``."""
-        return output_sizes(self.image[:2], self.size, self.stride, (0, 0), self.dilation)
+        return output_sizes(self.image[:2], self.size, self.stride, NO_FRAME, self.dilation)
 
 
 class Pieces(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.kernels.lowering import Pair, as_elements, copy_pixels, output_sizes
+from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, as_elements, copy_pixels, output_sizes
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.threads import PASS, over_batch
 
@@ -31,7 +31,7 @@ MANY = 1024  # pixels of a tap from which on it is copied together; the calls co
 Index = tuple[slice, slice, slice]
 
 
-def extreme(x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) -> Array:
+def extreme(x: Array, size: Pair, stride: Pair, padding: Frame, largest: bool) -> Array:
     """The largest, or the smallest, pixel of each window; padding never wins. ``(N, OH, OW, C)``."""
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
@@ -45,7 +45,7 @@ def extreme(x: Array, size: Pair, stride: Pair, padding: Pair, largest: bool) ->
     return y
 
 
-def select(v: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+def select(v: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Frame) -> Array:
     """V at the place of each window's extreme y in x, the first of equal ones. ``(N, OH, OW, C)``."""
     selected = zeros(y.shape, v.dtype)
 
@@ -58,7 +58,7 @@ def select(v: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair
     return selected
 
 
-def place(g: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+def place(g: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Frame) -> Array:
     """The transpose of select: g added to the place of each window's extreme y in x. ``(N, H, W, C)``."""
     placed = _result(x.shape, g, size, stride, padding)
 
@@ -73,7 +73,7 @@ def place(g: Array, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair)
     return placed
 
 
-def average(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+def average(x: Array, size: Pair, stride: Pair, padding: Frame) -> Array:
     """The mean of each window, padding not counted. ``(N, OH, OW, C)``."""
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
@@ -89,7 +89,7 @@ def average(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
     return y
 
 
-def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair) -> Array:
+def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame) -> Array:
     """The transpose of average: each gradient in equal parts to the pixels of its window. ``(N, H, W, C)``."""
     oh, ow = g.shape[1:3]
     x = _result(shape, g, size, stride, padding)
@@ -111,39 +111,39 @@ def _over_images(pool: Callable[[slice], None], x: Array) -> None:
     over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)
 
 
-def _geometry(x: Array, out: Pair, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index]]:
+def _geometry(x: Array, out: Pair, size: Pair, stride: Pair, padding: Frame) -> Iterator[tuple[Index, Index]]:
     """For each tap, row-major, where it is in the images, and the windows that have a pixel there."""
     everything = slice(None)
-    rows, columns = (_taps(x.shape[a], out[a - 1], size[a - 1], stride[a - 1], padding[a - 1]) for a in (1, 2))
+    rows, columns = (_taps(x.shape[a], out[a - 1], size[a - 1], stride[a - 1], padding[a - 1][0]) for a in (1, 2))
     for row_where, row_windows in rows:
         for column_where, column_windows in columns:
             yield (everything, row_where, column_where), (everything, row_windows, column_windows)
 
 
 @lru_cache
-def _taps(pixels: int, windows: int, size: int, stride: int, padding: int) -> tuple[tuple[slice, slice], ...]:
+def _taps(pixels: int, windows: int, size: int, stride: int, before: int) -> tuple[tuple[slice, slice], ...]:
     """Along one axis, for each place in a window, the pixels that are at it, and the windows that have one there."""
     taps = []
     for i in range(size):
-        first = max(-((i - padding) // stride), 0)
-        stop = max(min((pixels - 1 - i + padding) // stride + 1, windows), first)
-        start = first * stride + i - padding
+        first = max(-((i - before) // stride), 0)
+        stop = max(min((pixels - 1 - i + before) // stride + 1, windows), first)
+        start = first * stride + i - before
         taps.append((slice(start, start + (stop - first) * stride, stride), slice(first, stop)))
     return tuple(taps)
 
 
-def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> None:
+def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride: Pair, padding: Frame) -> None:
     """Write into ``y`` what ``join`` makes of the pixels of each window: first of its rows, then of its columns.
 
     That is KH + KW passes, not KH KW, and the first ones go over whole rows of pixels.
     """
     rows = empty((len(x), y.shape[1], *x.shape[2:]), x.dtype)
     for axis, source, target in ((1, x, rows), (2, rows, y)):
-        k, s, p = size[axis - 1], stride[axis - 1], padding[axis - 1]
-        taps = _taps(source.shape[axis], target.shape[axis], k, s, p)
+        k, s, around = size[axis - 1], stride[axis - 1], padding[axis - 1]
+        taps = _taps(source.shape[axis], target.shape[axis], k, s, around[0])
         pixels = (source[_at(axis, where)] for where, _ in taps)
         pieces = zip(pixels if axis == 1 else map(_in_one_piece, pixels), taps, strict=True)
-        if p:
+        if any(around):
             target[...] = start
         elif k == 1:  # without padding, every tap covers all windows
             copy_pixels(next(pieces)[0], target)
@@ -159,7 +159,7 @@ def _at(axis: int, where: slice) -> tuple[slice, ...]:
     return (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
 
 
-def _places(x: Array, y: Array, size: Pair, stride: Pair, padding: Pair) -> Iterator[tuple[Index, Index, Any]]:
+def _places(x: Array, y: Array, size: Pair, stride: Pair, padding: Frame) -> Iterator[tuple[Index, Index, Any]]:
     """For each tap, where it is, its windows, and a mask of those whose extreme y is at it.
 
     The mask is also true for windows that found their extreme at an earlier tap, and at the last tap, where those that
@@ -209,21 +209,21 @@ def _in_one_piece(tap: Array) -> Array:
     return together
 
 
-def _result(shape: tuple[int, ...], g: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
+def _result(shape: tuple[int, ...], g: Array, size: Pair, stride: Pair, padding: Frame) -> Array:
     """Where a gradient of the windows is written to: zeros, unless each pixel is in exactly one window."""
-    once = size == stride and padding == (0, 0)
+    once = size == stride and padding == NO_FRAME
     once = once and all(n == o * k for n, o, k in zip(shape[1:3], g.shape[1:3], size, strict=True))
     return (empty if once else zeros)(shape, g.dtype)
 
 
-def _counts(shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair, dtype: np.dtype[Any]) -> Array:
+def _counts(shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dtype: np.dtype[Any]) -> Array:
     """How many pixels of the image each window covers: ``(OH, OW, 1)``, or one number where all do the same."""
-    if padding == (0, 0):
+    if padding == NO_FRAME:
         return np.asarray(size[0] * size[1], dtype)
     out = output_sizes((shape[1], shape[2]), size, stride, padding, ONE)
     rows, columns = (
         np.minimum(starts + k, n) - np.maximum(starts, 0)
         for n, o, k, s, p in zip(shape[1:3], out, size, stride, padding, strict=True)
-        for starts in [np.arange(o) * s - p]
+        for starts in [np.arange(o) * s - p[0]]
     )
     return np.asarray(rows[:, None, None] * columns[:, None], dtype)

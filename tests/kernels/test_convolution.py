@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from scipy import special
 
 from tensorgrad.kernels import convolution, depthwise, full, lowering, pixels, plan, pooling, strips, winograd
+from tensorgrad.kernels.lowering import NO_FRAME
 from tensorgrad.kernels.plan import Columns, Geometry, Pieces, Plan
 from tests import reference
 
 Array = np.ndarray[Any, Any]
 ONE = (1, 1)
+BOTH = (ONE, ONE)  # a pixel on every side
 
 
 def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -23,10 +25,10 @@ def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
 @st.composite
 def convolutions(draw: st.DrawFn, groups: int | None = None, dilated: bool = True, least: int = 0) -> dict[str, Any]:
     """A geometry in which at least one window fits, and a seed for the values."""
-    size, stride, padding = draw(pairs(1, 4)), draw(pairs(1, 3)), draw(pairs(0, 5))
+    size, stride, padding = draw(pairs(1, 4)), draw(pairs(1, 3)), draw(st.tuples(pairs(0, 5), pairs(0, 5)))
     dilation = draw(pairs(1, 3)) if dilated else ONE
     reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    image = tuple(max(r - 2 * p, 1) + draw(st.integers(0, 8)) for r, p in zip(reach, padding, strict=True))
+    image = tuple(max(r - sum(p), 1) + draw(st.integers(0, 8)) for r, p in zip(reach, padding, strict=True))
     g = draw(st.integers(1, 3)) if groups is None else groups
     return {
         "x": (draw(st.integers(least, 5)), *image, g * draw(st.integers(1, 4))),
@@ -80,7 +82,7 @@ def test_a_product_too_large_for_one_piece_is_cut() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 6, 40, 33)), rng.standard_normal((3, 3, 33, 130))
     np.testing.assert_allclose(
-        convolution.conv2d(x, w, ONE, ONE, ONE, 1), reference.conv2d(x, w, ONE, ONE, ONE, 1), atol=1e-10
+        convolution.conv2d(x, w, ONE, BOTH, ONE, 1), reference.conv2d(x, w, ONE, BOTH, ONE, 1), atol=1e-10
     )
 
 
@@ -127,13 +129,13 @@ def test_every_run_gives_the_same_bits() -> None:
     w = rng.standard_normal((3, 3, 5, 7), np.float32)
 
     def run() -> list[bytes]:
-        y = convolution.conv2d(x, w, ONE, ONE, ONE, 1)
-        pooled = pooling.average(y, (2, 2), (2, 2), (0, 0))
+        y = convolution.conv2d(x, w, ONE, BOTH, ONE, 1)
+        pooled = pooling.average(y, (2, 2), (2, 2), NO_FRAME)
         return [
             y.tobytes(),
             pooled.tobytes(),
-            convolution.conv2d_weight(x, y, (3, 3), ONE, ONE, ONE, 1).tobytes(),
-            convolution.conv2d_input(y, w, x.shape, ONE, ONE, ONE, 1).tobytes(),
+            convolution.conv2d_weight(x, y, (3, 3), ONE, BOTH, ONE, 1).tobytes(),
+            convolution.conv2d_input(y, w, x.shape, ONE, BOTH, ONE, 1).tobytes(),
         ]
 
     first = run()
@@ -158,10 +160,10 @@ def test_im2col_and_col2im_are_each_others_transpose(case: dict[str, Any]) -> No
 def test_a_pixel_that_is_not_finite_reaches_its_own_windows_only(bad: float, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     w = np.ones((3, 3, shape[3], 8), np.float32)
-    clean = convolution.conv2d(x, w, (1, 1), (0, 0), (1, 1), 1)
+    clean = convolution.conv2d(x, w, ONE, NO_FRAME, ONE, 1)
     x[1, 4, 3, 0] = bad
     with np.errstate(invalid="ignore"):  # NumPy reports what BLAS does in the unused part of a register
-        y = convolution.conv2d(x, w, (1, 1), (0, 0), (1, 1), 1)
+        y = convolution.conv2d(x, w, ONE, NO_FRAME, ONE, 1)
     reached = np.zeros(y.shape, bool)
     reached[1, 2:5, 1:4] = True
     assert not np.isfinite(y[reached]).any()
@@ -196,7 +198,7 @@ PIECES = st.one_of(st.none(), st.builds(Pieces, st.integers(1, 9), st.integers(1
 @given(convolutions(groups=1, dilated=False, least=1), st.data())
 def test_strips_in_any_blocks_and_pieces_are_convolution(case: dict[str, Any], data: st.DataObject) -> None:
     x, w, (stride, padding, _, _) = operands(case)
-    frame = lowering.padded(x, padding)
+    frame = lowering.framed(x, padding)
     geometry = geometry_of(frame, w, stride)
     ow = geometry.out[1]
     block = data.draw(st.integers(1, min(3, ow)))
@@ -230,7 +232,7 @@ def test_pixels_are_convolution(n: int, h: int, wd: int, c: int, f: int, togethe
 @given(convolutions(least=1))
 def test_full_im2col_is_convolution(case: dict[str, Any]) -> None:
     x, w, (stride, padding, dilation, groups) = operands(case)
-    frame = lowering.padded(x, padding)
+    frame = lowering.framed(x, padding)
     geometry = geometry_of(frame, w, stride, dilation, groups)
     agrees(full, Plan("full", "", geometry, 1, 1.0, geometry.out), frame, w)
 
@@ -239,7 +241,7 @@ def test_full_im2col_is_convolution(case: dict[str, Any]) -> None:
 def test_depthwise_is_convolution_in_as_many_groups_as_channels(case: dict[str, Any]) -> None:
     x, w, (stride, padding, _, _) = operands(case)
     w = np.tile(w[:, :, :1, :1], (1, 1, 1, x.shape[3])) * np.arange(1.0, x.shape[3] + 1)
-    frame = lowering.padded(x, padding)
+    frame = lowering.framed(x, padding)
     geometry = geometry_of(frame, w, stride, groups=x.shape[3])
     agrees(depthwise, Plan("depthwise", "", geometry, 1, 1.0, geometry.out), frame, w)
 
@@ -252,7 +254,7 @@ def test_a_plan_that_would_spread_infinities_has_another_with_it(dtype: Any, mon
     plan._plan.cache_clear()
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((6, 15, 19, 64)).astype(dtype), rng.standard_normal((2, 3, 64, 65)).astype(dtype)
-    geometry = (ONE, (0, 2), ONE, 1)
+    geometry = (ONE, ((0, 0), (3, 1)), ONE, 1)
     g = rng.standard_normal((6, 14, 21, 65)).astype(dtype)
     used: list[str] = []
 

@@ -56,7 +56,7 @@ def test_it_works_on_shapes_alone() -> None:
         (((3, 3, 1), 8), "explain: expected a shape (N, H, W, C) and filters from 1, received (3, 3, 1) and 8"),
         (((1, 3, 3, 1), 0), "explain: expected a shape (N, H, W, C) and filters from 1, received (1, 3, 3, 1) and 0"),
         (((1, 3, 3, 1), 8, 0), "explain: kernel_size must be an int from 1, or a pair of them; received 0"),
-        (((1, 3, 3, 1), 8, 5), "explain: a kernel of 5 x 5 does not fit images of 3 x 3 with padding (0, 0)"),
+        (((1, 3, 3, 1), 8, 5), "explain: a kernel of 5 x 5 does not fit images of 3 x 3 with padding ((0, 0), (0, 0))"),
     ],
 )
 def test_what_it_cannot_explain(given: Any, said: str) -> None:

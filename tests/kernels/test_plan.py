@@ -53,7 +53,7 @@ def test_which_lowering_a_shape_gets(asked: Geometry, lowering: str, block: int 
 def test_a_plan_covers_the_result_once(case: dict[str, Any], by_weights: bool, in_place: bool) -> None:
     n, h, w, c = case["x"]
     stride, padding, dilation, groups = case["geometry"]
-    image = (h + 2 * padding[0], w + 2 * padding[1], c)
+    image = (h + sum(padding[0]), w + sum(padding[1]), c)
     asked = Geometry(image, case["size"], case["filters"], stride, dilation, groups, FLOAT)
     made: plan.Plan | None = plan.plan(n, asked, by_weights, in_place)
     while made is not None:

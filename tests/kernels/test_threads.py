@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tensorgrad.kernels import blas, channels, convolution, matrix, threads
-from tests.kernels.test_convolution import ONE, normal
+from tests.kernels.test_convolution import BOTH, ONE, normal
 
 
 @pytest.mark.usefixtures("any_threads")
@@ -102,9 +102,9 @@ def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch, li
     monkeypatch.setattr(channels, "_column_sums", seeing(channels._column_sums))
     channels.channel_sums(x)
     assert len(seen) >= 2  # the sums of a tile's rows, and of the pixels of a row
-    y = convolution.conv2d(x, w, ONE, ONE, ONE, 1, normal(2, (16,)))
-    convolution.conv2d_input(y, w, x.shape, ONE, ONE, ONE, 1)
-    convolution.conv2d_weight(x, y, (3, 3), ONE, ONE, ONE, 1)
+    y = convolution.conv2d(x, w, ONE, BOTH, ONE, 1, normal(2, (16,)))
+    convolution.conv2d_input(y, w, x.shape, ONE, BOTH, ONE, 1)
+    convolution.conv2d_weight(x, y, (3, 3), ONE, BOTH, ONE, 1)
     matrix.matmul(y.reshape(160, -1), y.reshape(160, -1).T)
     assert len(seen) >= 4
     assert set(seen) == {1}

@@ -17,6 +17,7 @@ from scipy import special
 from tensorgrad import ops
 from tensorgrad.engine import Primitive
 from tensorgrad.kernels.elementwise import IN_PLACE
+from tensorgrad.kernels.lowering import around
 from tensorgrad.testing import strategies as draw
 from tests import reference
 
@@ -317,8 +318,13 @@ def chosen(draw_: st.DrawFn, side: int) -> Case:
 # -- windows: every geometry that has an output -------------------------------------------------------------
 
 
+def _options(c: draw.Convolution | draw.Pooling) -> dict[str, Any]:
+    """As the primitives take them: with the padding of each side."""
+    return {**c.options, "padding": around(c.options["padding"])}
+
+
 def convolved(side: int) -> st.SearchStrategy[Case]:
-    return draw.convolutions().map(lambda c: ((c.x, c.w), c.options))
+    return draw.convolutions().map(lambda c: ((c.x, c.w), _options(c)))
 
 
 def _sides(c: draw.Convolution) -> tuple[Any, dict[str, Any]]:
@@ -329,7 +335,7 @@ def _sides(c: draw.Convolution) -> tuple[Any, dict[str, Any]]:
     oh, ow = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
     return np.cos(np.arange(c.x.shape[0] * oh * ow * c.w.shape[3], dtype=float)).reshape(
         -1, oh, ow, c.w.shape[3]
-    ), c.options
+    ), _options(c)
 
 
 def biased(side: int) -> st.SearchStrategy[Case]:
@@ -339,7 +345,10 @@ def biased(side: int) -> st.SearchStrategy[Case]:
         reach = 1 + np.abs(reference.conv2d(c.x, c.w, **c.options)).max(initial=0)
         filters = c.w.shape[3]
         scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
-        return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {"activation": activation, **c.options}
+        return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {
+            "activation": activation,
+            **_options(c),
+        }
 
     return st.builds(case, draw.convolutions(), st.sampled_from([None, *IN_PLACE]))
 
@@ -359,11 +368,11 @@ def activated(y: Any, activation: str | None) -> Any:
 
 
 def convolved_input(side: int) -> st.SearchStrategy[Case]:
-    return draw.convolutions().map(lambda c: ((_sides(c)[0], c.w), {"shape": c.x.shape, **c.options}))
+    return draw.convolutions().map(lambda c: ((_sides(c)[0], c.w), {"shape": c.x.shape, **_options(c)}))
 
 
 def convolved_weight(side: int) -> st.SearchStrategy[Case]:
-    return draw.convolutions().map(lambda c: ((c.x, _sides(c)[0]), {"size": c.w.shape[:2], **c.options}))
+    return draw.convolutions().map(lambda c: ((c.x, _sides(c)[0]), {"size": c.w.shape[:2], **_options(c)}))
 
 
 def windowed(side: int) -> st.SearchStrategy[Case]:
@@ -371,7 +380,7 @@ def windowed(side: int) -> st.SearchStrategy[Case]:
 
 
 def _window(c: draw.Convolution) -> dict[str, Any]:
-    return {"size": c.w.shape[:2], **{k: v for k, v in c.options.items() if k != "groups"}}
+    return {"size": c.w.shape[:2], **{k: v for k, v in _options(c).items() if k != "groups"}}
 
 
 def unwindowed(side: int) -> st.SearchStrategy[Case]:
@@ -389,7 +398,7 @@ def pooled(side: int) -> st.SearchStrategy[Case]:
 
 
 def _pool(p: draw.Pooling) -> dict[str, Any]:
-    return {("size" if k == "kernel_size" else k): v for k, v in p.options.items()}
+    return {("size" if k == "kernel_size" else k): v for k, v in _options(p).items()}
 
 
 def _pooled_shape(p: draw.Pooling) -> tuple[int, ...]:
