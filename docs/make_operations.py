@@ -17,7 +17,7 @@ from tensorgrad import ops
 from tensorgrad.engine import Primitive
 
 PAGE = Path(__file__).with_name("operations.md")
-GIVE = ("rules", "rule_for_each", "ends_with")
+GIVE = ("rules", "rule_for_each", "ends_with", "stands_for")
 HEAD = """# The operations and their rules
 
 *This page is made from the code by `python docs/make_operations.py`; a test checks that it is up to date.*

@@ -8,7 +8,6 @@ import numpy as np
 
 from tensorgrad import initializers
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.random import generator
 from tensorgrad.tensor import Tensor, TensorLike
@@ -37,7 +36,7 @@ class Weighted(Layer):
         self._biases: Any = None if biases is None or not isbias else _parameter(biases)
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
-        """The linear part with the biases, and an activation of IN_PLACE or none."""
+        """The linear part with the biases, and an activation or none."""
         raise NotImplementedError
 
     def linear(self, x: Tensor) -> Tensor:
@@ -50,10 +49,7 @@ class Weighted(Layer):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the linear part, then the activation."""
-        if self.activation in IN_PLACE:
-            return self.affine(x, self.activation)
-        y = self.linear(x)
-        return y if self.activation is None else ACTIVATIONS[self.activation](y)
+        return self.affine(x, self.activation)
 
     def build(self, input_shape: Shape) -> None:
         """Draw the weights that were not given; check those that were."""

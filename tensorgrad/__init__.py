@@ -45,7 +45,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tensorgrad import data, functional, losses, onnx, random, saving
+from tensorgrad import data, functional, losses, onnx, ops, random, saving
 from tensorgrad.cnn import CNN, load_model, save_model
 from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
 from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
@@ -60,14 +60,16 @@ from tensorgrad.functional.windows import *
 from tensorgrad.kernels.threads import get_num_threads, set_num_threads
 from tensorgrad.losses import *
 from tensorgrad.random import seed
+from tensorgrad.rules import override_rule
 from tensorgrad.tensor import Tensor, tensor
 from tensorgrad.training.history import History
 from tensorgrad.version import __version__ as __version__
 
 __all__ = [
     "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
-    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "plot", "primitive",
-    "random", "save_model", "saving", "seed", "set_num_threads", "tensor", "testing", "to_dot", "to_mermaid",
+    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "ops",
+    "override_rule", "plot", "primitive", "random", "save_model", "saving", "seed", "set_num_threads", "tensor",
+    "testing", "to_dot", "to_mermaid",
 ]  # fmt: skip
 __all__ += functional.__all__
 __all__ += losses.__all__

@@ -14,21 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from functools import partial
 from operator import add, iadd
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
-from tensorgrad.checks import check_rule, explained, parameters
+from tensorgrad.checks import explained
 from tensorgrad.recording import Switch
 from tensorgrad.recording import no_grad as no_grad
 from tensorgrad.recording import recording as recording
 from tensorgrad.recording import set_recording as set_recording
+from tensorgrad.rules import Reads, Rule, Ruled, any_replaced
 from tensorgrad.writes import Memory, is_view, owner, tick
 
 V = TypeVar("V")
-Rule = Callable[..., Any]
+P = ParamSpec("P")
 
 _watcher: ContextVar[Watcher | None] = ContextVar("tensorgrad_watcher", default=None)
 
@@ -38,7 +38,7 @@ class Node:
 
     __slots__ = ("args", "note", "params", "primitive", "recorded")
 
-    def __init__(self, primitive: Primitive, args: tuple[Any, ...] | None, params: dict[str, Any]) -> None:
+    def __init__(self, primitive: Primitive[...], args: tuple[Any, ...] | None, params: dict[str, Any]) -> None:
         self.primitive = primitive
         self.args = args  # None once the graph behind it was freed
         self.params = params
@@ -81,66 +81,10 @@ class Watcher(Protocol):
         """The rule of ``node`` for the input at ``position`` returned ``gradient``."""
 
 
-class Primitive:
-    """A NumPy function and its rules. Data is positional; metadata is keyword, and has no defaults.
+class Primitive(Ruled, Generic[P]):
+    """A NumPy function and its rules. Data is positional; metadata is keyword, and has no defaults."""
 
-    A rule names the values that it reads. An argument whose name begins with an underscore is there for its
-    shape and dtype only, and may be written to between the forward and the backward pass.
-    """
-
-    def __init__(self, forward: Callable[..., Any]) -> None:
-        self.forward = forward
-        self.name = forward.__name__
-        self.__doc__ = forward.__doc__
-        self.__module__ = forward.__module__
-        self._rules: tuple[Rule | None, ...] = ()
-        self._reads: tuple[tuple[bool, ...], ...] = ()
-        self._rule_for_each: Rule | None = None
-        self.last_step: Rule | None = None
-
-    def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
-
-    def rules(self, *rules: Rule | None) -> None:
-        """Set one rule ``(g, y, *inputs, **params)`` per input; None for an input whose gradient is zero."""
-        inputs, metadata = parameters(self.forward)
-        if len(rules) != len(inputs):
-            raise TypeError(
-                f"{self.name}: it has {len(inputs)} inputs, but received {len(rules)} rules; "
-                "give one for each input, None where the gradient is zero"
-            )
-        for position, rule in enumerate(rules):
-            if rule is not None:
-                check_rule(self.name, position, rule, ("g", "y", *inputs), metadata)
-        self._rules = rules
-        self._reads = tuple(_reads(rule, skip=1) for rule in rules)
-
-    def rule_for_each(self, rule: Callable[..., Any]) -> None:
-        """Set one rule ``(position, g, y, *inputs, **params)`` for a primitive of any number of inputs."""
-        self._rule_for_each = rule
-        self._reads = (_reads(rule, skip=2),)
-
-    def ends_with(self, rule: Rule) -> None:
-        """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result."""
-        inputs, metadata = parameters(self.forward)
-        check_rule(self.name, 0, rule, ("g", "y", *inputs), metadata)
-        self.last_step = rule
-        reads = _reads(rule, skip=1)
-        self._reads = tuple(
-            tuple(a or b for a, b in zip(own, reads, strict=True)) if own else () for own in self._reads
-        )
-
-    def rule(self, position: int) -> tuple[Rule | None, tuple[bool, ...]]:
-        """The rule for the input at ``position``, and whether it reads ``y`` and each of the inputs."""
-        if self._rule_for_each is not None:
-            return partial(self._rule_for_each, position), self._reads[0]
-        if position >= len(self._rules):
-            raise NotImplementedError(
-                f"{self.name}: its input {position} has no rule; give it one with {self.name}.rules(...)"
-            )
-        return self._rules[position], self._reads[position]
-
-    def __call__(self, first: V, *rest: Any, **params: Any) -> V:
+    def __call__(self, first: V, *rest: P.args, **params: P.kwargs) -> V:
         """Apply to arrays, or to traced values: the result is of the operands' kind."""
         args = (first, *rest)
         kind: Any = None
@@ -178,17 +122,18 @@ class Primitive:
         return out  # type: ignore[no-any-return]
 
 
-def primitive(forward: Callable[..., Any]) -> Primitive:
+def primitive(forward: Callable[Concatenate[Any, P], Any]) -> Primitive[P]:
     """Make a primitive of a function on NumPy arrays. Its rules are set with :meth:`Primitive.rules`."""
     return Primitive(forward)
 
 
-def _reads(rule: Rule | None, skip: int) -> tuple[bool, ...]:
-    """Tell, for ``y`` and each input of a rule, whether it reads the value, or only the shape and dtype.
+@primitive
+def _same(x: Any) -> Any:
+    """The same value, in a graph of its own."""
+    return x
 
-    The last entry holds for all inputs from there on (``*inputs``).
-    """
-    return () if rule is None else tuple(not name.startswith("_") for name in parameters(rule)[0][skip:])
+
+_same.rules(lambda g, _y, _x: g)
 
 
 def _share_memory(view: Traced, args: tuple[Any, ...]) -> None:
@@ -267,6 +212,7 @@ def gradients(
     pending: dict[int, tuple[Any, bool]] = {id(output): (seed, False)}
     found: list[tuple[Any, Any, bool]] = []
     watcher = _watcher.get()
+    replaced = any_replaced()
     with set_recording(create_graph):
         while order:
             y = order.pop()  # so that y, and what only y holds, is freed as soon as it has been passed
@@ -286,12 +232,15 @@ def gradients(
                 continue
             values = [y, *node.args] if create_graph else [value(a) for a in (y, *node.args)]
             watched = any([getattr(a, "memory", None) is not None for a in (y, *node.args)])  # noqa: C419
-            if node.primitive.last_step is not None:
+            composed = None
+            if replaced and node.primitive.has_a_new_part(node.params):
+                composed = _through_parts(node, node.args, type(y), g, create_graph)
+            elif node.primitive.last_step is not None:
                 g = node.primitive.last_step(g, *values, **node.params)
             for position, a in enumerate(node.args):
                 if not (isinstance(a, Traced) and reaches.get(id(a))):
                     continue
-                rule, reads = node.primitive.rule(position)
+                rule, reads = composed[position] if composed else node.primitive.rule(position)
                 if rule is None:
                     continue
                 if watched:
@@ -317,6 +266,25 @@ def gradients(
             a = h = total = None  # nothing of this step may outlive it
             del values, node, y, g
     return found
+
+
+def _through_parts(
+    node: Node, args: tuple[Any, ...], kind: type[Traced], g: Any, create_graph: bool
+) -> list[tuple[Rule | None, Reads]]:
+    """Rules for a fused primitive, one per input, that differentiate the composition it stands for."""
+    inputs = []
+    for a in args:
+        t = kind.wrap(value(a))
+        t.needs_grad = isinstance(a, Traced) and a.needs_grad
+        if t.needs_grad and create_graph:  # the same value, of which the walk ends here and the graph goes on
+            t.node = Node(_same, (a,), {})
+        inputs.append(t)
+    with set_recording(True):
+        y = node.primitive.definition(*inputs, **node.params)  # type: ignore[misc]
+    wanted = [t for t in inputs if t.needs_grad]
+    products = {id(t): h if fresh else h.copy() for t, h, fresh in gradients(y, g, wanted, create_graph, create_graph)}
+    found = [products.get(id(t)) for t in inputs]
+    return [(None if h is None else lambda *_, h=h, **__: h, (False, True)) for h in found]
 
 
 def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict[int, bool]]:
@@ -349,7 +317,7 @@ def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict
     return order, reaches
 
 
-def _fit(h: Any, a: Traced, primitive: Primitive, position: int) -> Any:
+def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
     """Undo broadcasting: sum a gradient over the axes that its input was stretched along; match its dtype."""
     shape, dtype = a.array.shape, a.array.dtype
     received: Any = getattr(value(h), "shape", None)
@@ -383,7 +351,7 @@ def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:
     return (seen if isinstance(g, Traced) else seen.array), False  # a hook may have kept it
 
 
-def _refuse_writes(node: Node, y: Traced, position: int, reads: tuple[bool, ...]) -> None:
+def _refuse_writes(node: Node, y: Traced, position: int, reads: Reads) -> None:
     """Raise if a value that the rule is about to read was written to since it was recorded."""
     for index, a in enumerate((y, *(node.args or ()))):
         if not isinstance(a, Traced) or a.memory is None or not reads[min(index, len(reads) - 1)]:

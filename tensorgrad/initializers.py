@@ -7,6 +7,7 @@ from math import prod, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.tensor import Array
 
 
@@ -32,7 +33,7 @@ def for_activation(
     activation: str | None, shape: tuple[int, ...], rng: np.random.Generator, dtype: npt.DTypeLike = np.float32
 ) -> Array:
     """He's for activations that cut off one side, Glorot's for the others."""
-    relu_like = activation in ("relu", "leaky_relu", "elu", "gelu", "softplus", "swish")
+    relu_like = activation is not None and ACTIVATIONS[activation].relu_like
     return (he_normal if relu_like else glorot_normal)(shape, rng, dtype)
 
 

@@ -25,14 +25,19 @@ class Switch(Generic[T]):
         self._former: list[T] = []
 
     def __enter__(self) -> None:
-        self._former.append(self._variable.get())
-        self._variable.set(self._value)
+        former = self._variable.get()
+        self._former.append(former)
+        self._variable.set(self._inside(former))
 
     def __exit__(self, *error: object) -> None:
         self._variable.set(self._former.pop())
 
+    def _inside(self, former: T) -> T:
+        """The value inside, given the one outside."""
+        return self._value
+
     def _fresh(self) -> Switch[T]:
-        return Switch(self._variable, self._value)
+        return type(self)(self._variable, self._value)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function, a coroutine function or a generator function, which is switched while it runs."""

@@ -21,6 +21,7 @@ TOP = "tensorgrad"
 LAYOUT = """
     kernels checks random atomic_file deprecation version
     recording writes
+    rules
     engine
     ops
     tensor

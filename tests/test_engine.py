@@ -133,7 +133,7 @@ def test_gradient_by_a_value_whose_own_graph_is_gone() -> None:
 # -- freeing --------------------------------------------------------------------------------------------------
 
 
-def times_one(rule: Any) -> engine.Primitive:
+def times_one(rule: Any) -> engine.Primitive[...]:
     """A primitive whose rule can look at what is alive."""
 
     @tg.primitive

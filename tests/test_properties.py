@@ -13,7 +13,6 @@ from scipy import signal
 import tensorgrad as tg
 from tensorgrad import Tensor, ops
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import around
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import Convolution, Pooling, arrays, convolutions, poolings, shapes
@@ -327,7 +326,7 @@ def test_jvp_and_gradient_are_transposes(program: Any, seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 @given(c=convolutions(), seed=st.integers(0, 2**32 - 1))
 def test_the_fused_convolution_is_its_composition(name: str, c: Convolution, seed: int) -> None:
     """conv2d with an activation against activation(conv2d + b), and without a bias: the value, and two orders."""

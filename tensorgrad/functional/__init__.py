@@ -7,6 +7,8 @@ as :func:`sum`, is made from it.
 from tensorgrad.functional import activations, elementwise, linalg, normalization, reductions, shaping, windows
 from tensorgrad.functional.activations import *
 from tensorgrad.functional.activations import ACTIVATIONS as ACTIVATIONS
+from tensorgrad.functional.activations import Activation as Activation
+from tensorgrad.functional.activations import register_activation as register_activation
 from tensorgrad.functional.elementwise import *
 from tensorgrad.functional.linalg import *
 from tensorgrad.functional.normalization import *

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import sqrt
+from typing import Literal
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis
+from tensorgrad.checks import Axis, one_of
 from tensorgrad.functional.elementwise import tanh
-from tensorgrad.kernels.elementwise import SLOPE
+from tensorgrad.kernels import elementwise
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 __all__ = [
@@ -17,27 +19,28 @@ __all__ = [
 
 
 def linear(x: TensorLike) -> Tensor:
-    """X itself."""
+    """The input itself."""
     return as_tensor(x)
 
 
 def relu(x: TensorLike) -> Tensor:
-    """max(x, 0); the gradient at 0 is 0."""
+    """The larger of x and 0; the gradient at 0 is 0."""
     return as_tensor(x).relu()
 
 
-def leaky_relu(x: TensorLike, slope: float = SLOPE) -> Tensor:
-    """X where x > 0, else `slope` times x, a hundredth unless told otherwise (Maas et al. 2013)."""
-    return ops.leaky_relu(as_tensor(x).floating(), slope=float(slope))
+def leaky_relu(x: TensorLike, slope: float = elementwise.SLOPE) -> Tensor:
+    """`x` for positive x, otherwise ``slope * x`` (Maas et al. 2013)."""
+    t = as_tensor(x).floating()
+    return ops.leaky_relu(t, slope=float(slope)) if slope >= 0 else ops.relu(t) - slope * ops.relu(-t)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
-    """X where x > 0, else `alpha` (e^x - 1) (Clevert et al. 2015)."""
+    """`x` for positive x, otherwise ``alpha * (e^x - 1)`` (Clevert et al. 2015)."""
     return ops.elu(as_tensor(x).floating(), alpha=float(alpha))
 
 
 def gelu(x: TensorLike) -> Tensor:
-    """X times the standard normal distribution function at x (Hendrycks & Gimpel 2016)."""
+    """The input times the standard normal distribution function at x (Hendrycks & Gimpel 2016)."""
     t = as_tensor(x).floating()
     return t * (0.5 * (1 + ops.erf(t * sqrt(0.5))))
 
@@ -53,7 +56,7 @@ def softplus(x: TensorLike) -> Tensor:
 
 
 def swish(x: TensorLike) -> Tensor:
-    """X sigmoid(x), also called SiLU (Ramachandran et al. 2017)."""
+    """``x * sigmoid(x)``, also called SiLU (Ramachandran et al. 2017)."""
     t = as_tensor(x).floating()
     return t * t.sigmoid()
 
@@ -68,16 +71,106 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     return as_tensor(x).log_softmax(axis)
 
 
-ACTIVATIONS: dict[str, Callable[[TensorLike], Tensor]] = {
-    "relu": relu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-    "softmax": softmax,
-    "linear": linear,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "gelu": gelu,
-    "softplus": softplus,
-    "swish": swish,
-}
-"""The activations that layers know by name."""
+@dataclass(frozen=True)
+class Activation:
+    """All that there is to know of an activation; layers, :func:`conv2d` and :func:`affine` know it by its name.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        From a tensor to one of the same shape.
+    outputs : "values", "classes" or "labels"
+        "classes" if it is the softmax of its input, so that outputs are the probabilities of one class of many;
+        "labels" if it is the sigmoid, so that each output is the probability of a label. Losses of such outputs are
+        computed from the input, where nothing overflows.
+    relu_like : bool
+        Whether it cuts off one side, so that weights before it start with He's variance and not Glorot's.
+    last_step : LastStep, optional
+        Its primitive and its kernel, if convolutions and matrix products can end with it in the same pass over memory.
+    """
+
+    name: str
+    function: Callable[[Tensor], Tensor]
+    outputs: Literal["values", "classes", "labels"] = "values"
+    relu_like: bool = False
+    last_step: ops.LastStep | None = None
+
+    def __call__(self, x: TensorLike) -> Tensor:
+        """Apply it."""
+        return self.function(as_tensor(x))
+
+
+ACTIVATIONS: dict[str, Activation] = {}
+"""The activations that layers know by name; :func:`register_activation` adds one."""
+
+
+def register_activation(
+    name: str,
+    function: Callable[[Tensor], Tensor],
+    *,
+    outputs: Literal["values", "classes", "labels"] = "values",
+    relu_like: bool = False,
+    last_step: ops.LastStep | None = None,
+) -> Activation:
+    """Make an activation known by name: to layers, to :func:`conv2d` and :func:`affine`, and to files.
+
+    Parameters
+    ----------
+    name : str
+        A new one: what a name means never changes.
+    function, outputs, relu_like, last_step
+        See :class:`Activation`.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    ValueError
+        If there is an activation of this name, or the name is no identifier.
+    TypeError
+        If the function cannot be called.
+
+    Examples
+    --------
+    >>> from tensorgrad.layers import FFL
+    >>> softsign = register_activation("softsign", lambda x: x / (1 + abs(x)))
+    >>> FFL(neurons=3, activation="softsign")([1.0, 2.0]).shape
+    (3,)
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"register_activation: expected a name such as 'softsign', received {name!r}")
+    if name in ACTIVATIONS:
+        raise ValueError(f"register_activation: there is an activation {name!r} already; give another name")
+    if not callable(function):
+        raise TypeError(f"register_activation: expected a function from a tensor to a tensor, received {function!r}")
+    one_of(outputs, ("values", "classes", "labels"), "register_activation", "outputs")
+    ACTIVATIONS[name] = Activation(name, function, outputs, relu_like, last_step)
+    return ACTIVATIONS[name]
+
+
+def ending(activation: str | None) -> tuple[ops.LastStep | None, Callable[[Tensor], Tensor] | None]:
+    """An activation as the last step of a fused primitive, or else as the function to apply after it."""
+    if activation is None:
+        return None, None
+    record = ACTIVATIONS[activation]
+    return (None, record.function) if record.last_step is None else (record.last_step, None)
+
+
+register_activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_))
+register_activation("sigmoid", sigmoid, outputs="labels", last_step=ops.LastStep(ops.sigmoid, elementwise.sigmoid_))
+register_activation("tanh", tanh, last_step=ops.LastStep(ops.tanh, elementwise.tanh_))
+register_activation("softmax", softmax, outputs="classes")
+register_activation("linear", linear)
+register_activation(
+    "leaky_relu",
+    leaky_relu,
+    relu_like=True,
+    last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}),
+)
+register_activation("elu", elu, relu_like=True)
+register_activation("gelu", gelu, relu_like=True)
+register_activation("softplus", softplus, relu_like=True)
+register_activation("swish", swish, relu_like=True)

@@ -9,8 +9,7 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import one_axis, one_of
-from tensorgrad.functional.activations import ACTIVATIONS
-from tensorgrad.kernels.elementwise import IN_PLACE
+from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor, promotion
 from tensorgrad.tensor.numpy_protocol import implements
 
@@ -31,8 +30,9 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
     x : array_like, shape=(..., inputs)
     w : array_like, shape=(inputs, units)
     b : array_like, shape=(units,), optional
-    activation : "relu", "leaky_relu", "tanh" or "sigmoid", optional
-        Apply it to the result, in place where there is a bias, so that memory is taken for one result only.
+    activation : str, optional
+        A name from ``ACTIVATIONS``. With a bias, those that have a ``last_step`` are applied to the result in place,
+        so that memory is taken for one result only.
 
     Returns
     -------
@@ -41,11 +41,11 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
     Raises
     ------
     ValueError
-        If shapes do not go together, or the activation is another.
+        If shapes do not go together, or the activation is unknown.
 
     """
     if activation is not None:
-        one_of(activation, IN_PLACE, "affine", "activation")
+        one_of(activation, ACTIVATIONS, "affine", "activation")
     inputs, weights, *biases = same_dtype(x, w, *(() if b is None else (b,)))
     if weights.ndim != 2 or inputs.shape[-1:] != weights.shape[:1]:
         raise ValueError(
@@ -54,14 +54,16 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
         )
     if not biases:
         y = matmul(inputs, weights)
-        return y if activation is None else ACTIVATIONS[activation](y)
+        return y if activation is None else ACTIVATIONS[activation].function(y)
     if biases[0].shape != weights.shape[1:]:
         raise ValueError(
             f"affine: expected a bias of shape {weights.shape[1:]}, one per unit; received shape {biases[0].shape}"
         )
     rows = inputs if inputs.ndim == 2 else inputs.reshape(-1, *weights.shape[:1])
-    y = ops.affine(rows, weights, biases[0], activation=activation)
-    return y if inputs.ndim == 2 else y.reshape(*inputs.shape[:-1], *weights.shape[1:])
+    last_step, rest = ending(activation)
+    y = ops.affine(rows, weights, biases[0], activation=last_step)
+    y = y if inputs.ndim == 2 else y.reshape(*inputs.shape[:-1], *weights.shape[1:])
+    return y if rest is None else rest(y)
 
 
 @implements(np.dot, b="y")

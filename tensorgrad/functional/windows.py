@@ -14,9 +14,8 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import one_of, pair
-from tensorgrad.functional.activations import ACTIVATIONS
+from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.functional.linalg import same_dtype
-from tensorgrad.kernels.elementwise import IN_PLACE
 from tensorgrad.kernels.lowering import Frame, around, output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
@@ -59,8 +58,9 @@ def conv2d(
         d: how many pixels from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own. Divides C and F.
-    activation : "relu", "leaky_relu", "tanh" or "sigmoid", optional
-        Apply it to the result, in place where there is a bias, so that memory is taken for one result only.
+    activation : str, optional
+        A name from ``ACTIVATIONS``. With a bias, those that have a ``last_step`` are applied to the result in place,
+        so that memory is taken for one result only.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def conv2d(
     Raises
     ------
     ValueError
-        If shapes do not go together, a kernel is larger than its padded image, or the activation is another.
+        If shapes do not go together, a kernel is larger than its padded image, or the activation is unknown.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def conv2d(
 
     """
     if activation is not None:
-        one_of(activation, IN_PLACE, "conv2d", "activation")
+        one_of(activation, ACTIVATIONS, "conv2d", "activation")
     images, kernels, *biases = same_dtype(x, w, *(() if b is None else (b,)))
     geometry = _geometry("conv2d", stride=stride, padding=padding, dilation=dilation)
     if kernels.ndim != 4:
@@ -95,13 +95,20 @@ def conv2d(
             f"(x.shape={images.shape}, w.shape={kernels.shape}, groups={groups}); the channels come last"
         )
     _check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
-    if not biases:
-        y = _on_batch(images, lambda batch: ops.conv2d(batch, kernels, groups=groups, **geometry))
-        return y if activation is None else ACTIVATIONS[activation](y)
-    bias = _check_bias(biases[0], filters, "conv2d")
+    bias = _check_bias(biases[0], filters, "conv2d") if biases else None
     return _on_batch(
-        images, lambda batch: ops.conv2d_bias(batch, kernels, bias, activation=activation, groups=groups, **geometry)
+        images, lambda batch: convolve(batch, kernels, bias, activation=activation, groups=groups, **geometry)
     )
+
+
+def convolve(x: Tensor, w: Tensor, b: Tensor | None, *, activation: str | None, **geometry: Any) -> Tensor:
+    """What :func:`conv2d` computes, of a batch, pairs and one dtype, all of which was checked before."""
+    if b is None:
+        y = ops.conv2d(x, w, **geometry)
+        return y if activation is None else ACTIVATIONS[activation].function(y)
+    last_step, rest = ending(activation)
+    y = ops.conv2d_bias(x, w, b, activation=last_step, **geometry)
+    return y if rest is None else rest(y)
 
 
 def conv_transpose2d(

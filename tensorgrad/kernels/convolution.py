@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.kernels import depthwise, full, pixels, strips, winograd
-from tensorgrad.kernels.elementwise import add_bias_and_activate_, all_finite
+from tensorgrad.kernels.elementwise import InPlace, add_bias_and_activate_, all_finite
 from tensorgrad.kernels.lowering import Frame, Pair, framed
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.plan import ONE, Geometry, Plan, plan
@@ -36,11 +36,11 @@ def conv2d(
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
-    activation: str | None = None,
+    activation: InPlace | None = None,
 ) -> Array:
     """y[n, i, j, f] = sum over a, b, c of x[n, i s + a d - p, j s + b d - p, c] w[a, b, c, f]. ``(N, OH, OW, F)``.
 
-    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given (of IN_PLACE).
+    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given.
     """
     x, w = _same_dtype(x, w)
     planned = plan(len(x), geometry_of(x.shape, padding, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
@@ -50,7 +50,13 @@ def conv2d(
 
 
 def _convolve(
-    planned: Plan, x: Array, frame: Frame, w: Array, y: Array, bias: Array | None = None, activation: str | None = None
+    planned: Plan,
+    x: Array,
+    frame: Frame,
+    w: Array,
+    y: Array,
+    bias: Array | None = None,
+    activation: InPlace | None = None,
 ) -> None:
     """Write the convolution of images, in a frame, into ``y``."""
 

@@ -11,23 +11,38 @@ from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import over_first_axis
 
+InPlace = Callable[[Array], object]  # an activation that is written over its input
+
 SLOPE = 0.01  # of a leaky ReLU, unless told otherwise
 
-IN_PLACE: dict[str, Callable[[Array], Any]] = {
-    "relu": lambda y: y.clip(0, np.inf, out=y),
-    "leaky_relu": lambda y: _leaky_relu(y, SLOPE, y),
-    "tanh": lambda y: np.tanh(y, out=y),
-    "sigmoid": lambda y: _sigmoid(y, y),
-}
 
-
-def add_bias_and_activate_(y: Array, b: Array | None, activation: str | None) -> None:
+def add_bias_and_activate_(y: Array, b: Array | None, activation: InPlace | None) -> None:
     """Add a number for each channel to ``y``, contiguous and of shape ``(N, OH, OW, F)``, then activate."""
     if b is not None:
         rows = rows_of(y)
         np.add(rows, repeated(b, rows), out=rows)
     if activation is not None:
-        IN_PLACE[activation](y)
+        activation(y)
+
+
+def relu_(y: Array) -> None:
+    """The larger of ``y`` and 0, in place."""
+    y.clip(0, np.inf, out=y)
+
+
+def leaky_relu_(y: Array) -> None:
+    """A leaky ReLU of the slope SLOPE, in place."""
+    _leaky_relu(y, SLOPE, y)
+
+
+def tanh_(y: Array) -> None:
+    """The hyperbolic tangent, in place."""
+    np.tanh(y, out=y)
+
+
+def sigmoid_(y: Array) -> None:
+    """1 / (1 + e^-y), in place."""
+    _sigmoid(y, y)
 
 
 def relu(x: Array) -> Array:

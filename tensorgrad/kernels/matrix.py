@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tensorgrad.kernels.elementwise import add_bias_and_activate_
+from tensorgrad.kernels.elementwise import InPlace, add_bias_and_activate_
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.plan import Pieces, pieces_of
 from tensorgrad.kernels.threads import cut, over_batch
@@ -21,8 +21,8 @@ ALONE = 1 << 18  # multiply-adds that OpenBLAS does on one thread in any case
 SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
 
 
-def affine(x: Array, w: Array, b: Array, activation: str | None) -> Array:
-    """``activation(x @ w + b)`` for matrices, with an activation of IN_PLACE or none."""
+def affine(x: Array, w: Array, b: Array, activation: InPlace | None) -> Array:
+    """``activation(x @ w + b)`` for matrices, with an activation or none."""
     return matmul(x, w, lambda rows: add_bias_and_activate_(rows, b, activation))
 
 

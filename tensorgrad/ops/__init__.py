@@ -1,5 +1,6 @@
 """The primitives: each a NumPy function, with its rule on the next line."""
 
+from tensorgrad.ops.activation import LastStep as LastStep
 from tensorgrad.ops.activation import elu as elu
 from tensorgrad.ops.activation import leaky_relu as leaky_relu
 from tensorgrad.ops.activation import log_softmax as log_softmax

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine import primitive
+from tensorgrad.engine import Primitive, primitive
 from tensorgrad.kernels import elementwise
-from tensorgrad.kernels.elementwise import SLOPE
-from tensorgrad.ops.elementwise import clip, exp, times_tanh_slope
+from tensorgrad.kernels.elementwise import InPlace
+from tensorgrad.ops.elementwise import clip, exp
 from tensorgrad.ops.reduction import keep, total
 
 
@@ -33,7 +33,7 @@ where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
 
 @primitive
 def leaky_relu(x: Any, *, slope: float) -> Any:
-    """x where x > 0, else slope x"""
+    """x where x > 0, else slope x; slope is not negative, so that the result has the sign of x"""
     return elementwise.leaky_relu(x, slope)
 
 
@@ -43,7 +43,7 @@ def times_leaky_slope(x: Any, y: Any, *, slope: float) -> Any:
     return elementwise.times_leaky_slope(x, y, slope)
 
 
-leaky_relu.rules(lambda g, _y, x, *, slope: times_leaky_slope(g, x, slope=slope))
+leaky_relu.rules(lambda g, y, _x, *, slope: times_leaky_slope(g, y, slope=slope))
 times_leaky_slope.rules(lambda g, _z, _x, y, *, slope: times_leaky_slope(g, y, slope=slope), None)
 
 
@@ -113,17 +113,53 @@ def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 logsumexp.rules(lambda g, _y, x, *, axis, keepdims: keep(g, x.shape, axis) * softmax(x, axis=axis))
 
 
-def activated(g: Any, y: Any, activation: str | None) -> Any:
-    """What the activation whose result is y makes of a gradient."""
+@dataclass(frozen=True)
+class LastStep:
+    """An activation that convolutions and matrix products can end with, in the same pass over memory.
+
+    Attributes
+    ----------
+    primitive : Primitive
+        Of one input. Its rule reads the result and not the input, of which nothing is left.
+    in_place : callable
+        Writes the activation of an array over the array.
+    params : dict
+        The primitive's metadata.
+    """
+
+    primitive: Primitive[...]
+    in_place: InPlace
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rule, reads = self.primitive.rule(0)
+        if rule is None or any(reads[1:]):
+            raise ValueError(
+                f"{self.primitive.name}: a last step needs a rule that reads the result alone, with the input named _x"
+            )
+
+    def __repr__(self) -> str:
+        return self.primitive.name
+
+
+def in_place(activation: LastStep | None) -> InPlace | None:
+    """What a kernel needs to know of a last step."""
+    return None if activation is None else activation.in_place
+
+
+def activated(x: Any, activation: LastStep | None) -> Any:
+    """A last step as a step of its own."""
+    return x if activation is None else activation.primitive(x, **activation.params)
+
+
+def before_activation(g: Any, y: Any, activation: LastStep | None) -> Any:
+    """What the last step whose result is y makes of a gradient, by its primitive's own rule."""
     if activation is None:
         return g
-    rule = _RULES[activation]
-    return rule(g, y)
+    rule, _ = activation.primitive.rule(0)
+    return rule(g, y, y, **activation.params) if rule else 0 * g  # of _x it sees the shape, which is that of y
 
 
-_RULES: dict[str, Callable[[Any, Any], Any]] = {
-    "relu": where_positive,
-    "leaky_relu": partial(times_leaky_slope, slope=SLOPE),
-    "tanh": times_tanh_slope,
-    "sigmoid": times_sigmoid_slope,
-}
+def parts_of(activation: LastStep | None) -> tuple[Primitive[...], ...]:
+    """The primitives that a last step consists of."""
+    return () if activation is None else (activation.primitive,)

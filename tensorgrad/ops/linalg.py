@@ -8,8 +8,8 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import matrix
-from tensorgrad.ops.activation import activated
-from tensorgrad.ops.channels import channel_sums
+from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import transpose
 
 
@@ -29,9 +29,9 @@ matmul.rules(lambda g, _z, _x, y: matmul(g, _swap(y)), lambda g, _z, x, _y: matm
 
 
 @primitive
-def affine(x: Any, w: Any, b: Any, *, activation: Any) -> Any:
-    """activation(x @ w + b) for matrices, one of IN_PLACE or none, without a pass over memory for each"""
-    return matrix.affine(x, w, b, activation)
+def affine(x: Any, w: Any, b: Any, *, activation: LastStep | None) -> Any:
+    """activation(x @ w + b) for matrices, without a pass over memory for each"""
+    return matrix.affine(x, w, b, in_place(activation))
 
 
 affine.rules(
@@ -39,7 +39,11 @@ affine.rules(
     lambda g, _y, x, _w, _b, **_: matmul(_swap(x), g),
     lambda g, _y, _x, _w, _b, **_: channel_sums(g),
 )
-affine.ends_with(lambda g, y, _x, _w, _b, *, activation: activated(g, y, activation))
+affine.ends_with(lambda g, y, _x, _w, _b, *, activation: before_activation(g, y, activation))
+affine.stands_for(
+    lambda x, w, b, *, activation: activated(shift_channels(matmul(x, w), b), activation),
+    lambda activation: (matmul, shift_channels, *parts_of(activation)),
+)
 
 
 @primitive

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine import primitive
+from tensorgrad.engine import primitive, value
 from tensorgrad.ops.activation import log_softmax, softmax
+from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.reduction import total
 from tensorgrad.ops.shaping import reshape
 
@@ -23,9 +24,13 @@ def softmax_cross_entropy(logits: Any, target: Any) -> Any:
 
 def _excess(g: Any, _y: Any, logits: Any, target: Any) -> Any:
     """What softmax says beyond what the target has: softmax(logits) sum(target) - target."""
-    last = (len(logits.shape) - 1,)
+    last = _last(logits)
     weight = total(target, axis=last, keepdims=True)
     return _column(g) * (softmax(logits, axis=last) * weight - target)
+
+
+def _last(x: Any) -> tuple[int]:
+    return (len(x.shape) - 1,)
 
 
 def _column(g: Any) -> Any:
@@ -34,5 +39,16 @@ def _column(g: Any) -> Any:
 
 softmax_cross_entropy.rules(
     _excess,
-    lambda g, _y, logits, _target: -_column(g) * log_softmax(logits, axis=(len(logits.shape) - 1,)),
+    lambda g, _y, logits, _target: -_column(g) * log_softmax(logits, axis=_last(logits)),
 )
+softmax_cross_entropy.stands_for(
+    lambda logits, target: (
+        -total(target * _finite(log_softmax(logits, axis=_last(logits))), axis=_last(logits), keepdims=False)
+    ),
+    lambda: (log_softmax, total),
+)
+
+
+def _finite(log: Any) -> Any:
+    """The logarithm, and 0 where a class is masked."""
+    return where(np.isneginf(value(log)), 0.0, log)

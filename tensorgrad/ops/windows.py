@@ -11,8 +11,8 @@ from typing import Any
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
-from tensorgrad.ops.activation import activated
-from tensorgrad.ops.channels import channel_sums
+from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.channels import channel_sums, shift_channels
 
 
 @primitive
@@ -65,10 +65,10 @@ conv2d_weight.rules(
 
 @primitive
 def conv2d_bias(
-    x: Any, w: Any, b: Any, *, activation: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    x: Any, w: Any, b: Any, *, activation: LastStep | None, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
-    """activation(conv2d(x, w) + b), one of IN_PLACE or none, without a pass over memory for each"""
-    return convolution.conv2d(x, w, stride, padding, dilation, groups, b, activation)
+    """activation(conv2d(x, w) + b), without a pass over memory for each"""
+    return convolution.conv2d(x, w, stride, padding, dilation, groups, b, in_place(activation))
 
 
 conv2d_bias.rules(
@@ -76,7 +76,11 @@ conv2d_bias.rules(
     lambda g, _y, x, _w, _b, *, activation, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
     lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
 )
-conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **geometry: activated(g, y, activation))
+conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation))
+conv2d_bias.stands_for(
+    lambda x, w, b, *, activation, **geometry: activated(shift_channels(conv2d(x, w, **geometry), b), activation),
+    lambda activation, **_: (conv2d, shift_channels, *parts_of(activation)),
+)
 
 
 @primitive

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from tensorgrad.kernels import convolution, depthwise, full, lowering, pixels, plan, pooling, strips, winograd
+from tensorgrad.kernels import (
+    convolution,
+    depthwise,
+    elementwise,
+    full,
+    lowering,
+    pixels,
+    plan,
+    pooling,
+    strips,
+    winograd,
+)
 from tensorgrad.kernels.lowering import NO_FRAME
 from tensorgrad.kernels.plan import Columns, Geometry, Pieces, Plan
 from tests import reference
@@ -94,9 +105,9 @@ def test_bias_and_activation_on_the_way_are_the_same_as_afterwards(case: dict[st
     y = convolution.conv2d(x, w, **geometry)
     np.testing.assert_allclose(convolution.conv2d(x, w, **geometry, bias=b), y + b, atol=1e-12)
     for activation, after in (
-        ("relu", np.maximum(y + b, 0)),
-        ("tanh", np.tanh(y + b)),
-        ("sigmoid", special.expit(y + b)),
+        (elementwise.relu_, np.maximum(y + b, 0)),
+        (elementwise.tanh_, np.tanh(y + b)),
+        (elementwise.sigmoid_, special.expit(y + b)),
     ):
         on_the_way = convolution.conv2d(x, w, **geometry, bias=b, activation=activation)
         np.testing.assert_allclose(on_the_way, after, atol=1e-12)

@@ -16,10 +16,13 @@ from scipy import special
 
 from tensorgrad import ops
 from tensorgrad.engine import Primitive
-from tensorgrad.kernels.elementwise import IN_PLACE
+from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.lowering import around
+from tensorgrad.ops import LastStep
 from tensorgrad.testing import strategies as draw
 from tests import reference
+
+LAST_STEPS = [None, *(a.last_step for a in ACTIVATIONS.values() if a.last_step)]
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]  # (arrays, metadata)
 Cases = Callable[[int], st.SearchStrategy[Case]]  # of the least length of an axis: 1, or 0 for empty arrays too
@@ -29,7 +32,7 @@ Cases = Callable[[int], st.SearchStrategy[Case]]  # of the least length of an ax
 class Row:
     """A primitive, its inputs, its value, and up to which order its gradients are checked."""
 
-    primitive: Primitive
+    primitive: Primitive[...]
     cases: Cases
     reference: Callable[..., Any] | None = None
     order: int = 2
@@ -278,9 +281,8 @@ def biased_matrices(draw_: st.DrawFn, side: int) -> Case:
     n, k, m = (draw_(st.integers(side, 3)) for _ in range(3))
     x, w = draw_(draw.arrays((n, k))), draw_(draw.arrays((k, m)))
     reach = 1 + np.abs(x @ w).max(initial=0)
-    activation = draw_(st.sampled_from([None, *IN_PLACE]))
-    scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
-    return (x, scale * w, scale * reach * (-1.0) ** np.arange(m)), {"activation": activation}
+    activation = draw_(st.sampled_from(LAST_STEPS))
+    return (x, w / reach, (-1.0) ** np.arange(m)), {"activation": activation}
 
 
 SUBSCRIPTS = {
@@ -341,30 +343,24 @@ def _sides(c: draw.Convolution) -> tuple[Any, dict[str, Any]]:
 def biased(side: int) -> st.SearchStrategy[Case]:
     """A convolution with biases that keep all results off 0, some above it and some below, and of tanh not far off."""
 
-    def case(c: draw.Convolution, activation: str | None) -> Case:
+    def case(c: draw.Convolution, activation: LastStep | None) -> Case:
         reach = 1 + np.abs(reference.conv2d(c.x, c.w, **c.options)).max(initial=0)
         filters = c.w.shape[3]
-        scale = 1 / reach if activation in ("tanh", "sigmoid") else 1.0
-        return (c.x, scale * c.w, scale * reach * (-1.0) ** np.arange(filters)), {
-            "activation": activation,
-            **_options(c),
-        }
+        return (c.x, c.w / reach, (-1.0) ** np.arange(filters)), {"activation": activation, **_options(c)}
 
-    return st.builds(case, draw.convolutions(), st.sampled_from([None, *IN_PLACE]))
+    return st.builds(case, draw.convolutions(), st.sampled_from(LAST_STEPS))
 
 
-def conv2d_bias(x: Any, w: Any, b: Any, *, activation: str | None, **options: Any) -> Any:
+def conv2d_bias(x: Any, w: Any, b: Any, *, activation: LastStep | None, **options: Any) -> Any:
     return activated(reference.conv2d(x, w, **options) + b, activation)
 
 
-def activated(y: Any, activation: str | None) -> Any:
-    return {
-        None: y,
-        "relu": y * (y > 0),
-        "leaky_relu": y * np.where(y > 0, 1, 0.01),
-        "tanh": np.tanh(y),
-        "sigmoid": special.expit(y),
-    }[activation]
+def activated(y: Any, activation: LastStep | None) -> Any:
+    """As the row of the activation's own primitive defines it."""
+    if activation is None:
+        return y
+    (reference,) = (row.reference for row in ROWS if row.primitive is activation.primitive)
+    return reference(y, **activation.params)  # type: ignore[misc]
 
 
 def convolved_input(side: int) -> st.SearchStrategy[Case]:

@@ -127,7 +127,7 @@ def test_gradient_is_linear_in_the_incoming_gradient(row: Row, data: st.DataObje
 
 
 # What failed once, and stays: (primitive, inputs, metadata).
-FOUND: list[tuple[Primitive, tuple[Any, ...], dict[str, Any]]] = [
+FOUND: list[tuple[Primitive[...], tuple[Any, ...], dict[str, Any]]] = [
     (ops.pad, (np.array(2.0),), {"widths": (), "constant": 0.0}),  # NumPy refuses to pad an array of no axes
     (ops.log_softmax, (np.zeros((0,)),), {"axis": (0,)}),  # the logarithm of an empty sum
     (ops.softmax, (np.zeros((2, 0)),), {"axis": (1,)}),  # the largest of nothing
@@ -138,7 +138,7 @@ FOUND: list[tuple[Primitive, tuple[Any, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("f", "inputs", "params"), FOUND, ids=lambda p: getattr(p, "name", ""))
-def test_what_failed_once(f: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
+def test_what_failed_once(f: Primitive[...], inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
     gradcheck(partial(f, **params), *inputs, order=2)
     x, *others = (Tensor(x, requires_grad=True) for x in inputs)
     y = f(x, *others, **params)

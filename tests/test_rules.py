@@ -1,0 +1,285 @@
+"""Rules that are replaced: for a while or for good, in primitives of their own and inside fused ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tensorgrad as tg
+from tensorgrad import Tensor, ops
+from tensorgrad.engine import value
+from tensorgrad.layers import FFL, Activation, Conv2d, Layer, Sequential
+from tensorgrad.testing import gradcheck
+from tests.ops.table import ROWS, Row
+
+FUSED = [row for row in ROWS if row.primitive.definition is not None]
+IMAGES = np.random.default_rng(0).standard_normal((3, 6, 6, 2)).astype(np.float32)
+
+
+def guided(g: Any, y: Any, _x: Any) -> Any:
+    """Guided backpropagation (Springenberg et al. 2014)."""
+    return g * (value(g) > 0) * (value(y) > 0)
+
+
+def straight(g: Any, _y: Any, _x: Any) -> Any:
+    return g
+
+
+def by_the_input(g: Any, _y: Any, x: Any) -> Any:
+    return g * (0.5 + (value(x) > 0.3))
+
+
+def gradients(layer: Layer, x: Any, **keywords: Any) -> list[Any]:
+    """The gradients of a weighted sum of the outputs by the input and all parameters."""
+    t = Tensor(x, requires_grad=True)
+    y = layer(t)
+    seed = np.cos(np.arange(y.size)).reshape(y.shape).astype(np.float32)
+    return [g.numpy() for g in tg.grad((y * seed).sum(), [t, *layer.parameters()], **keywords)]
+
+
+def fused_and_not(kind: Callable[..., Layer], samples: Any) -> tuple[Layer, Layer]:
+    """A layer that ends with a relu, and one of the same weights with a relu behind it."""
+    fused, plain = kind(activation="relu"), kind(activation=None)
+    for layer in (fused, plain):
+        layer.wire(samples.shape[1:] if samples.ndim > 2 else samples.shape[1], 0)
+    for name, values in plain.named_parameters():
+        getattr(fused, name).data = values
+    both = Sequential([plain, Activation("relu")])
+    both.wire(plain.input_shape, 0)
+    return fused, both
+
+
+LAYERS: list[tuple[Callable[..., Layer], Any]] = [
+    (lambda **a: Conv2d(filters=4, **a), IMAGES),
+    (lambda **a: Conv2d(filters=4, isbias=False, **a), IMAGES),
+    (lambda **a: FFL(neurons=5, **a), IMAGES.reshape(3, -1)),
+]
+
+
+@pytest.fixture(params=[guided, straight, by_the_input], ids=lambda rule: rule.__name__)
+def rule(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize(("kind", "x"), LAYERS)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_of_relu_reaches_every_layer_with_one(
+    kind: Callable[..., Layer], x: Any, create_graph: bool, rule: Any
+) -> None:
+    fused, plain = fused_and_not(kind, x)
+    usual = gradients(fused, x)
+    with tg.override_rule(ops.relu, 0, rule):
+        found, expected = (gradients(layer, x, create_graph=create_graph) for layer in (fused, plain))
+    assert any(abs(f - u).max() > 0.1 for f, u in zip(found, usual, strict=True))
+    for f, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-5)
+    for again, u in zip(gradients(fused, x), usual, strict=True):
+        np.testing.assert_array_equal(again, u)
+
+
+@pytest.fixture
+def relu_for_good(rule: Any) -> Iterator[None]:
+    former, _ = ops.relu.rule(0)
+    ops.relu.rules(rule)
+    yield
+    ops.relu.rules(former)
+
+
+@pytest.mark.usefixtures("relu_for_good")
+def test_so_does_one_that_is_set_for_good() -> None:
+    for kind, x in LAYERS:
+        fused, plain = fused_and_not(kind, x)
+        for f, e in zip(gradients(fused, x), gradients(plain, x), strict=True):
+            np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-5)
+
+
+def test_only_the_walk_has_to_be_inside_and_the_rest_of_the_graph_is_as_ever() -> None:
+    x = Tensor([[-1.0, 2.0]], requires_grad=True)
+    w = Tensor([[1.0, -1.0], [0.5, 1.0]], requires_grad=True)
+    y = tg.affine(x * 1, w, [0.0, 0.0], activation="relu")  # (0, 3)
+    with tg.override_rule(ops.relu, 0, straight):
+        (y * [1.0, 2.0]).sum().backward()
+    assert x.grad.tolist() == [[1 * 1 + 2 * -1, 1 * 0.5 + 2 * 1]]
+    assert w.grad.tolist() == [[-1.0, -2.0], [2.0, 4.0]]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_clipped_weight_gradient_of_convolutions(bias: bool) -> None:
+    def clipped(g: Any, _y: Any, x: Any, _w: Any, **geometry: Any) -> Any:
+        return ops.conv2d_weight(x, g, size=_w.shape[:2], **geometry).clip(-1, 1)
+
+    layer = Conv2d(filters=4, isbias=bias, activation="tanh")
+    layer(IMAGES)
+    by_x, by_w, *_ = gradients(layer, IMAGES)
+    with tg.override_rule(ops.conv2d, 1, clipped):
+        found_x, found_w, *_ = gradients(layer, IMAGES)
+    assert abs(by_w).max() > 2
+    np.testing.assert_allclose(found_w, by_w.clip(-1, 1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found_x, by_x, rtol=1e-4, atol=1e-5)
+
+
+def test_a_rule_of_the_fused_primitive_itself_comes_first() -> None:
+    layer = Conv2d(filters=4, activation="relu")
+    layer(IMAGES)
+    usual = gradients(layer, IMAGES)
+    with tg.override_rule(ops.conv2d_bias, 2, None), tg.override_rule(ops.conv2d, 0, None):
+        x, w, b = gradients(layer, IMAGES, allow_unused=True)
+    np.testing.assert_array_equal(x, usual[0])
+    np.testing.assert_array_equal(w, usual[1])
+    assert not b.any()
+
+
+def test_cross_entropy_has_the_rule_of_log_softmax() -> None:
+    x = Tensor([[1.0, 2.0, -np.inf]], requires_grad=True)
+    with tg.override_rule(ops.log_softmax, 0, lambda g, _y, _x, *, axis: g * 7):
+        tg.cross_entropy(x, [1]).backward()
+    assert x.grad.tolist() == [[0, -7, 0]]
+
+
+@pytest.mark.parametrize("row", FUSED, ids=repr)
+@given(data=st.data())
+def test_a_fused_primitive_is_what_it_stands_for(row: Row, data: st.DataObject) -> None:
+    """The value and the gradients, which are those of the composition while a rule of a part is another function."""
+    arrays, params = data.draw(row.cases(1))
+    definition, parts = row.primitive.definition, row.primitive.parts(**params)
+    assert definition
+    np.testing.assert_allclose(definition(*arrays, **params), row.primitive(*arrays, **params), rtol=1e-12, atol=1e-12)
+    expected = two_orders(definition, arrays, params)
+    former, _ = parts[0].rule(0)
+    assert former
+    with tg.override_rule(parts[0], 0, lambda *args, **metadata: former(*args, **metadata)):
+        overridden = two_orders(row.primitive, arrays, params)
+    for found in (two_orders(row.primitive, arrays, params), overridden):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-8, atol=1e-8)
+
+
+def two_orders(f: Any, arrays: Any, params: Any) -> list[Tensor]:
+    """The gradients of the sum of squares of a function, and those of the sum of their squares."""
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    y = f(*tensors, **params)
+    first = tg.grad((y * y).sum(), tensors, create_graph=True)
+    return [*first, *tg.grad(sum((g * g).sum() for g in first), tensors, allow_unused=True)]
+
+
+# -- the way back ---------------------------------------------------------------------------------------------
+
+
+def slope_of_relu() -> float:
+    x = Tensor([2.0], requires_grad=True)
+    x.relu().sum().backward()
+    return x.grad.item()
+
+
+def times(factor: float) -> Callable[..., Any]:
+    return lambda g, _y, _x: factor * g
+
+
+def test_overrides_nest_and_end_whatever_happens() -> None:
+    with tg.override_rule(ops.relu, 0, times(2)):
+        assert slope_of_relu() == 2
+        with tg.override_rule(ops.relu, 0, times(3)), tg.override_rule(ops.exp, 0, times(5)):
+            assert slope_of_relu() == 3
+        assert slope_of_relu() == 2
+        with pytest.raises(KeyError), tg.override_rule(ops.relu, 0, None):
+            raise KeyError(slope_of_relu())
+        assert slope_of_relu() == 2
+    assert slope_of_relu() == 1
+
+
+def test_an_override_is_a_decorator_too() -> None:
+    decorated = tg.override_rule(ops.relu, 0, times(2))(slope_of_relu)
+    with tg.override_rule(ops.exp, 0, times(2)):  # added to what holds where it is called
+        assert decorated() == 2
+    assert [decorated(), slope_of_relu(), decorated()] == [2, 1, 2]
+
+
+def test_an_override_holds_for_one_thread() -> None:
+    found: list[float] = []
+    with tg.override_rule(ops.relu, 0, times(2)):
+        thread = threading.Thread(target=lambda: found.append(slope_of_relu()))
+        thread.start()
+        thread.join()
+    assert found == [1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ((np.maximum, 0, None), TypeError, "override_rule: expected a primitive such as tensorgrad.ops.relu"),
+        ((ops.relu, 1, None), ValueError, "relu has the inputs x; expected a position from 0 to 0, received 1"),
+        ((ops.mul, -1, None), ValueError, "mul has the inputs x, y; expected a position from 0 to 1, received -1"),
+        ((ops.relu, 0, lambda g: g), TypeError, r"relu: the rule for its input 0 must take \(g, y, x\)"),
+        ((ops.exp, "0", None), ValueError, "expected a position from 0 to 0, received '0'"),
+    ],
+)
+def test_what_cannot_be_overridden(arguments: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        tg.override_rule(*arguments)
+
+
+def test_any_input_of_a_primitive_of_many_can_be_overridden() -> None:
+    xs = [Tensor([1.0], requires_grad=True) for _ in range(3)]
+    y = tg.concatenate(xs).sum()
+    with tg.override_rule(ops.concatenate, 2, lambda g, _y, *_xs, axis: 4 * g[2:]):
+        y.backward()
+    assert [x.grad.item() for x in xs] == [1, 1, 4]
+
+
+def test_an_overriding_rule_that_reads_what_was_written_to_is_refused() -> None:
+    x = Tensor([1.0, -1.0], requires_grad=True)
+    middle = x * 1
+    y = middle.relu().sum()
+    middle.data[...] = 5
+    with tg.override_rule(ops.relu, 0, by_the_input), pytest.raises(RuntimeError, match="relu: its input 0"):
+        y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [1, 0]
+
+
+def test_gradcheck_sees_an_override() -> None:
+    with tg.override_rule(ops.tanh, 0, times(1)), pytest.raises(AssertionError):
+        gradcheck(tg.tanh, np.array([0.5, 1.0]))
+
+
+# -- what a rule reads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_the_last_step_reads_is_known_in_whatever_order_rules_are_set(order: int) -> None:
+    @tg.primitive
+    def ended(x: Any) -> Any:
+        return np.exp(x)
+
+    for step in [
+        lambda: ended.rules(lambda g, _y, _x: g),
+        lambda: ended.ends_with(lambda g, y, _x: g * y),
+    ][::order]:
+        step()
+    x = Tensor([0.0], requires_grad=True)
+    y = ended(x)
+    out = y.sum()
+    y.data[...] = 0
+    with pytest.raises(RuntimeError, match="ended: its result"):
+        out.backward()
+
+
+def test_a_last_step_is_checked_after_the_rules_of_a_convolution_were_set_again() -> None:
+    ops.conv2d_bias.rules(*(ops.conv2d_bias.rule(i)[0] for i in range(3)))
+    x = Tensor(IMAGES, requires_grad=True)
+    y = tg.conv2d(x, np.ones((3, 3, 2, 1), np.float32), [0.0], activation="relu")
+    out = y.sum()
+    y.data[...] = 0
+    with pytest.raises(RuntimeError, match="conv2d_bias: its result"):
+        out.backward()
+
+
+def test_a_last_step_needs_a_rule_by_its_result() -> None:
+    with pytest.raises(ValueError, match="softplus: a last step needs a rule that reads the result alone"):
+        ops.LastStep(ops.softplus, lambda y: None)
