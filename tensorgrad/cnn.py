@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import saving
-from tensorgrad.checks import is_number, numbers, one_of
+from tensorgrad.checks import is_number, numbers
 from tensorgrad.data.batches import Augmentation
-from tensorgrad.engine import no_grad, value
-from tensorgrad.kernels import blas
+from tensorgrad.engine import value
 from tensorgrad.layers.layer import Layer
+from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
-from tensorgrad.optim import Optimizer, by_name, clip_grad_norm, clip_grad_value
-from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+from tensorgrad.optim import Optimizer, by_name
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback, ProgressLogger
+from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
-from tensorgrad.training.metrics import Evaluation
-from tensorgrad.training.objective import LOSSES, Objective, check_finite, targets
+from tensorgrad.training.metrics import Metric, MetricFunction
+from tensorgrad.training.objective import Objective
+from tensorgrad.training.samples import ClassWeight, checked, targets, weights_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,8 +113,8 @@ class CNN(Network):
         lr: float | Callable[[int], float] = 0.01,
         mr: float = 0.001,
         opt: str | Optimizer = "sgd",
-        loss: str = "mse",
-        metrics: Sequence[str] = ("mse",),
+        loss: str | LossFunction | Loss = "mse",
+        metrics: str | Sequence[str | MetricFunction | Metric] = ("mse",),
         *,
         label_smoothing: float = 0.0,
         clip_norm: float | None = None,
@@ -141,19 +144,17 @@ class CNN(Network):
         """
         if not self.layers:
             raise ValueError("compile_model: the model has no layers yet; add them first")
-        one_of(loss, LOSSES, "compile_model", "loss")
         if isinstance(opt, type):
             raise TypeError(
                 f"compile_model: opt must be a name or an optimizer, received the class {opt.__name__}; make one with "
                 f"{opt.__name__}(model.parameters())"
             )
-        if not isinstance(metrics, Iterable):
+        names = (metrics,) if isinstance(metrics, str) else metrics
+        if not isinstance(names, Iterable):
             raise TypeError(f"compile_model: metrics must be a sequence of names, received {metrics!r}")
         last = self.layers[-1]
-        objective = Objective(loss, last.activation if hasattr(last, "linear") else None, label_smoothing)
-        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-        for name in names:
-            objective.check_metric(name)
+        activation = last.activation if hasattr(last, "linear") else None
+        objective = Objective(loss, tuple(names), activation, self.output_shape[-1], label_smoothing)
         for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if limit is not None and not (is_number(limit) and limit > 0):
                 raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
@@ -166,7 +167,8 @@ class CNN(Network):
         else:
             optimizer = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
         self.objective, self.optimizer, self.schedule = objective, optimizer, schedule
-        self.metrics, self.clip_norm, self.clip_value = names, clip_norm, clip_value
+        self.metrics = tuple(metric.name for metric in objective.metrics)
+        self.clip_norm, self.clip_value = clip_norm, clip_value
         self.history = History()
         self.iscompiled = True
 
@@ -176,18 +178,7 @@ class CNN(Network):
 
     def check_trainnable(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> None:
         """Raise unless the model can be trained on these samples: compiled, shapes, finite values, labels in range."""
-        self.checked(X, Y, "check_trainnable")
-
-    def checked(self, X: Any, Y: Any, owner: str) -> tuple[Array, Array]:
-        """Samples and targets as arrays, or the error of :meth:`check_trainnable` in the name of `owner`."""
-        if not self.iscompiled:
-            raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
-        x, y = self.check_samples(X, owner), numbers(Y, owner, "Y")
-        if y.shape[:1] != x.shape[:1]:
-            received = len(y) if y.ndim else "only one number"
-            raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
-        check_finite(x, owner, self.dtype)
-        return x, targets(y, self.output_shape, self.objective, owner)
+        checked(self, X, Y, "check_trainnable")
 
     def train(
         self,
@@ -204,7 +195,7 @@ class CNN(Network):
         *,
         callbacks: Sequence[Callback] = (),
         sample_weight: npt.ArrayLike | None = None,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: ClassWeight | None = None,
         augment: Augmentation | None = None,
         first_epoch: int = 0,
     ) -> History:
@@ -268,25 +259,23 @@ class CNN(Network):
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
         logger = ProgressLogger(verbose, int(show_every))
-        x, y = self.checked(X, Y, "train")
-        weights = self._weights(y, sample_weight, class_weight)
-        kept: loop.Samples = (x, y) if weights is None else (x, y, weights)
-        aside: loop.Samples | None = None
+        samples = checked(self, X, Y, "train")
+        samples = replace(samples, weights=weights_of(samples, sample_weight, class_weight, "train"))
+        total, aside = len(samples), None
         if val_x is not None:
-            aside = self.checked(val_x, val_y, "train, validation")
-        elif int(len(x) * val_split):
-            kept, aside = loop.split(kept, val_split, self.stream(0, 1) if shuffle else None)
-        samples = len(kept[0])
+            aside = checked(self, val_x, val_y, "train, validation", samples.task)
+        else:
+            samples, aside = samples.split(val_split, self.stream(0, 1) if shuffle else None)
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(
-            f"Total {len(x)} samples.\n"
-            f"Training samples: {samples} Validation samples: {0 if aside is None else len(aside[0])}.\n"
-            f"Total {-(-samples // batch_size)} batches, most batch has {batch_size} samples.\n"
+            f"Total {total} samples.\n"
+            f"Training samples: {len(samples)} Validation samples: {0 if aside is None else len(aside)}.\n"
+            f"Total {-(-len(samples) // batch_size)} batches, most batch has {batch_size} samples.\n"
         )
         loop.run(
             self,
-            kept,
-            None if aside is None else aside[:2],
+            samples,
+            aside,
             first_epoch=first_epoch,
             epochs=first_epoch + int(epochs),
             batch_size=int(batch_size),
@@ -296,32 +285,6 @@ class CNN(Network):
             callbacks=(logger, *callbacks),
         )
         return self.history
-
-    def _weights(
-        self, y: Array, sample_weight: npt.ArrayLike | None, class_weight: Mapping[int, float] | None
-    ) -> Array | None:
-        """One weight per sample; None if nobody gave any."""
-        if sample_weight is None and class_weight is None:
-            return None
-        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        if weights.shape != (len(y),) or not np.isfinite(weights).all() or (weights < 0).any():
-            raise ValueError(
-                f"train: sample_weight must be {len(y)} finite numbers of at least 0, one per sample; received shape "
-                f"{weights.shape}"
-            )
-        if class_weight is not None:
-            classes = y.shape[-1] if y.ndim == 2 and y.shape[-1] > 1 else 2
-            factors = np.ones(classes)
-            for label, factor in class_weight.items():
-                if label not in range(classes) or not (np.isfinite(factor) and factor >= 0):
-                    raise ValueError(
-                        f"train: class_weight[{label!r}] = {factor!r}: expected classes from 0 to {classes - 1} and "
-                        "finite weights of at least 0"
-                    )
-                factors[label] = factor
-            labels = y.argmax(-1) if y.ndim == 2 and y.shape[-1] > 1 else (y.ravel() > 0.5).astype(int)
-            weights = weights * factors[labels]
-        return weights.astype(np.float32)
 
     fit = train
 
@@ -351,19 +314,12 @@ class CNN(Network):
     def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Keep a shown epoch's figures where the text keeps them, rounded as it does."""
         self.train_loss[epoch] = round(figures["loss"], 4)
-        self.train_acc[epoch] = round(100 * figures["accuracy"], 4)
+        if "accuracy" in figures:
+            self.train_acc[epoch] = round(100 * figures["accuracy"], 4)
         if "val_loss" in figures:
             self.val_loss[epoch] = round(figures["val_loss"], 4)
+        if "val_accuracy" in figures:
             self.val_acc[epoch] = round(100 * figures["val_accuracy"], 4)
-
-    def scores(self, x: Tensor, training: bool) -> Tensor:
-        """The outputs of a batch, but logits where the loss is computed from logits."""
-        *before, last = self.layers
-        for layer in before:
-            x = layer.forward(x, training)
-        if self.iscompiled and self.objective.from_logits:
-            return last.linear(x)  # type: ignore[attr-defined, no-any-return]  # such layers have it: see compile_model
-        return last.forward(x, training)
 
     # -- the steps of training, one by one -------------------------------------------------------------------
 
@@ -391,18 +347,7 @@ class CNN(Network):
             )
         loss.backward()
         if update:
-            self.apply_gradients()
-
-    def apply_gradients(self) -> None:
-        """Clip the gradients if told to, let the optimizer take a step, and forget them."""
-        if self.clip_value is not None:
-            clip_grad_value(self.optimizer.params, self.clip_value)
-        if self.clip_norm is not None:
-            clip_grad_norm(self.optimizer.params, self.clip_norm)
-        if self.schedule is not None:
-            self.optimizer.lr = self.schedule(self.optimizer.steps)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+            loop.apply_gradients(self)
 
     def zerograd(self) -> None:
         """Forget all gradients."""
@@ -411,30 +356,13 @@ class CNN(Network):
 
     # -- using it ------------------------------------------------------------------------------------------
 
-    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike) -> Evaluation:
+    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike, batch_size: int | None = None) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
         Of a classifier it has the confusion matrix too, and ``str()`` makes a table of each class's figures.
         """
-        return self.measure(*self.checked(X, Y, "evaluate"))
-
-    def measure(self, x: Array, y: Array) -> Evaluation:
-        """As :meth:`evaluate`, of arrays that were checked."""
-        loss = hits = 0.0
-        outputs = []
-        dtype = self.dtype
-        with no_grad(), blas.one_thread:
-            for block in self.blocks(len(x), None, "evaluate"):
-                target = y[block]
-                scores = self.scores(Tensor.wrap(x[block].astype(dtype, copy=False)), training=False)
-                loss += float(self.objective(scores, Tensor.wrap(target)).array) * len(target)
-                hits += self.objective.hits(scores.array, target)
-                outputs.append(self.objective.outputs(scores))
-        figures = self.objective.evaluation(self.metrics, np.concatenate(outputs), y)
-        more = dict(figures)
-        figures.clear()
-        figures.update({"loss": loss / len(x), "accuracy": hits / len(x)} | more)
-        return figures
+        samples = checked(self, X, Y, "evaluate")
+        return measure(self, samples, self.blocks(len(samples), batch_size, "evaluate"))
 
     # -- keeping it ----------------------------------------------------------------------------------------
 

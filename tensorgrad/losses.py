@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -157,3 +160,105 @@ def _reduced(loss: Tensor, reduction: str, name: str) -> Tensor:
     if reduction == "none":
         return loss
     return loss.mean() if reduction == "mean" else loss.sum()
+
+
+# -- losses by name -----------------------------------------------------------------------------------------
+
+LossFunction: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss that models can be compiled with.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        From outputs and targets to the loss of each element, of each sample, or their mean.
+    of_logits : callable, optional
+        The same loss from what the activation `after` was applied to, where that is more exact.
+    after : str
+        The activation that the outputs come from; any if empty.
+    """
+
+    name: str
+    function: LossFunction
+    of_logits: LossFunction | None = None
+    after: str = ""
+
+
+def _surprise(probabilities: Tensor, target: Tensor) -> Tensor:
+    """-sum(target log(probabilities)) over the last axis, where probabilities count as at least tiny."""
+    tiny = float(np.finfo(probabilities.dtype).tiny)
+    return -(target * probabilities.clip(tiny, None).log()).sum(-1)
+
+
+_each: dict[str, Any] = {"reduction": "none"}
+_binary = (partial(bce, **_each), partial(bce_with_logits, **_each))
+
+LOSSES: dict[str, tuple[Loss, ...]] = {
+    "mse": (Loss("mse", partial(mse, **_each)),),
+    "cse": (
+        Loss("cse", _surprise, partial(cross_entropy, **_each), after="softmax"),
+        Loss("cse", *_binary, after="sigmoid"),
+    ),
+    "mae": (Loss("mae", partial(mae, **_each)),),
+    "huber": (Loss("huber", partial(huber, **_each)),),
+    "bce": (Loss("bce", *_binary, after="sigmoid"),),
+}
+"""The losses known by name, with a variant for each activation that the outputs may come from."""
+
+
+def register(loss: LossFunction | Loss, name: str | None = None) -> None:
+    """Make a loss known by a name, so that models can be compiled with it by name and files that name it can be loaded.
+
+    Parameters
+    ----------
+    loss : callable or Loss
+        ``f(outputs, targets)``, the loss of each element, of each sample, or their mean.
+    name : str, optional
+        By default that of the function.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+
+    Examples
+    --------
+    >>> def tilted(outputs, targets):
+    ...     return abs(outputs - targets) + 0.5 * (outputs - targets)
+    >>> register(tilted)
+    >>> LOSSES.pop("tilted")[0].name
+    'tilted'
+    """
+    record = loss if isinstance(loss, Loss) else Loss(name or name_of(loss), loss)
+    if record.name in LOSSES:
+        raise ValueError(f"losses.register: there is a loss {record.name!r} already; give another name")
+    LOSSES[record.name] = (record,)
+
+
+def find(given: str | LossFunction | Loss, activation: str | None) -> Loss:
+    """The loss that a model is compiled with, whose last layer ends with an activation."""
+    if isinstance(given, Loss):
+        variants: tuple[Loss, ...] = (given,)
+    elif callable(given):
+        own = (Loss(name_of(given), given),)
+        variants = next((known for known in LOSSES.values() if known[0].function is given), own)
+    else:
+        one_of(given, LOSSES, "compile_model", "loss")
+        variants = LOSSES[given]
+    for loss in variants:
+        if loss.after in ("", activation):
+            return loss
+    needed = " or ".join(repr(loss.after) for loss in variants)
+    raise ValueError(
+        f"compile_model: loss {variants[0].name!r} needs probabilities, but the last layer's activation is "
+        f"{activation!r}; give it activation={needed}"
+    )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a user's function is called."""
+    return getattr(function, "__name__", type(function).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,12 @@ class StateDifference:
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.unexpected or self.reshaped)
+
+
+class Layered(Protocol):
+    """Whatever has layers in order."""
+
+    layers: list[Layer]
 
 
 class Network:
@@ -260,6 +266,13 @@ class Network:
                 + ("; it is one sample: use X[np.newaxis]" if one else channels_hint(x.shape, shape))
             )
         return x
+
+    def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
+        """Apply to a batch; with `logits`, leave out the activation that the last layer ends with."""
+        *before, last = self.layers
+        for layer in before:
+            x = layer.forward(x, training)
+        return last.linear(x) if logits else last.forward(x, training)  # type: ignore[attr-defined]
 
     def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
         """Apply to a batch or one sample, as a function on tensors."""

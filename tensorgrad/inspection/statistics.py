@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,8 @@ from tensorgrad.derivatives import grad
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.inspection.tracing import trace
 from tensorgrad.tensor import Array, Tensor
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.training.samples import checked
+from tensorgrad.training.trainee import Trainee
 
 BINS = 50
 
@@ -77,7 +76,7 @@ class LayerStatistics:
     parameter_gradients: Spread | None = None
 
 
-def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> dict[str, LayerStatistics]:
+def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> dict[str, LayerStatistics]:
     """The statistics of each layer over a batch, by the layer's name, as the model predicts: nothing is dropped.
 
     Parameters
@@ -97,14 +96,14 @@ def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> 
         with no_grad(), np.errstate(all="ignore"):
             passages = trace(model, Tensor.wrap(x))
         return {name: _activity(passed.out.numpy()) for name, passed in passages.items()}
-    x, y = model.checked(X, Y, "statistics")
+    samples = checked(model, X, Y, "statistics")
     with set_recording(True), np.errstate(all="ignore"):
-        passages = trace(model, Tensor(x.astype(model.dtype), requires_grad=True))
+        passages = trace(model, Tensor(samples.x.astype(model.dtype), requires_grad=True))
         *_, (last_name, last) = passages.items()
         outs = {name: passed.out for name, passed in passages.items()}
         if model.objective.from_logits:
             outs[last_name] = last.linear
-        loss = model.objective(outs[last_name], Tensor.wrap(y))
+        loss = model.objective(outs[last_name], Tensor.wrap(samples.y))
         parameters = {name: passed.layer.parameters() for name, passed in passages.items()}
         every = {id(p): p for group in parameters.values() for p in group}
         wanted = [*outs.values(), *every.values()]

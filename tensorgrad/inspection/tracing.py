@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.layers.layer import Layer, as_tuple
-from tensorgrad.network import Network
+from tensorgrad.network import Layered, Network
 from tensorgrad.tensor import Array, Tensor
-from tensorgrad.training.objective import check_finite
+from tensorgrad.training.samples import check_finite
 
 
 @dataclass
@@ -60,7 +60,7 @@ def _passes_on(layer: Layer) -> bool:
     return layer.is_elementwise and layer.activation is None and not layer.parameters()
 
 
-def named_layers(model: Network) -> dict[str, Layer]:
+def named_layers(model: Layered) -> dict[str, Layer]:
     """All layers of a model by name; those inside of another follow it, as ``"Add2.branches.0.layers.1"``."""
     found: dict[str, Layer] = {}
 
@@ -82,7 +82,7 @@ def layer_named(model: Network, name: str, owner: str) -> Layer:
     return layers[name]
 
 
-def trace(model: Network, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
+def trace(model: Layered, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
     """Send a batch through a model as it predicts, and keep what each layer receives and gives.
 
     Parameters
@@ -109,7 +109,7 @@ def trace(model: Network, x: Tensor, *, until: str | None = None) -> dict[str, P
     return passages
 
 
-def top_layers(model: Network) -> Iterator[tuple[str, Layer]]:
+def top_layers(model: Layered) -> Iterator[tuple[str, Layer]]:
     """The layers that were added to a model, by name."""
     for i, layer in enumerate(model.layers):
         yield layer.name or f"{type(layer).__name__}{i}", layer

@@ -11,17 +11,17 @@ from tensorgrad import inspection
 from tensorgrad.inspection import LayerStatistics, Spread
 from tensorgrad.inspection.tracing import named_layers
 from tensorgrad.plot.sheet import ACCENT, FAINT, INK, SECOND, literal, new_figure, plain
+from tensorgrad.training.trainee import Trainee
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tensorgrad.cnn import CNN
 
 ROW, HEAD = 0.7, 0.62  # inches
 LINE = 20  # characters of a name on one line
 
 
-def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> Figure:
+def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> Figure:
     """Histograms of each layer's outputs, and with labels of the gradients by them, with their figures.
 
     The heights are counts on a logarithmic scale, since often most numbers are 0. Layers that pass on what they
@@ -52,7 +52,7 @@ def statistics(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> 
     return figure  # type: ignore[no-any-return]
 
 
-def _rows(model: CNN, X: npt.ArrayLike, Y: npt.ArrayLike | None) -> list[tuple[list[str], LayerStatistics]]:
+def _rows(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None) -> list[tuple[list[str], LayerStatistics]]:
     """The layers' statistics with their names; no row repeats the one before."""
     known = named_layers(model)
     rows: list[tuple[list[str], LayerStatistics]] = []

@@ -13,18 +13,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
-
-import numpy as np
+from typing import ClassVar, TextIO
 
 from tensorgrad.atomic_file import remove_leftovers, replacing
 from tensorgrad.checks import one_of
-from tensorgrad.engine import value
-from tensorgrad.tensor import Array, Tensor
+from tensorgrad.tensor import Array
 from tensorgrad.training.terminal import Progress
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
+from tensorgrad.training.trainee import Trainee
 
 Logs = Mapping[str, float]
 
@@ -32,7 +27,8 @@ Logs = Mapping[str, float]
 class Callback:
     """Does nothing; subclass it and override the hooks you need. ``self.model`` is the model that is trained."""
 
-    model: CNN
+    model: Trainee
+    comes_last: ClassVar[bool] = False  # its turn is after all others, wherever it stands among them
 
     def check_run(self, figures: Sequence[str]) -> None:
         """Raise, before anything has begun, if it cannot work; an epoch's logs will have these figures."""
@@ -208,7 +204,7 @@ class _Waiting(Callback):
         self.patience = patience
         self.min_delta = min_delta
         self.mode = mode
-        self.sign = 1 if mode == "min" or (mode == "auto" and not is_better_higher(monitor)) else -1
+        self.sign = 1 if mode == "min" else -1
 
     def check_run(self, figures: Sequence[str]) -> None:
         """The figure must be there."""
@@ -217,6 +213,14 @@ class _Waiting(Callback):
                 f"{type(self).__name__}: monitors {self.monitor!r}, but an epoch has {', '.join(map(repr, figures))}"
                 + ("; validate with val_split or val_x" if self.monitor.startswith("val_") else "")
             )
+        if self.mode == "auto":
+            higher = self.model.objective.is_better_higher(self.monitor)
+            if higher is None:
+                raise ValueError(
+                    f"{type(self).__name__}: nobody said whether a higher {self.monitor!r} is better; give mode='min' "
+                    "or mode='max'"
+                )
+            self.sign = -1 if higher else 1
 
     def on_train_begin(self, logs: Logs) -> None:
         """Begin to wait; where training is resumed, with the epochs trained before."""
@@ -233,12 +237,6 @@ class _Waiting(Callback):
             return True
         self.wait += 1
         return False
-
-
-def is_better_higher(figure: str) -> bool:
-    """Whether a figure of that name is better if it is higher: accuracies and their like, as against losses."""
-    name = figure.removeprefix("val_")
-    return name in ("accuracy", "precision", "recall", "f1") or name.startswith("top")
 
 
 class EarlyStopping(_Waiting):
@@ -274,13 +272,13 @@ class EarlyStopping(_Waiting):
     def on_train_begin(self, logs: Logs) -> None:
         """Begin to wait, without any weights yet; if it has been too long by now, no epoch is trained."""
         super().on_train_begin(logs)
-        self._weights: dict[str, Array] = {}
+        self._state: dict[str, Array] = {}
         self._stop_if_due()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep a copy of the weights if they are the best; stop if it has been too long."""
         if self.improved(epoch, logs):
-            self._weights = {name: np.array(value(item)) for name, item in self._state().items()}
+            self._state = self.model.state_dict()
         self._stop_if_due()
 
     def _stop_if_due(self) -> None:
@@ -289,16 +287,8 @@ class EarlyStopping(_Waiting):
 
     def on_train_end(self, logs: Logs) -> None:
         """Put the best weights back."""
-        if self.restore_best_weights and self._weights:
-            for name, item in self._state().items():
-                if isinstance(item, Tensor):
-                    item.data = self._weights[name]
-                else:
-                    item[...] = self._weights[name]
-
-    def _state(self) -> dict[str, Tensor | Array]:
-        """What belongs to the weights: the parameters, and statistics such as the running ones of BatchNorm."""
-        return {f"{i}.{name}": item for i, layer in enumerate(self.model.layers) for name, item in layer.named_state()}
+        if self.restore_best_weights and self._state:
+            self.model.load_state_dict(self._state)
 
 
 class ReduceLROnPlateau(_Waiting):
@@ -375,6 +365,8 @@ class ModelCheckpoint(_Waiting):
     mode : "auto", "min" or "max"
         Which way is better; "auto" goes by the figure's name.
     """
+
+    comes_last = True
 
     def __init__(
         self,

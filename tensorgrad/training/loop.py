@@ -7,38 +7,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tensorgrad.data.batches import Augmentation, batches
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
+from tensorgrad.optim import clip_grad_norm, clip_grad_value
 from tensorgrad.tensor import Array, Tensor
-from tensorgrad.training.callbacks import Callback, ModelCheckpoint
+from tensorgrad.training.callbacks import Callback
+from tensorgrad.training.evaluation import measure
 from tensorgrad.training.history import History
-
-if TYPE_CHECKING:
-    from tensorgrad.cnn import CNN
-
-Samples = tuple[Array, ...]  # inputs, targets and, where there are any, the weights of the samples
+from tensorgrad.training.objective import Objective
+from tensorgrad.training.samples import Samples
+from tensorgrad.training.tally import tally
+from tensorgrad.training.tasks import Task
+from tensorgrad.training.trainee import Trainee
 
 
 class NonFiniteLossError(FloatingPointError):
     """The loss became NaN or infinite."""
 
 
-def split(samples: Samples, share: float, rng: np.random.Generator | None) -> tuple[Samples, Samples]:
-    """Set a share of the samples aside for validation: a random choice, or the last ones without `rng`."""
-    total = len(samples[0])
-    count = int(total * share)
-    order = np.arange(total) if rng is None else rng.permutation(total)
-    kept, aside = np.sort(order[: total - count]), np.sort(order[total - count :])
-    return tuple(part[kept] for part in samples), tuple(part[aside] for part in samples)
-
-
 def run(
-    model: CNN,
+    model: Trainee,
     samples: Samples,
     validation: Samples | None,
     *,
@@ -51,14 +44,14 @@ def run(
     callbacks: Sequence[Callback],
 ) -> None:
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
-    per_epoch = batches(*samples, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
+    per_epoch = batches(*samples.arrays, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
     # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
-    callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, ModelCheckpoint))
+    callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
     model.stop_training = False
-    figures_of_an_epoch = _figure_names(model, validation is not None)
+    names = figure_names(model.objective, samples.task, validation is not None)
     for callback in callbacks:
         callback.model = model
-        callback.check_run(figures_of_an_epoch)
+        callback.check_run(names)
     if not first_epoch:
         model.history = History()
 
@@ -75,11 +68,11 @@ def run(
                     break
                 tell("on_epoch_begin", epoch, {})
                 since = time.perf_counter()
-                figures = _epoch(model, per_epoch, epoch, tell, interrupted)
+                figures = _epoch(model, per_epoch, samples.task, epoch, tell, interrupted)
                 if interrupted():
                     break
                 if validation is not None:
-                    found = model.measure(*validation)
+                    found = measure(model, validation, model.blocks(len(validation), None, "train"))
                     figures |= {f"val_{name}": figure for name, figure in found.items()}
                 figures["time"] = time.perf_counter() - since
                 model.history.record(epoch, figures)
@@ -92,49 +85,71 @@ def run(
                 ends.callback(callback.on_train_end, {})
 
 
-def _figure_names(model: CNN, validated: bool) -> list[str]:
+def figure_names(objective: Objective, task: Task, validated: bool) -> list[str]:
     """The names of an epoch's figures, as the history will have them."""
-    measured = ["loss", "accuracy", *(name for name in model.metrics if name != "accuracy")]
-    return ["loss", "accuracy", *(f"val_{name}" for name in measured if validated), "time"]
+    names = ["loss", *task.figures]
+    measured = [*names, *(metric.name for metric in objective.reported(task))]
+    return [*names, *(f"val_{name}" for name in measured if validated), "time"]
 
 
 def _epoch(
-    model: CNN, per_epoch: batches, epoch: int, tell: Callable[..., None], interrupted: Callable[[], bool]
+    model: Trainee,
+    per_epoch: batches,
+    task: Task,
+    epoch: int,
+    tell: Callable[..., None],
+    interrupted: Callable[[], bool],
 ) -> dict[str, float]:
-    """Go over all batches once. Loss and accuracy are those of each batch as it was met, averaged over the samples."""
-    loss_sum = hits = 0.0
-    seen = 0
+    """Go over all batches once. The figures are those of each batch as it was met, averaged over the samples."""
+    loss_sum = counted = 0.0
+    figures = tally(task, model.objective.from_logits)
     dtype = model.dtype
-    for index, (raw, *rest) in enumerate(per_epoch):
+    logs: dict[str, float] = {}
+    for index, (raw, y, *weights) in enumerate(per_epoch):
         x = raw.astype(dtype, copy=False)
-        loss, right = step(model, x, *rest)
+        loss, scores = step(model, x, y, *weights)
         if not np.isfinite(loss):
             raise NonFiniteLossError(
                 f"train: the loss became {loss} in epoch {epoch}, batch {index}; {first_bad_layer(model, x)}; "
                 "use a smaller learning rate, or look at the data of that batch"
             )
-        loss_sum += loss * len(x)
-        hits += right
-        seen += len(x)
-        tell("on_train_batch_end", index, {"loss": loss_sum / seen, "accuracy": hits / seen})
+        size = model.objective.size(y)
+        loss_sum += loss * size
+        counted += size
+        figures.add(scores, y)
+        logs = {"loss": loss_sum / max(1, counted)} | figures.figures()
+        tell("on_train_batch_end", index, logs)
         if interrupted():
             break
-    return {"loss": loss_sum / seen, "accuracy": hits / seen}
+    return dict(logs)
 
 
-def step(model: CNN, x: Array, y: Array, weights: Array | None = None) -> tuple[float, float]:
-    """Take one optimizer step on a batch, unless its loss is not finite. Returns the mean loss and the hits."""
-    scores = model.scores(Tensor.wrap(x), training=True)
-    loss = model.objective(scores, Tensor.wrap(y), weights, training=True)
+def step(model: Trainee, x: Array, y: Array, weights: Array | None = None) -> tuple[float, Array]:
+    """Take one optimizer step on a batch, unless its loss is not finite. Returns the mean loss and the scores."""
+    objective = model.objective
+    scores = model.forward(Tensor.wrap(x), True, logits=objective.from_logits)
+    loss = objective(scores, Tensor.wrap(y), weights, training=True)
     value = float(loss.array)
-    hits = model.objective.hits(scores.array, y)
     if np.isfinite(value):
         loss.backward()
-        model.apply_gradients()
-    return value, hits
+        apply_gradients(model)
+    return value, scores.array
 
 
-def first_bad_layer(model: CNN, x: Array) -> str:
+def apply_gradients(model: Trainee) -> None:
+    """Clip the gradients if told to, let the optimizer take a step, and forget them."""
+    optimizer = model.optimizer
+    if model.clip_value is not None:
+        clip_grad_value(optimizer.params, model.clip_value)
+    if model.clip_norm is not None:
+        clip_grad_norm(optimizer.params, model.clip_norm)
+    if model.schedule is not None:
+        optimizer.lr = model.schedule(optimizer.steps)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def first_bad_layer(model: Trainee, x: Array) -> str:
     """Say where a batch first meets, or makes, a value that is not finite."""
     with no_grad(), np.errstate(all="ignore"):
         t = Tensor.wrap(x)

@@ -56,15 +56,11 @@ class Progress:
         self._width = len(text)
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Print an epoch's figures, as the text has them."""
+        """Print an epoch's figures, as the tutorial has them."""
         self.clear()
-        self.say(
-            f"Epoch: {epoch}:\n"
-            f"Time: {figures['time']:.3f}sec\n"
-            f"Train Loss: {figures['loss']:.4f} Train Accuracy: {100 * figures['accuracy']:.2f}%"
-        )
+        self.say(f"Epoch: {epoch}:\nTime: {figures['time']:.3f}sec\n{_line('Train', '', figures)}")
         if "val_loss" in figures:
-            self.say(f"Val Loss: {figures['val_loss']:.4f} Val Accuracy: {100 * figures['val_accuracy']:.2f}%")
+            self.say(_line("Val", "val_", figures))
         self.say("")
 
     def clear(self) -> None:
@@ -73,3 +69,17 @@ class Progress:
             self.stream.write("\r" + " " * self._width + "\r")
             self.stream.flush()
             self._width = 0
+
+
+def _line(of: str, prefix: str, figures: Mapping[str, float]) -> str:
+    """The loss, and the accuracy of a classifier or the errors of a regression."""
+    said = [f"{of} Loss: {figures[f'{prefix}loss']:.4f}"]
+    if f"{prefix}accuracy" in figures:
+        said.append(f"{of} Accuracy: {100 * figures[f'{prefix}accuracy']:.2f}%")
+    else:
+        said += [
+            f"{of} {name.upper()}: {figures[f'{prefix}{name}']:.4f}"
+            for name in ("mae", "r2")
+            if prefix + name in figures
+        ]
+    return " ".join(said)

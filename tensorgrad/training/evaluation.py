@@ -1,0 +1,75 @@
+"""How good a model is on samples: its loss, the figures of its task, its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
+
+import numpy as np
+
+from tensorgrad.engine import no_grad
+from tensorgrad.kernels import blas
+from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.metrics import Answers, precision_recall_f1
+from tensorgrad.training.samples import Samples
+from tensorgrad.training.tally import tally
+from tensorgrad.training.trainee import Trainee
+
+
+class Evaluation(dict[str, float]):
+    """The figures of an evaluation: by name as in a dict, and in order as in a tuple.
+
+    Attributes
+    ----------
+    confusion : ndarray of int, shape=(classes, classes), or None
+        Of a classifier, how many samples of each class (row) were said to be of each class (column).
+
+    Examples
+    --------
+    >>> found = Evaluation({"loss": 0.25, "accuracy": 1.0})
+    >>> found["accuracy"]
+    1.0
+    >>> loss, accuracy = found
+    >>> loss
+    0.25
+    """
+
+    confusion: Array | None = None
+
+    def __iter__(self) -> Iterator[float]:  # type: ignore[override]  # unpacked as Keras's list is
+        return iter(self.values())
+
+    def __missing__(self, name: object) -> NoReturn:
+        raise KeyError(f"Evaluation: there is no {name!r}; it has {', '.join(self.keys())}; go over them with items()")
+
+    def __str__(self) -> str:
+        lines = ["  ".join(f"{name} {figure:.4f}" for name, figure in self.items())]
+        if self.confusion is not None:
+            lines.append(f"{'class':>8}{'precision':>11}{'recall':>9}{'F1':>9}{'samples':>9}")
+            for c, row in enumerate(zip(*precision_recall_f1(self.confusion), self.confusion.sum(1), strict=True)):
+                lines.append(f"{c:>8}{row[0]:>11.3f}{row[1]:>9.3f}{row[2]:>9.3f}{row[3]:>9}")
+        return "\n".join(lines)
+
+
+def measure(model: Trainee, samples: Samples, blocks: Iterable[slice]) -> Evaluation:
+    """Evaluate a model on samples that were checked, block by block."""
+    objective, dtype = model.objective, model.dtype
+    figures = tally(samples.task, objective.from_logits)
+    loss = counted = 0.0
+    outputs = []
+    with no_grad(), blas.one_thread:
+        for block in blocks:
+            target = samples.y[block]
+            scores = model.forward(
+                Tensor.wrap(samples.x[block].astype(dtype, copy=False)), False, logits=objective.from_logits
+            )
+            size = objective.size(target)
+            loss += float(objective(scores, Tensor.wrap(target)).array) * size
+            counted += size
+            figures.add(scores.array, target)
+            outputs.append(objective.outputs(scores))
+    answers = Answers(np.concatenate(outputs), samples.y, samples.task)
+    found = Evaluation({"loss": loss / max(1, counted)} | figures.figures())
+    found |= {metric.name: metric.function(answers) for metric in objective.reported(samples.task)}
+    found.confusion = answers.confusion
+    return found

@@ -1,0 +1,206 @@
+"""Samples to train or evaluate on: all checks of inputs, targets and weights, and what they mean for the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad import losses
+from tensorgrad.checks import is_number, numbers
+from tensorgrad.tensor import Array
+from tensorgrad.training.objective import Objective
+from tensorgrad.training.tasks import Task
+from tensorgrad.training.trainee import Trainee
+
+ClassWeight: TypeAlias = Mapping[int, float] | npt.ArrayLike
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs and targets as the loss wants them, what they are about and, where there are any, their weights.
+
+    Attributes
+    ----------
+    x : ndarray, shape=(N, *input_shape)
+    y : ndarray of float, shape=(N, *output_shape)
+    task : Task
+    weights : ndarray, or None
+        Of the shape that the shape of y begins with.
+    """
+
+    x: Array
+    y: Array
+    task: Task
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Inputs, targets and, if there are any, weights."""
+        return (self.x, self.y) if self.weights is None else (self.x, self.y, self.weights)
+
+    def split(self, share: float, rng: np.random.Generator | None) -> tuple[Samples, Samples | None]:
+        """Set a share aside: chosen at random, or the last ones without `rng`. None if it is less than one sample."""
+        count = int(len(self) * share)
+        if not count:
+            return self, None
+        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        kept, aside = np.split(order, [len(self) - count])
+        return self._at(np.sort(kept)), self._at(np.sort(aside))
+
+    def _at(self, places: Array) -> Samples:
+        x, y, *weights = (part[places] for part in self.arrays)
+        return Samples(x, y, self.task, *weights)
+
+
+def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None) -> Samples:
+    """Samples and targets as arrays, or an error in the name of `owner`; unless it is given, Y tells the task."""
+    if not model.iscompiled:
+        raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
+    x, y = model.check_samples(X, owner), numbers(Y, owner, "Y")
+    if y.shape[:1] != x.shape[:1]:
+        received = len(y) if y.ndim else "only one number"
+        raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
+    check_finite(x, owner, model.dtype)
+    y = targets(y, model.output_shape, model.objective, owner)
+    return Samples(x, y, task or model.objective.task.told_by(y, model.objective.from_logits))
+
+
+def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, owner: str) -> Array:
+    """Labels or values as the loss wants them: float32, one row per sample; integer labels become one-hot."""
+    classes = output_shape[-1]
+    by_class = classes > 1 and objective.activation != "sigmoid"
+    if by_class and given.ndim == len(output_shape) and given.dtype.kind in "iu":
+        try:
+            return losses.one_hot(given, classes)
+        except ValueError as error:
+            raise ValueError(f"{owner}: Y: {error}") from None
+    if given.shape[1:] == () and output_shape == (1,):
+        given = given.reshape(-1, 1)
+    if given.shape[1:] != output_shape:
+        raise ValueError(
+            f"{owner}: the last layer gives samples of shape {output_shape}, but Y has shape {given.shape}; expected "
+            f"{(len(given), *output_shape)}" + (_labels_hint(given, output_shape) if by_class else "")
+        )
+    result = given.astype(np.float64 if given.dtype == np.float64 else np.float32)
+    if not np.isfinite(result).all():
+        raise ValueError(
+            f"{owner}: Y holds NaN or infinity, first at sample {_first_bad(result)}; clean the data first"
+        )
+    if objective.from_logits and len(result):
+        if result.min() < 0 or result.max() > 1:
+            raise ValueError(
+                f"{owner}: loss {objective.loss!r} needs targets between 0 and 1 in Y; they reach from "
+                f"{result.min():g} to {result.max():g}"
+            )
+        if objective.activation == "softmax" and np.abs(result.sum(-1) - 1).max() > 1e-3:
+            raise ValueError(
+                f"{owner}: with softmax every row of Y is a distribution, but one adds up to "
+                f"{result.sum(-1)[np.abs(result.sum(-1) - 1).argmax()]:g}; use one-hot or integer labels"
+            )
+    return result
+
+
+def _labels_hint(given: Array, output_shape: tuple[int, ...]) -> str:
+    """That labels may be integers, and how to make them so where they nearly are."""
+    shape = given.shape[:1] + output_shape[:-1]
+    whole = given.dtype.kind in "iub" or bool((given % 1 == 0).all())
+    steps = "" if given.shape == shape else f".reshape({', '.join(map(str, shape))})"
+    steps += "" if given.dtype.kind in "iu" else ".astype(int)"
+    nearly = whole and given.size == prod(shape)
+    return f", or integer labels of shape {shape}" + (f": use Y{steps}" if nearly else "")
+
+
+def _first_bad(values: Array) -> int:
+    return int(np.nonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0][0])
+
+
+def check_finite(x: Array, owner: str, dtype: np.dtype[Any]) -> None:
+    """Raise if inputs hold NaN, infinity, or what is infinite as `dtype`; in blocks, so that no second copy is made."""
+    for start in range(0, len(x), 4096):
+        with np.errstate(over="ignore"):
+            block = x[start : start + 4096].astype(dtype, copy=False)
+        if not np.isfinite(block).all():
+            raise ValueError(
+                f"{owner}: X holds NaN or infinity (as {dtype}), first at sample {start + _first_bad(block)}; "
+                "clean or scale the data first"
+            )
+
+
+def weights_of(
+    samples: Samples, sample_weight: npt.ArrayLike | None, class_weight: ClassWeight | None, owner: str
+) -> Array | None:
+    """The weights of samples, pixels or labels: what was given for them times that of their classes; None without any.
+
+    The shape is a beginning of the shape of `samples.y`: (N,), (N, H, W) where pixels have weights of their own, and
+    all of it where labels have.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = _sample_weights(samples, sample_weight, owner)
+    if class_weight is not None:
+        factors = _class_weights(samples, class_weight, owner)
+        if samples.task.kind == "labels":  # each label's own terms
+            weights = weights.reshape(weights.shape + (1,) * (samples.y.ndim - weights.ndim)) * factors
+        else:
+            by_class = factors[samples.task.class_of(samples.y)]
+            weights = weights.reshape(weights.shape + (1,) * (by_class.ndim - weights.ndim)) * by_class
+    return weights.astype(np.float32)
+
+
+def _sample_weights(samples: Samples, given: npt.ArrayLike | None, owner: str) -> Array:
+    """One weight per sample or, of maps, per pixel."""
+    count, *pixels = samples.y.shape[:-1]
+    if given is None:
+        return np.ones(count)
+    weights = numbers(given, owner, "sample_weight").astype(np.float64)
+    if weights.shape == (count, *pixels, 1) and pixels:
+        weights = weights[..., 0]
+    right = weights.shape == (count,) or weights.shape == (count, *pixels)
+    if not right or not np.isfinite(weights).all() or (weights < 0).any():
+        per_pixel = f", or of shape {(count, *pixels)}, one per pixel" if pixels else ""
+        raise ValueError(
+            f"{owner}: sample_weight must be {count} finite numbers of at least 0, one per sample{per_pixel}; received "
+            f"shape {weights.shape}" + (f", from {weights.min():g} to {weights.max():g}" if right else "")
+        )
+    return weights
+
+
+def _class_weights(samples: Samples, given: ClassWeight, owner: str) -> Array:
+    """One weight per class."""
+    task = samples.task
+    if not task.classes:
+        raise ValueError(
+            f"{owner}: class_weight needs classes, but the model's outputs are values (it does not end in softmax or "
+            "sigmoid, or Y is neither 0 nor 1); use sample_weight"
+        )
+    what = "labels" if task.kind == "labels" else "classes"
+    if isinstance(given, str):
+        if given != "balanced" or task.kind == "labels":
+            raise ValueError(
+                f"{owner}: class_weight must be a dict, an array of {task.classes} numbers or, for one class of "
+                f"several, 'balanced'; received {given!r} for {task.classes} {what}"
+            )
+        (counted,) = task.counted(samples.y)
+        counts = np.bincount(task.class_of(counted), minlength=task.classes)
+        return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))  # type: ignore[no-any-return]
+    if not isinstance(given, Mapping):
+        given = dict(enumerate(numbers(given, owner, "class_weight").ravel().tolist()))
+        if len(given) != task.classes:
+            raise ValueError(f"{owner}: class_weight has {len(given)} numbers for {task.classes} {what}; give one each")
+    factors = np.ones(task.classes)
+    for label, factor in given.items():
+        if label not in range(task.classes) or not (is_number(factor) and np.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                f"{owner}: class_weight[{label!r}] = {factor!r}: expected {what} from 0 to {task.classes - 1} and "
+                "finite weights of at least 0"
+            )
+        factors[label] = factor
+    return factors

@@ -1,0 +1,66 @@
+"""What training asks of a model: a small protocol, which :class:`tensorgrad.CNN` follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.layers.layer import Layer
+from tensorgrad.optim import Optimizer
+from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.history import History
+from tensorgrad.training.objective import Objective
+
+
+class Trainee(Protocol):
+    """A network that was compiled."""
+
+    layers: list[Layer]
+    iscompiled: bool
+    rng: np.random.Generator
+    objective: Objective
+    optimizer: Optimizer
+    schedule: Callable[[int], float] | None
+    clip_norm: float | None
+    clip_value: float | None
+    history: History
+    stop_training: bool
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the computation."""
+
+    def check_samples(self, X: Any, owner: str) -> Array:
+        """Samples as an array of the shape that the first layer takes."""
+
+    def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
+        """The outputs of a batch, or what the last activation would be applied to."""
+
+    def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
+        """Slices that cover the samples, each of which fits into memory."""
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """The outputs for samples."""
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters and running statistics."""
+
+    def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> object:
+        """Copy parameters and running statistics back."""
+
+    def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
+        """Parameters and running statistics."""
+
+    def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Keep the figures of an epoch that is shown."""
+
+    def save_model(self, path: str | os.PathLike[str]) -> None:
+        """Save the model to a file."""
