@@ -122,3 +122,13 @@ def check_rule(
     except TypeError as error:
         wanted = ", ".join((*values, *(["*", *metadata] if metadata else [])))
         raise TypeError(f"{name}: the rule for its input {position} must take ({wanted}): {error}") from None
+
+
+def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: str, position: int) -> Any:
+    """A gradient in the dtype of the input that it is by; complex ones of real inputs are refused."""
+    if dtype.kind == "c" and wanted.kind != "c":
+        raise TypeError(
+            f"{name}: a gradient came back complex to its input {position}, which is real; the rules are not for "
+            "complex numbers: compute with the real and the imaginary parts, two real tensors"
+        )
+    return gradient.astype(wanted)

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
-from tensorgrad.checks import explained
+from tensorgrad.checks import converted, explained
 from tensorgrad.recording import Switch
 from tensorgrad.recording import no_grad as no_grad
 from tensorgrad.recording import recording as recording
@@ -331,7 +331,7 @@ def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
             )
         stretched = (i for i, n in enumerate(received) if i < extra or n != shape[i - extra])
         h = h.sum(axis=tuple(stretched), keepdims=True).reshape(shape)
-    return h if value(h).dtype == dtype else h.astype(dtype)
+    return h if value(h).dtype == dtype else converted(h, value(h).dtype, dtype, primitive.name, position)
 
 
 def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:

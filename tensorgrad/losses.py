@@ -14,6 +14,7 @@ from tensorgrad import ops
 from tensorgrad.checks import one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.promotion import in_float32
 
 __all__ = ["bce", "bce_with_logits", "cross_entropy", "huber", "mae", "mse", "one_hot"]
 
@@ -68,6 +69,7 @@ def bce_with_logits(logits: TensorLike, target: TensorLike, *, reduction: str = 
     return _reduced(ops.softplus(x) - t * x, reduction, "bce_with_logits")
 
 
+@in_float32
 def cross_entropy(
     logits: TensorLike,
     labels: TensorLike,

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
+
+__all__ = ["RNG", "generator", "seed"]
 
 RNG = None | int | np.random.SeedSequence | np.random.Generator
 
-_default = np.random.default_rng()
+_sequence = np.random.SeedSequence()
+_default = np.random.default_rng(_sequence)
 
 
 def generator(rng: RNG = None) -> np.random.Generator:
-    """A generator: the one given, one seeded with the int given, or the library's own."""
-    if rng is None:
-        return _default
-    return np.random.default_rng(rng)
+    """Return a generator: the one given, one seeded with the int given, or the library's own."""
+    return _default if rng is None else np.random.default_rng(rng)
 
 
 def seed(value: int) -> None:
-    """Seed the library's own generator, which everything draws from that is given no other."""
-    _default.bit_generator.state = np.random.default_rng(value).bit_generator.state
+    """Seed the library's own generator, from which everything draws that is given no other.
+
+    A process that is forked later draws other numbers than its parent and its siblings. They follow from this seed and
+    from how many forks came before, so they are the same in every run.
+    """
+    _restart(np.random.SeedSequence(value))
+
+
+def _restart(sequence: np.random.SeedSequence) -> None:
+    global _sequence
+    _sequence = sequence
+    _default.bit_generator.state = np.random.default_rng(sequence).bit_generator.state
+
+
+if hasattr(os, "register_at_fork"):
+    _children: list[np.random.SeedSequence] = []
+    os.register_at_fork(
+        before=lambda: _children.extend(_sequence.spawn(1)),  # the parent counts, so that no two children are alike
+        after_in_parent=_children.clear,
+        after_in_child=lambda: _restart(_children.pop()),
+    )

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 _recording: ContextVar[bool] = ContextVar("tensorgrad_recording", default=True)
 recording = _recording.get  # whether operations are recorded in this context
+_analytic: ContextVar[bool] = ContextVar("tensorgrad_analytic", default=False)
+analytic = _analytic.get  # whether functions are continued into the complex plane, as gradcheck's complex step needs
 
 
 class Switch(Generic[T]):
@@ -81,6 +83,11 @@ class Switch(Generic[T]):
 def set_recording(value: bool) -> Switch[bool]:
     """Record operations, or do not: a context manager and a decorator; per thread and per asyncio task."""
     return Switch(_recording, value)
+
+
+def set_analytic(value: bool) -> Switch[bool]:
+    """Continue real functions into the complex plane: x * x in a norm stays that, and does not become |x|^2."""
+    return Switch(_analytic, value)
 
 
 def no_grad(function: Callable[..., Any] | None = None) -> Any:

@@ -11,6 +11,7 @@ from tensorgrad.checks import Axis, axes
 from tensorgrad.kernels.channels import moments
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.promotion import in_float32
 
 __all__ = ["batch_norm", "dropout", "layer_norm"]
 
@@ -41,6 +42,7 @@ def dropout(x: TensorLike, prob: float = 0.5, *, training: bool = True, rng: RNG
     return t * Tensor.wrap(mask)
 
 
+@in_float32
 def layer_norm(
     x: TensorLike,
     weight: TensorLike | None = None,
@@ -60,6 +62,7 @@ def layer_norm(
     return _scaled(standardized, weight, bias)
 
 
+@in_float32
 def batch_norm(
     x: TensorLike,
     weight: TensorLike | None = None,

@@ -18,6 +18,7 @@ from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.functional.linalg import same_dtype
 from tensorgrad.kernels.lowering import Frame, around, output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor.promotion import in_float32
 
 __all__ = [
     "avg_pool2d", "col2im", "conv2d", "conv_transpose2d", "global_avg_pool2d", "global_max_pool2d", "im2col",
@@ -200,6 +201,7 @@ def min_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, pad
     return _pool("min_pool2d", ops.min_pool2d, x, kernel_size, stride, padding)
 
 
+@in_float32
 def avg_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
     """The mean of each window, which does not count padding; otherwise as :func:`max_pool2d`."""
     return _pool("avg_pool2d", ops.avg_pool2d, x, kernel_size, stride, padding)

@@ -38,7 +38,7 @@ class Tensor(Methods):
     Raises
     ------
     TypeError
-        If the data is not numeric, or gradients are asked of a tensor that is neither floating nor complex.
+        If the data is not numeric, or gradients are asked of numbers that are not floating: integers, or complex ones.
 
     Examples
     --------
@@ -104,7 +104,12 @@ class Tensor(Methods):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        if wanted and self.dtype.kind not in "fc":
+        if wanted and self.dtype.kind == "c":
+            raise TypeError(
+                f"requires_grad: a tensor of {self.dtype} has no gradient here; keep the real and the imaginary parts "
+                "as two real tensors"
+            )
+        if wanted and self.dtype.kind != "f":
             raise TypeError(
                 f"requires_grad: a tensor of {self.dtype} has no gradient; "
                 "make it floating, with dtype='float32' or .astype('float32')"

@@ -19,6 +19,7 @@ import numpy as np
 
 from tensorgrad import engine
 from tensorgrad.derivatives import grad
+from tensorgrad.recording import set_analytic
 from tensorgrad.tensor import Array, Tensor
 
 Method = Literal["auto", "complex", "difference"]
@@ -108,7 +109,7 @@ class _Check:
 
     def number(self, at: Sequence[Array], order: int) -> tuple[Tensor, list[Tensor]]:
         """What order `order` differentiates: the weighted output, or the weighted gradients of the order before."""
-        tensors = [Tensor(x, requires_grad=True) for x in at]
+        tensors = [_leaf(x) for x in at]
         s = (self.call(tensors[:-1]) * tensors[-1]).sum()
         for n in range(order - 1):
             while len(self.weights) <= n:
@@ -166,7 +167,7 @@ class _Check:
     def complex_step(self, order: int, d: Sequence[Array], h: float = 1e-20) -> float:
         """NaN, which agrees with nothing, where complex numbers are refused."""
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), set_analytic(True):
                 warnings.simplefilter("error")
                 s, _ = self.number([x + 1j * h * v for x, v in zip(self.at, d, strict=True)], order)
         except Exception:  # whatever a function that was made for real numbers may say
@@ -222,6 +223,13 @@ class _Check:
 
     def title(self, i: int) -> str:
         return f"input {self.varied[i]}" if i < len(self.varied) else "the gradient that it receives"
+
+
+def _leaf(x: Array) -> Tensor:
+    """A leaf that records, also of complex numbers, for which the rules are right where functions are analytic."""
+    leaf = Tensor(x)
+    leaf.needs_grad = True
+    return leaf
 
 
 def _is_constant(x: Any) -> bool:
