@@ -15,7 +15,7 @@ class Sequential(Layer):
     Parameters
     ----------
     layers : sequence of Layer
-        Without any, it is the identity.
+        Without any, it is the identity. One that stands in several places has one set of weights there.
     """
 
     is_chain = True
@@ -25,8 +25,8 @@ class Sequential(Layer):
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"{type(self).__name__}: expected layers, received {layer!r}")
-        if len({id(layer) for layer in self.layers}) < len(self.layers):
-            raise ValueError(f"{type(self).__name__}: a layer stands in it twice; make another one")
+        if self.layers:
+            self.rank, self.input_shape = self.layers[0].rank, self.layers[0].input_shape
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """The shape that the last layer gives; each is wired to the one before."""
@@ -55,7 +55,7 @@ class Add(Layer):
     ----------
     branches : sequence of Layer, or of sequences of layers
         Each gets the same input. An empty one passes it on: ``Add([[Conv2d(...), Conv2d(...)], []])`` is a residual
-        block (He et al. 2016).
+        block (He et al. 2016). A layer that stands in several places has one set of weights there.
     """
 
     joined_by = "+"
@@ -66,6 +66,8 @@ class Add(Layer):
         ]
         if not self.branches:
             raise ValueError("Add: expected at least one branch, received none")
+        self.rank = next((branch.rank for branch in self.branches if branch.rank is not None), None)
+        self.input_shape = next((b.input_shape for b in self.branches if b.input_shape is not None), None)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """The shape that all branches give."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from math import prod
 from typing import Any, ClassVar
 
@@ -13,13 +14,14 @@ import numpy.typing as npt
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
+from tensorgrad.layers.state import Stateful
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
 
 
-class Layer:
+class Layer(Stateful):
     """One step of a network: a function on batches, with parameters of its own.
 
     A layer of your own is a class with one method, ``forward``. Its parameters are the attributes that are tensors
@@ -47,7 +49,7 @@ class Layer:
     Tensor([2., 4.], dtype=float32)
     """
 
-    rank: ClassVar[int | None] = None  # how many axes one sample has; None for a layer that takes any
+    rank: int | None = None  # how many axes one sample has; None for a layer that takes any
     built: ClassVar[tuple[str, ...]] = ()  # parameters that build makes, at least the first, unless they are there
     buffers: ClassVar[tuple[str, ...]] = ()  # attributes that are arrays, not trained, but part of the model
     initial: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that are values of parameters to start with
@@ -106,7 +108,9 @@ class Layer:
     def wire(self, input_shape: Shape, rng: RNG = None) -> None:
         """Fit the layer to samples of a shape; draw its parameters with ``rng``. Nothing changes if it cannot."""
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
+        token = _shapes.set({}) if _shapes.get() is None else None
         try:
+            self._check_shared(input_shape)
             self.rng = generator(rng)
             for inner in self.inner_layers():  # a stream of its own for each
                 inner.rng = generator(int(self.rng.integers(2**63)))
@@ -117,8 +121,21 @@ class Layer:
                 vars(layer).clear()
                 vars(layer).update(values)
             raise
+        finally:
+            if token is not None:
+                _shapes.reset(token)
         self.input_shape, self.output_shape = input_shape, output_shape
         self._wired = True
+
+    def _check_shared(self, input_shape: Shape) -> None:
+        """Raise if another layer that this one is also inside of has just wired it for another shape."""
+        shapes = _shapes.get()
+        known = input_shape if shapes is None else shapes.setdefault(id(self), input_shape)
+        if as_tuple(known) != as_tuple(input_shape):
+            raise ValueError(
+                f"{self.title}: it stands in several places, which need one shape of samples, but it gets {known} in "
+                f"one and {input_shape} in another; make a layer for each"
+            )
 
     def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
         """Apply to a batch, or to one sample: the result is of the same kind."""
@@ -168,40 +185,17 @@ class Layer:
             yield from _layers_in(name.lstrip("_"), value)
 
     def walk(self) -> Iterator[Layer]:
-        """The layer itself, and all that it is made of."""
-        yield self
-        for inner in self.inner_layers():
-            yield from inner.walk()
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """The tensors that are trained, with their names, in the order in which they were made."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                if value.requires_grad:
-                    yield name.lstrip("_"), value
-            elif isinstance(value, HOLDERS):
-                for part, layer in _layers_in(name.lstrip("_"), value):
-                    for inner, parameter in layer.named_parameters():
-                        yield f"{part}.{inner}", parameter
-
-    def parameters(self) -> list[Tensor]:
-        """The tensors that are trained."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """The layer itself, then all layers inside of it at any depth, each once."""
+        return (layer for _, layer in named_layers([("", self)]))
 
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
-        """What a saved model keeps of the layer: its tensors, whether they are trained or not, and its ``buffers``."""
-        for name, value in vars(self).items():
-            label = name.lstrip("_")
-            if isinstance(value, Tensor):
-                if value.is_leaf:
-                    yield label, value
-            elif name in self.buffers:
-                if value is not None:
-                    yield label, value
-            else:
-                for part, layer in _layers_in(label, value):
-                    for inner, item in layer.named_state():
-                        yield f"{part}.{inner}", item
+        """What a saved model keeps of the layer: its tensors, trained or frozen, and its ``buffers``.
+
+        A layer that knows its input shape makes its parameters first.
+        """
+        if not self._wired and self.input_shape is not None:
+            self.set_output_shape()
+        return named_state([("", self)])
 
     def preset(self, values: Mapping[str, Array]) -> None:
         """Start with the parameters of a saved model: ``build`` finds them, and need not make what is ``built``."""
@@ -235,7 +229,7 @@ class Layer:
         return sum(parameter.size for parameter in self.parameters())
 
     def get_parameters(self) -> int:
-        """How many numbers are trained, under the name that the text has for it."""
+        """How many numbers are trained, under the tutorial's name."""
         return self.parameter_count
 
     def zero_grad(self) -> None:
@@ -288,6 +282,8 @@ class Layer:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
+# while a layer is wired: the shape of each layer inside of it that is wired by now, by id
+_shapes: ContextVar[dict[int, Shape] | None] = ContextVar("shapes", default=None)
 HOLDERS = (Layer, list, tuple)  # what may hold layers: asked first, as most attributes do not, and it is asked often
 
 
@@ -298,6 +294,44 @@ def _layers_in(label: str, value: Any) -> Iterator[tuple[str, Layer]]:
         for i, item in enumerate(value):
             if isinstance(item, HOLDERS):
                 yield from _layers_in(f"{label}.{i}", item)
+
+
+def named_layers(layers: Iterable[tuple[str, Layer]], seen: set[int] | None = None) -> Iterator[tuple[str, Layer]]:
+    """Layers and all layers inside of them, each once, with paths such as ``"2.branches.0"``."""
+    seen = set() if seen is None else seen
+    for path, layer in layers:
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            yield path, layer
+            yield from named_layers(((_joined(path, part), inner) for part, inner in layer.named_inner_layers()), seen)
+
+
+def named_state(
+    layers: Iterable[tuple[str, Layer]], seen: set[int] | None = None
+) -> Iterator[tuple[str, Tensor | Array]]:
+    """The tensors and buffers of layers, and of the layers inside of them, in the order of their attributes.
+
+    A layer that stands in several places counts once.
+    """
+    seen = set() if seen is None else seen
+    for path, layer in layers:
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        for name, value in vars(layer).items():
+            label = _joined(path, name.lstrip("_"))
+            if isinstance(value, Tensor):
+                if value.is_leaf:
+                    yield label, value
+            elif name in layer.buffers:
+                if value is not None:
+                    yield label, value
+            elif isinstance(value, HOLDERS):
+                yield from named_state(_layers_in(label, value), seen)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def phrase(*parts: str | None) -> str:

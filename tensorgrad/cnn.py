@@ -15,6 +15,7 @@ from tensorgrad.checks import is_number, numbers
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.engine import value
 from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.state import StateDifference
 from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name
@@ -396,15 +397,27 @@ class CNN(Network):
         """Save parameters and running statistics alone; ``.safetensors`` needs the extra of that name."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Copy parameters and running statistics from any file of a model or of weights: all of them, or none.
+    def load_weights(self, path: str | os.PathLike[str], strict: bool = True) -> StateDifference:
+        """Copy parameters and running statistics from any file of a model or of weights.
+
+        Parameters
+        ----------
+        path : path
+        strict : bool
+            Load all or none: names, shapes and dtypes must be the model's. Otherwise what fits is loaded, such as all
+            layers but the last of a model for other classes.
+
+        Returns
+        -------
+        StateDifference
+            The names that are ``missing`` in the file, ``unexpected`` there, or ``reshaped``: of another shape.
 
         Raises
         ------
         tensorgrad.saving.ModelFileError
-            If some are missing, unexpected, or of another shape or dtype; it lists them. Nothing has changed then.
+            If `strict` and something differs; it lists what. Nothing has changed then.
         """
-        saving.load_weights(self, path)
+        return saving.load_weights(self, path, strict)
 
 
 def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:

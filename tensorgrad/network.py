@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import prod
 from typing import Any, Protocol
 
@@ -13,34 +12,13 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
-from tensorgrad.layers.layer import Layer, as_tuple, channels_hint
+from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
+from tensorgrad.layers.state import Stateful
 from tensorgrad.random import generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 BLOCK = 256  # samples that are predicted at once, at most ...
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
-
-
-@dataclass(frozen=True)
-class StateDifference:
-    """How a state differs from a network's.
-
-    Attributes
-    ----------
-    missing : tuple of str
-        Names that the network has and the state lacks.
-    unexpected : tuple of str
-        Names that the state has and the network lacks.
-    reshaped : tuple of str
-        Names of arrays whose shapes differ.
-    """
-
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    reshaped: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.unexpected or self.reshaped)
 
 
 class Layered(Protocol):
@@ -49,7 +27,7 @@ class Layered(Protocol):
     layers: list[Layer]
 
 
-class Network:
+class Network(Stateful):
     """Layers in order, the output of each the input of the next.
 
     Parameters
@@ -112,8 +90,13 @@ class Network:
         if not isinstance(layer, Layer):
             hint = "; make an instance of it" if isinstance(layer, type) else ""
             raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
-        if any(layer is other for other in self.layers):
-            raise ValueError(f"add: {layer.title} is in this model already; make another one")
+        here = {id(part) for other in self.layers for part in other.walk()}
+        for part in layer.walk():
+            if id(part) in here:
+                raise ValueError(
+                    f"add: {part.title} is in this model already; make another one, or share its weights inside of one "
+                    "layer: Sequential([layer, layer])"
+                )
         if not self.layers:
             name, shape = "Input Layer", layer.input_shape
             if shape is None:
@@ -151,98 +134,19 @@ class Network:
 
     # -- parameters and state --------------------------------------------------------------------------------
 
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """The tensors that are trained, as ``("0.weights", tensor)``, in the order of the layers."""
-        return [
-            (f"{i}.{name}", parameter)
-            for i, layer in enumerate(self.layers)
-            for name, parameter in layer.named_parameters()
-        ]
-
-    def parameters(self) -> list[Tensor]:
-        """The tensors that are trained, in the order of the layers."""
-        return [parameter for _, parameter in self.named_parameters()]
+    def named_layers(self) -> Iterator[tuple[str, Layer]]:
+        """All layers, and all layers inside of them, each once, with paths such as ``"2.branches.0"``."""
+        return named_layers((str(i), layer) for i, layer in enumerate(self.layers))
 
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
-        """All that a saved model keeps, by name: parameters, whether trained or frozen, and running statistics."""
-        for i, layer in enumerate(self.layers):
-            for name, item in layer.named_state():
-                yield f"{i}.{name}", item
-
-    def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters and running statistics by name, such as ``"0.weights"``."""
-        return {name: np.array(_array(item)) for name, item in self.named_state()}
-
-    def load_state_dict(self, state: Mapping[str, npt.ArrayLike], strict: bool = True) -> StateDifference:
-        """Copy parameters and running statistics from a :meth:`state_dict`.
-
-        Parameters
-        ----------
-        state : mapping from a name to an array
-        strict : bool
-            Refuse a state that differs in names or shapes. Otherwise what fits is loaded.
-
-        Returns
-        -------
-        StateDifference
-            The names that are missing, unexpected, or of another shape; falsy if there are none.
-
-        Raises
-        ------
-        ValueError
-            If `strict` and something differs, with a list of it. Nothing has changed then.
-        """
-        here = {name: _array(item) for name, item in self.named_state()}
-        there = {name: np.asarray(values) for name, values in state.items()}
-        shared = [name for name in here if name in there]
-        found = StateDifference(
-            missing=tuple(name for name in here if name not in there),
-            unexpected=tuple(name for name in there if name not in here),
-            reshaped=tuple(name for name in shared if here[name].shape != there[name].shape),
-        )
-        for name in shared:
-            if there[name].dtype.kind not in "fiub":
-                raise TypeError(f"load_state_dict: {name} must be numbers, received dtype {there[name].dtype}")
-        if strict and found:
-            shapes = [f"{name} has shape {here[name].shape}, received {there[name].shape}" for name in found.reshaped]
-            parts = (("missing", found.missing), ("unexpected", found.unexpected), ("of another shape", shapes))
-            listed = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
-            raise ValueError(
-                f"load_state_dict: the state is not this network's. {listed}. Load it into a network with the same "
-                "layers, or pass strict=False to load what fits"
-            )
-        self._write({name: there[name] for name in shared if name not in found.reshaped})
-        return found
-
-    def get_weights(self) -> list[Array]:
-        """Copies of the parameters and running statistics, in the order of the layers."""
-        return list(self.state_dict().values())
-
-    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
-        """Copy back what :meth:`get_weights` gave."""
-        here, arrays = list(self.named_state()), [np.asarray(w) for w in weights]
-        if len(here) != len(arrays):
-            raise ValueError(f"set_weights: expected {len(here)} arrays, received {len(arrays)}")
-        for (name, item), array in zip(here, arrays, strict=True):
-            if item.shape != array.shape:
-                raise ValueError(f"set_weights: {name} has shape {item.shape}, received shape {array.shape}")
-        self._write({name: array for (name, _), array in zip(here, arrays, strict=True)})
-
-    def _write(self, values: Mapping[str, Array]) -> None:
-        for name, item in self.named_state():
-            if name in values:
-                if isinstance(item, Tensor):
-                    item.data = values[name]
-                else:
-                    item[...] = values[name]
+        """All that a saved model keeps, by name: parameters, trained or frozen, and running statistics."""
+        return named_state((str(i), layer) for i, layer in enumerate(self.layers))
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the computation: that of the first parameter."""
-        for layer in self.layers:
-            for _, parameter in layer.named_parameters():
-                return parameter.dtype
-        return np.dtype(np.float32)
+        """The dtype of the computation: that of the first parameter, trained or frozen."""
+        floating = (item.dtype for _, item in self.named_state() if isinstance(item, Tensor) and item.dtype.kind == "f")
+        return next(floating, np.dtype(np.float32))
 
     def astype(self, dtype: npt.DTypeLike) -> None:
         """Compute in another floating dtype: convert parameters and running statistics. Compile the model after it."""
@@ -339,7 +243,3 @@ class Network:
         elif isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"{owner}: batch_size must be an int of at least 1, or None, received {batch_size!r}")
         return (slice(start, start + batch_size) for start in range(0, samples, batch_size))
-
-
-def _array(item: Tensor | Array) -> Array:
-    return np.asarray(item.array if isinstance(item, Tensor) else item)

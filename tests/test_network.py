@@ -53,7 +53,7 @@ def test_a_state_is_loaded_whole_or_not_at_all() -> None:
     state["3.weights"] = np.ones(2)
     before = network.state_dict()
     message = (
-        "load_state_dict: the state is not this network's. missing: 0.biases; unexpected: 3.weights; of another shape: "
+        "load_state_dict: the state does not fit. missing: 0.biases; unexpected: 3.weights; of another shape: "
         "2.weights has shape (8, 3), received (8, 5), 2.biases has shape (3,), received (5,). Load it into"
     )
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError as ModelFileError
 from tensorgrad.saving.errors import reading
@@ -58,13 +59,13 @@ def save_weights(network: Network, path: str | os.PathLike[str]) -> None:
     save(network, path)
 
 
-def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
+def load_weights(network: Network, path: str | os.PathLike[str], strict: bool = True) -> StateDifference:
     """Copy parameters and running statistics from a file; see :meth:`tensorgrad.CNN.load_weights`."""
     from tensorgrad.saving import weights
 
     _check_has_layers(network)
     with reading(path):
-        weights.load(network, _format(path).read_weights(path))
+        return weights.load(network, _format(path).read_weights(path), strict)
 
 
 def _check_has_layers(network: Network) -> None:

@@ -23,7 +23,7 @@ from tensorgrad.tensor import Array
 
 HEADER = "header.json"
 MODEL, WEIGHTS = "tensorgrad model", "tensorgrad weights"  # the header's "format"
-VERSION = 1  # of the format, to be raised when older versions of tensorgrad could not read what is written
+VERSION = 2  # the newest version of the format; each file states the oldest one that has what it needs
 MAX_BYTES = 2**31 - 1  # a larger zip would need the ZIP64 extensions
 MAX_HEADER = 2**24  # bytes of JSON
 MAX_LISTS, MAX_COMMAS = 2**21, 2**22  # in JSON, whose Python objects can take 20 times its length

@@ -24,10 +24,11 @@ REQUIRED = ("format", "version", "tensorgrad", "layers", "frozen", "seed", "rand
 
 def save(model: Trainable, path: PathLike) -> None:
     """Write a model to a file, whole or not at all."""
-    layers = [_encode(layer) for layer in model.layers]
+    encoder = architecture.Encoder()
+    layers = [_encode(layer, encoder) for layer in model.layers]
     for layer in model.layers:
         assembly.check_extents(layer)
-    if _count(layers) > assembly.MAX_LAYERS:
+    if architecture.expanded(layers) > assembly.MAX_LAYERS:
         raise ValueError(
             f"save: the model has more than {assembly.MAX_LAYERS} layers, counting those inside of others; "
             "save its weights alone"
@@ -47,7 +48,7 @@ def save(model: Trainable, path: PathLike) -> None:
         "shown": training_state.encode_shown(model),
         "training": training,
     }
-    container.write(path, _origin(container.MODEL) | contents, arrays)
+    container.write(path, _origin(container.MODEL, 2 if encoder.shared else 1) | contents, arrays)
 
 
 def load(path: PathLike, model: Trainable) -> None:
@@ -77,7 +78,7 @@ def load(path: PathLike, model: Trainable) -> None:
 def save_weights(network: Layered, path: PathLike) -> None:
     """Write parameters and running statistics alone."""
     arrays = {STATE + name: array for name, array in weights.arrays(network).items()}
-    container.write(path, _origin(container.WEIGHTS), arrays)
+    container.write(path, _origin(container.WEIGHTS, 1), arrays)
 
 
 def read_weights(path: PathLike) -> dict[str, Array]:
@@ -87,37 +88,39 @@ def read_weights(path: PathLike) -> dict[str, Array]:
     return _state(arrays)
 
 
-def _origin(what: str) -> dict[str, Any]:
+def _origin(what: str, version: int) -> dict[str, Any]:
     """The keys with which every header begins."""
-    return {"format": what, "version": container.VERSION, "tensorgrad": __version__}
+    return {"format": what, "version": version, "tensorgrad": __version__}
 
 
 def _state(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {name.removeprefix(STATE): array for name, array in arrays.items() if name.startswith(STATE)}
 
 
-def _encode(layer: Layer) -> dict[str, Any]:
+def _encode(layer: Layer, encoder: architecture.Encoder) -> dict[str, Any]:
     shape = layer.input_shape
-    return architecture.encode_layer(layer, layer.title) | {
-        "name": validation.text(layer.name, f"save: the name of {type(layer).__name__}"),
-        "input_shape": shape if isinstance(shape, int) else list(as_tuple(shape or ())),
-    }
+    encoded = encoder.layer(layer, layer.title)
+    encoded["name"] = validation.text(layer.name, f"save: the name of {type(layer).__name__}")
+    encoded["input_shape"] = shape if isinstance(shape, int) else list(as_tuple(shape or ()))
+    return encoded
 
 
 def _build(model: Layered, entries: Any, state: Mapping[str, Array]) -> None:
     """Add the layers. They get the file's parameters before they could make any themselves, of whatever size."""
-    if _count(entries) > assembly.MAX_LAYERS:
+    if architecture.expanded(entries) > assembly.MAX_LAYERS:
         raise ModelFileError(f"it has more than {assembly.MAX_LAYERS} layers")
     of_layer: dict[str, dict[str, Array]] = {}
     for name, array in state.items():
         number, _, inner = name.partition(".")
         of_layer.setdefault(number, {})[inner] = array
     names = []
+    decoder = architecture.Decoder()
     for i, entry in enumerate(validation.items(entries, "layers")):
         where = f"layer {i}"
-        found = validation.keys(entry, where, ("layer", "config", "name", "input_shape"))
-        layer = architecture.make({key: found[key] for key in ("layer", "config")}, "layer", where)
-        shape = validation.shape(found["input_shape"], f"{where}, input_shape")
+        found = dict(validation.keys(entry, where, ("name", "input_shape"), architecture.KEYS))
+        name = validation.text(found.pop("name"), f"{where}, name")
+        shape = validation.shape(found.pop("input_shape"), f"{where}, input_shape")
+        layer = decoder.layer(found, where)
         if prod(as_tuple(shape)) > assembly.MAX_SAMPLE:
             raise ModelFileError(f"{where}: samples of shape {shape} have more than {assembly.MAX_SAMPLE} numbers")
         if i == 0:
@@ -125,18 +128,11 @@ def _build(model: Layered, entries: Any, state: Mapping[str, Array]) -> None:
         assembly.append(model, layer, of_layer.get(str(i), {}), where)
         if as_tuple(layer.input_shape or ()) != as_tuple(shape):
             raise ModelFileError(f"{where}: it gets samples of shape {layer.input_shape}, but was made for {shape}")
-        names.append(validation.text(found["name"], f"{where}, name"))
+        names.append(name)
     if not names:
         raise ModelFileError("it has no layers")
     for layer, name in zip(model.layers, names, strict=True):
         layer.name = name
-
-
-def _count(value: Any) -> int:
-    """How many layers a part of a header describes."""
-    if isinstance(value, dict):
-        return ("layer" in value) + sum(map(_count, value.values()))
-    return sum(map(_count, value)) if isinstance(value, list) else 0
 
 
 def _fill(model: Layered, state: Mapping[str, Array], frozen: Collection[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from tensorgrad.layers import Layer
 from tensorgrad.optim import Optimizer
+from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.history import History
 from tensorgrad.training.objective import Objective
 
@@ -22,6 +23,9 @@ class Layered(Protocol):
 
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it."""
+
+    def named_state(self) -> Iterable[tuple[str, Tensor | Array]]:
+        """Parameters, trained or frozen, and running statistics by name."""
 
 
 class Trainable(Layered, Protocol):

@@ -32,7 +32,7 @@ def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tu
     kept = optimizer.state_dict()
     slots = kept.pop("slots")
     kept["name"] = name_of(optimizer, "the optimizer")
-    schedule = None if model.schedule is None else architecture.encode(model.schedule, "the learning-rate schedule")
+    schedule = architecture.Encoder().value(model.schedule, "the learning-rate schedule")
     arrays = {f"{SLOTS}{slot}/{name}": values[i] for slot, values in slots.items() for i, name in enumerate(order)}
     objective = model.objective
     return {
@@ -94,7 +94,7 @@ def _compile(model: Trainable, optimizer: Any, found: Mapping[str, Any]) -> None
         clip_value=_limit(found["clip_value"], "clip_value"),
     )
     if found["schedule"] is not None:
-        model.schedule = architecture.make(found["schedule"], "schedule", "schedule")
+        model.schedule = architecture.Decoder().schedule(found["schedule"], "schedule")
         number(model.schedule(optimizer.steps), "schedule", "the learning rate")
 
 

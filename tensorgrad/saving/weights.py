@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.protocols import Layered
@@ -16,19 +17,21 @@ PathLike = str | os.PathLike[str]
 
 
 def named(network: Layered) -> dict[str, Tensor | Array]:
-    """The tensors and buffers as ``"0.weights"``: the number of the layer, then the name in it."""
+    """The tensors and buffers by name, such as ``"0.weights"``, if a file can hold them."""
     found: dict[str, Tensor | Array] = {}
     owners: dict[int, str] = {}
-    for i, layer in enumerate(network.layers):
-        for inner, item in layer.named_state():
-            name = f"{i}.{inner}"
-            if name in found or id(item) in owners:
-                raise ValueError(
-                    f"save: {layer.title} has {inner!r} twice, or shares it with {owners.get(id(item), 'itself')!r}; "
-                    "a file holds each array once, under a name of its own"
-                )
-            found[name] = item
-            owners[id(item)] = name
+    for name, item in network.named_state():
+        if name in found:
+            raise ValueError(
+                f"save: two arrays are called {name!r}; give each attribute of the layer a name of its own"
+            )
+        if id(item) in owners:
+            raise ValueError(
+                f"save: {name!r} and {owners[id(item)]!r} are one array, which would be two in the loaded model; share "
+                "the layer instead of its array"
+            )
+        found[name] = item
+        owners[id(item)] = name
     return found
 
 
@@ -37,10 +40,11 @@ def arrays(network: Layered) -> dict[str, Array]:
     return {name: np.asarray(item.array if isinstance(item, Tensor) else item) for name, item in named(network).items()}
 
 
-def load(network: Network, values: Mapping[str, Array]) -> None:
-    """Copy all arrays of a file into a network, or none if they differ in names, shapes or dtypes."""
-    refuse(differences(arrays(network), values))
-    network.load_state_dict(values)
+def load(network: Network, values: Mapping[str, Array], strict: bool) -> StateDifference:
+    """Copy the arrays of a file into a network: if `strict` all or none, otherwise those that fit."""
+    if strict:
+        refuse(differences(arrays(network), values))
+    return network.load_state_dict(values, strict=False)
 
 
 def differences(here: Mapping[str, Array], there: Mapping[str, Array], dtypes: bool = True) -> list[str]:

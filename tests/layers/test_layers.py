@@ -359,7 +359,6 @@ BAD = [
     (lambda: BatchNorm()(np.ones((1, 3)), training=True), "batch_norm: training needs at least two values per channel"),
     (lambda: Add([]), "Add: expected at least one branch"),
     (lambda: Add([[Conv2d(filters=2)], []])(np.ones((4, 4, 1))), "all branches must give the same shape"),
-    (lambda: Sequential([layer := Flatten(), layer]), "Sequential: a layer stands in it twice"),
     (lambda: Flatten().set_output_shape(), "Flatten: it has no input_shape yet"),
 ]
 

@@ -66,7 +66,8 @@ def native_model_untrained() -> CNN:
     model = CNN(seed=0)
     model.add(Conv2d((6, 6, 1), filters=2, activation="relu", padding=1))
     model.add(BatchNorm())
-    model.add(Add([[Conv2d(filters=2), Dropout(0.1)], Sequential([])]))
+    shared = Conv2d(filters=2)
+    model.add(Add([[shared, Dropout(0.1)], Sequential([]), shared]))
     model.add(Pool2d(padding=1))
     model.add(Flatten())
     model.add(FFL(neurons=3, activation="softmax"))
@@ -462,6 +463,14 @@ def layers_changed(index: int, **config: Any) -> bytes:
     return with_header(header)
 
 
+def chain(length: int) -> Any:
+    """A shared layer that holds a shared one twice, that holds a shared one twice ..."""
+    layer: Any = {"layer": "BatchNorm", "config": {}, "shared": 0}
+    for i in range(length):
+        layer = {"layer": "Sequential", "config": {"layers": [layer, {"shared": i}]}, "shared": i + 1}
+    return layer
+
+
 def flagged() -> bytes:
     data = bytearray(NATIVE)
     struct.pack_into("<H", data, data.rindex(b"PK\x01\x02") + 8, 1)
@@ -497,6 +506,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
     ]}),
     "layers": lambda: with_header(HEADER | {"layers": [HEADER["layers"][4]] * 50_000}),
     "layers within": lambda: layers_changed(2, branches=[{"layer": "Flatten", "config": {}}] * 100_000),
+    "shared layers of shared layers": lambda: layers_changed(2, branches=[chain(100)]),
     "slots": lambda: with_header(HEADER | {"training": HEADER["training"] | {
         "slots": [str(i) for i in range(500_000)]}}),
     "frozen": lambda: with_header(HEADER | {"frozen": [str(i) for i in range(900_000)], "training": None}),
@@ -626,6 +636,29 @@ def test_a_schedule_gives_numbers(folder: Path, then: str) -> None:
     schedule = {"schedule": "WarmUp", "config": {"steps": 99, "then": inner}}
     training = HEADER["training"] | {"schedule": schedule}
     assert attempt(folder, "m.tgrad", with_header(HEADER | {"training": training})) == "refused"
+
+
+FLATTEN = {"layer": "Flatten", "config": {}}
+
+
+@pytest.mark.parametrize("branches", [
+    [{"shared": 0}],
+    [{"shared": 0}, FLATTEN | {"shared": 0}],
+    [FLATTEN | {"shared": 0}, {"shared": 1}],
+    [FLATTEN | {"shared": 0}, FLATTEN | {"shared": 0}],
+    [{"layer": "Sequential", "config": {"layers": [{"shared": 0}]}, "shared": 0}],
+    [FLATTEN | {"shared": 0}, {"shared": 0, "config": {}}],
+    [FLATTEN | {"shared": -1}],
+    [FLATTEN | {"shared": True}],
+    [FLATTEN | {"shared": None}],
+    [FLATTEN | {"shared": {"layer": "Flatten", "config": {}}}],
+    [FLATTEN | {"shared": 0}, {"shared": 0.5}],
+    [FLATTEN | {"shared": 0}, {"layer": "Sequential", "config": {"layers": {"shared": 0}}}],
+])  # fmt: skip
+def test_a_shared_layer_comes_before_where_it_is_shared(folder: Path, branches: Any) -> None:
+    header = copy.deepcopy(HEADER) | {"training": None}
+    header["layers"][2]["config"]["branches"] = branches
+    assert attempt(folder, "m.tgrad", with_header(header)) == "refused"
 
 
 def test_every_epoch_has_every_figure(folder: Path) -> None:
