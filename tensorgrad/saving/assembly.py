@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from tensorgrad.layers import Layer
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.saving.errors import ModelFileError
-from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.protocols import Buildable
 from tensorgrad.tensor import Array
 
 MAX_LAYERS = 1000  # including those inside of others
 MAX_SAMPLE = 2**25  # numbers that one sample may become on its way through a layer
 
 
-def append(network: Layered, layer: Layer, parameters: Mapping[str, Array], where: str) -> None:
+def append(network: Buildable, layer: Layer, parameters: Mapping[str, Array], where: str) -> None:
     """Append a layer that starts with a file's parameters instead of drawing its own."""
     try:
         layer.preset(parameters)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tensorgrad.saving import native, safetensors_file, tutorial
-from tensorgrad.saving.protocols import Layered, Trainable
+from tensorgrad.saving.protocols import Buildable, Trainable
 from tensorgrad.saving.weights import PathLike
 from tensorgrad.tensor import Array
 
@@ -28,7 +28,7 @@ class Format:
 
     save: Callable[[Trainable, PathLike], None] | None
     load: Callable[[PathLike, Trainable], None] | None
-    save_weights: Callable[[Layered, PathLike], None] | None
+    save_weights: Callable[[Buildable, PathLike], None] | None
     read_weights: Callable[[PathLike], dict[str, Array]]
 
 

@@ -13,7 +13,7 @@ from tensorgrad.layers import Layer
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.saving import architecture, assembly, container, random_state, training_state, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
-from tensorgrad.saving.protocols import Layered, Trainable
+from tensorgrad.saving.protocols import Buildable, Trainable
 from tensorgrad.saving.weights import PathLike
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.version import __version__
@@ -75,7 +75,7 @@ def load(path: PathLike, model: Trainable) -> None:
         training_state.restore_history(model, header["history"], header["shown"])
 
 
-def save_weights(network: Layered, path: PathLike) -> None:
+def save_weights(network: Buildable, path: PathLike) -> None:
     """Write parameters and running statistics alone."""
     arrays = {STATE + name: array for name, array in weights.arrays(network).items()}
     container.write(path, _origin(container.WEIGHTS, 1), arrays)
@@ -105,7 +105,7 @@ def _encode(layer: Layer, encoder: architecture.Encoder) -> dict[str, Any]:
     return encoded
 
 
-def _build(model: Layered, entries: Any, state: Mapping[str, Array]) -> None:
+def _build(model: Buildable, entries: Any, state: Mapping[str, Array]) -> None:
     """Add the layers. They get the file's parameters before they could make any themselves, of whatever size."""
     if architecture.expanded(entries) > assembly.MAX_LAYERS:
         raise ModelFileError(f"it has more than {assembly.MAX_LAYERS} layers")
@@ -135,7 +135,7 @@ def _build(model: Layered, entries: Any, state: Mapping[str, Array]) -> None:
         layer.name = name
 
 
-def _fill(model: Layered, state: Mapping[str, Array], frozen: Collection[str]) -> None:
+def _fill(model: Buildable, state: Mapping[str, Array], frozen: Collection[str]) -> None:
     """Give the model's tensors and buffers the values of the file."""
     here = weights.arrays(model)
     # tensors that a layer keeps from its forward pass are in the file too, but not in a new layer

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from tensorgrad.layers import Layer
-from tensorgrad.optim import Optimizer
 from tensorgrad.tensor import Array, Tensor
-from tensorgrad.training.history import History
-from tensorgrad.training.objective import Objective
+from tensorgrad.training.trainee import Trainee
 
 
-class Layered(Protocol):
+class Buildable(Protocol):
     """Layers in order, with random streams; :class:`tensorgrad.network.Network` is one."""
 
     layers: list[Layer]
@@ -24,20 +22,13 @@ class Layered(Protocol):
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it."""
 
-    def named_state(self) -> Iterable[tuple[str, Tensor | Array]]:
+    def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
         """Parameters, trained or frozen, and running statistics by name."""
 
 
-class Trainable(Layered, Protocol):
+class Trainable(Trainee, Buildable, Protocol):
     """A network with all that its training needs to go on; :class:`tensorgrad.CNN` is one."""
 
-    iscompiled: bool
-    optimizer: Optimizer
-    objective: Objective
-    schedule: Callable[[int], float] | None
-    clip_norm: float | None
-    clip_value: float | None
-    history: History
     train_loss: dict[int, float]
     val_loss: dict[int, float]
     train_acc: dict[int, float]

@@ -8,12 +8,12 @@ import numpy as np
 
 from tensorgrad.random import generator
 from tensorgrad.saving import validation
-from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.protocols import Buildable
 
 KIND = "PCG64"  # NumPy's default, which the library draws from
 
 
-def generators(network: Layered) -> list[np.random.Generator]:
+def generators(network: Buildable) -> list[np.random.Generator]:
     """The network's generator, then those of its layers and of the layers inside of them, each once."""
     found = {id(network.rng): network.rng}
     for layer in network.layers:
@@ -50,7 +50,7 @@ def decode(value: Any, where: str) -> dict[str, Any]:
     }
 
 
-def restore(network: Layered, values: Any, where: str) -> None:
+def restore(network: Buildable, values: Any, where: str) -> None:
     """Set all generators of a network to the states in a file."""
     mine = generators(network)
     states = [decode(value, f"{where} {i}") for i, value in enumerate(validation.items(values, where))]

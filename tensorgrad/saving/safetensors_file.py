@@ -8,12 +8,12 @@ import numpy as np
 
 from tensorgrad.atomic_file import replacing
 from tensorgrad.saving import container, weights
-from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.protocols import Buildable
 from tensorgrad.saving.weights import PathLike
 from tensorgrad.tensor import Array
 
 
-def save_weights(network: Layered, path: PathLike) -> None:
+def save_weights(network: Buildable, path: PathLike) -> None:
     """Write parameters and running statistics."""
     package = _package()
     # the package corrupts arrays that are not contiguous

@@ -24,7 +24,7 @@ from tensorgrad.layers.layer import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.saving import assembly, container, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
-from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.protocols import Buildable
 from tensorgrad.saving.tutorial_layers import KINDS, OTHER, Entry
 from tensorgrad.saving.weights import PathLike
 from tensorgrad.tensor import Array
@@ -36,7 +36,7 @@ MODELS = ("CNN", "Sequential")
 # -- writing -----------------------------------------------------------------------------------------------------
 
 
-def save(model: Layered, path: PathLike) -> None:
+def save(model: Buildable, path: PathLike) -> None:
     """Write a model to a file, whole or not at all."""
     import json
 
@@ -81,7 +81,7 @@ def _encode(layer: Layer) -> dict[str, Any]:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-def load(path: PathLike, model: Layered) -> None:
+def load(path: PathLike, model: Buildable) -> None:
     """Fill a model that has no layers yet from a file."""
     with reading(path):
         data = container.read_bytes(path, MAX_BYTES)
@@ -100,7 +100,7 @@ def read_weights(path: PathLike) -> dict[str, Array]:
     return weights.arrays(network)
 
 
-def _build(model: Layered, entries: Mapping[str, Any]) -> None:
+def _build(model: Buildable, entries: Mapping[str, Any]) -> None:
     if len(entries) > assembly.MAX_LAYERS:
         raise ModelFileError(f"it has {len(entries)} layers, more than the limit of {assembly.MAX_LAYERS}")
     if not entries:

@@ -10,13 +10,13 @@ import numpy as np
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError
-from tensorgrad.saving.protocols import Layered
+from tensorgrad.saving.protocols import Buildable
 from tensorgrad.tensor import Array, Tensor
 
 PathLike = str | os.PathLike[str]
 
 
-def named(network: Layered) -> dict[str, Tensor | Array]:
+def named(network: Buildable) -> dict[str, Tensor | Array]:
     """The tensors and buffers by name, such as ``"0.weights"``, if a file can hold them."""
     found: dict[str, Tensor | Array] = {}
     owners: dict[int, str] = {}
@@ -35,7 +35,7 @@ def named(network: Layered) -> dict[str, Tensor | Array]:
     return found
 
 
-def arrays(network: Layered) -> dict[str, Array]:
+def arrays(network: Buildable) -> dict[str, Array]:
     """The same as arrays."""
     return {name: np.asarray(item.array if isinstance(item, Tensor) else item) for name, item in named(network).items()}
 
