@@ -13,8 +13,9 @@ import numpy.typing as npt
 from tensorgrad import saving
 from tensorgrad.checks import is_number, numbers
 from tensorgrad.data.batches import Augmentation
+from tensorgrad.data.images import Reader
 from tensorgrad.engine import value
-from tensorgrad.layers.layer import Layer
+from tensorgrad.layers import BatchNorm, Layer, Rescale, Standardize
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
@@ -363,9 +364,50 @@ class CNN(Network):
         Of a classifier it has the confusion matrix too, and ``str()`` makes a table of each class's figures.
         """
         samples = checked(self, X, Y, "evaluate")
-        return measure(self, samples, self.blocks(len(samples), batch_size, "evaluate"))
+        found = measure(self, samples, self.blocks(len(samples), batch_size, "evaluate"))
+        found.classes = self.classes
+        return found
 
     # -- keeping it ----------------------------------------------------------------------------------------
+
+    def classify(self, picture: Any) -> dict[str, float]:
+        """Name what is on a picture.
+
+        Parameters
+        ----------
+        picture : path, binary file, or ndarray of uint8
+            It is made to fit the model's input, as the pictures were that the model was trained on. Files need the
+            extra "images".
+
+        Returns
+        -------
+        dict from str to float
+            The probability of each class, the most probable first. Without names, classes are called by their numbers.
+
+        Raises
+        ------
+        ValueError
+            If the model is no classifier of pictures, or its first layer does not prepare their pixels.
+        tensorgrad.data.DataError
+            If the picture cannot be read.
+        """
+        shape = self.input_shape
+        if len(shape) != 3 or len(self.output_shape) != 1 or self.layers[-1].activation not in ("softmax", "sigmoid"):
+            raise ValueError(
+                "classify: expected a classifier of pictures, with softmax or sigmoid at the end; the model takes "
+                f"samples of shape {shape} and gives {self.output_shape}; use predict"
+            )
+        if not isinstance(self.layers[0], Rescale | Standardize | BatchNorm):
+            raise ValueError(
+                f"classify: the first layer, {self.layers[0].title}, does not prepare pixels from 0 to 255; begin the "
+                "model with Rescale() or Standardize(), or prepare them as in training and use predict"
+            )
+        reader = Reader((shape[0], shape[1]), shape[2], self.picture_fit)
+        pixels = reader.of_array(picture) if isinstance(picture, np.ndarray) else reader.read(picture)
+        outputs = self.predict(pixels[np.newaxis])[0].astype(np.float64)
+        shares = np.array([1 - outputs[0], outputs[0]]) if len(outputs) == 1 else outputs
+        names = self.classes or tuple(map(str, range(len(shares))))
+        return {names[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable")}
 
     def save_model(self, path: str | os.PathLike[str] = "model.json") -> None:
         """Save the model to a file, whole or not at all; :func:`tensorgrad.load_model` loads it.

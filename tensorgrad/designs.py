@@ -120,7 +120,7 @@ def suggested(input_shape: Shape) -> str:
     Examples
     --------
     >>> suggested((28, 28, 1))
-    'conv 16, conv 16, pool, conv 32, conv 32, pool, dense 128, dropout 0.3'
+    'conv 16, norm, conv 16, norm, pool, conv 32, norm, conv 32, norm, pool, dense 128, dropout 0.3'
     >>> suggested(30)
     'dense 64'
     """
@@ -130,6 +130,6 @@ def suggested(input_shape: Shape) -> str:
     items: list[str] = []
     (height, width), filters = shape[:2], 16
     while max(height, width) > SMALL and min(height, width) >= 2:
-        items += [f"conv {filters}", f"conv {filters}", "pool"]
+        items += [f"conv {filters}", "norm", f"conv {filters}", "norm", "pool"]
         height, width, filters = height // 2, width // 2, min(2 * filters, WIDEST)
     return ", ".join([*(items or [f"conv {filters}"]), "dense 128", "dropout 0.3"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, Protocol
 
@@ -15,7 +15,6 @@ from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
 from tensorgrad.layers.state import Stateful
 from tensorgrad.random import generator
-from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 BLOCK = 256  # samples that are predicted at once, at most ...
@@ -64,6 +63,8 @@ class Network(Stateful):
         self.seed = int(generator().integers(2**63)) if seed is None else int(seed)
         self.rng = self.stream(0)
         self.layers: list[Layer] = []
+        self._classes: tuple[str, ...] = ()
+        self.picture_fit = "stretch"
 
     def stream(self, *key: int) -> np.random.Generator:
         """Return a generator that depends on the seed and the key alone.
@@ -124,6 +125,23 @@ class Network(Stateful):
         self.layers.append(layer)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, which are saved with the model; empty if nobody gave any."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: Sequence[str]) -> None:
+        found = (names,) if isinstance(names, str) else tuple(names)
+        if not all(isinstance(name, str) for name in found):
+            raise TypeError(f"classes: expected names, received {found[:5]!r}; make strings of them")
+        if len(set(found)) < len(found):
+            raise ValueError(f"classes: each needs a name of its own, received {', '.join(found)}")
+        wanted = max(2, self.output_shape[-1]) if self.layers else len(found)
+        if found and len(found) != wanted:
+            raise ValueError(f"classes: expected {wanted} names, one for each output, received {len(found)}")
+        self._classes = found
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
         return as_tuple(self.layers[0].input_shape or ()) if self.layers else ()
@@ -156,11 +174,11 @@ class Network(Stateful):
 
     # -- using it --------------------------------------------------------------------------------------------
 
-    def check_samples(self, X: Any, owner: str) -> Rows:
-        """Return samples as rows of the shape that the first layer takes; errors begin with `owner`."""
+    def check_samples(self, X: Any, owner: str) -> Array:
+        """Return samples as an array of the shape that the first layer takes; errors begin with `owner`."""
         if not self.layers:
             raise ValueError(f"{owner}: the model has no layers yet; add them first")
-        x = numeric_rows(X, owner, "X")
+        x = numbers(X, owner, "X")
         shape = self.input_shape
         if not x.size:
             raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
@@ -199,12 +217,12 @@ class Network(Stateful):
                 layer.out = t.numpy()
         return t
 
-    def predict(self, X: npt.ArrayLike | Indexed, batch_size: int | None = None) -> Array:
+    def predict(self, X: npt.ArrayLike, batch_size: int | None = None) -> Array:
         """The outputs for samples, computed without a graph and in bounded memory.
 
         Parameters
         ----------
-        X : array_like or Indexed, shape=(N, *input_shape) or input_shape
+        X : array_like, shape=(N, *input_shape) or input_shape
         batch_size : int, optional
             Samples to compute at once; by default as many as take some 32 MB.
 
@@ -213,9 +231,11 @@ class Network(Stateful):
         ndarray, shape=(N, *output_shape)
             N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial.
         """
-        given = X if is_indexed(X) else numbers(X, "predict", "X")
-        single = bool(self.layers) and getattr(given, "shape", None) == self.input_shape
-        x = self.check_samples(np.asarray(given)[None] if single else given, "predict")
+        x = numbers(X, "predict", "X")
+        single = bool(self.layers) and x.shape == self.input_shape
+        if single:
+            x = x[None]
+        x = self.check_samples(x, "predict")
         dtype = self.dtype
         with no_grad(), blas.one_thread:
             parts = []

@@ -15,7 +15,8 @@ from tensorgrad import inspection
 from tensorgrad.atomic_file import replacing
 from tensorgrad.inspection.summary import summarize
 from tensorgrad.network import Network
-from tensorgrad.plot import answers, architecture, curves, gradients, maps, spreads, weights
+from tensorgrad.plot import answers, curves, gradients, maps, spreads, weights
+from tensorgrad.plot.architecture import architecture
 from tensorgrad.tensor import Array
 from tensorgrad.training.history import History
 
@@ -113,7 +114,7 @@ def _sections(
         "of one image (MACs), and how much of the image one of its outputs can see (Field). The diagram shows the same "
         "layers from top to bottom; the arrows carry the shapes.",
         summarize(model)._repr_html_(),
-        _picture(architecture.architecture(model), "The layers as boxes, joined by arrows"),
+        _picture(architecture(model), "The layers as boxes, joined by arrows"),
     )
     if history is not None and len(history):
         yield _section(

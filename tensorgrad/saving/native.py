@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import engine
+from tensorgrad.data.images import FITS
 from tensorgrad.layers import Layer
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.saving import architecture, assembly, container, random_state, training_state, validation, weights
@@ -19,6 +20,7 @@ from tensorgrad.tensor import Array, Tensor
 from tensorgrad.version import __version__
 
 STATE = "state/"  # begins the names of parameters and running statistics
+OPTIONAL = ("pictures",)  # in files of models that know names for their classes
 REQUIRED = ("format", "version", "tensorgrad", "layers", "frozen", "seed", "random", "history", "shown", "training")
 
 
@@ -48,7 +50,10 @@ def save(model: Trainable, path: PathLike) -> None:
         "shown": training_state.encode_shown(model),
         "training": training,
     }
-    container.write(path, _origin(container.MODEL, 2 if encoder.shared else 1) | contents, arrays)
+    if model.classes:
+        contents["pictures"] = {"classes": list(model.classes), "fit": model.picture_fit}
+    version = 2 if encoder.shared or model.classes else 1
+    container.write(path, _origin(container.MODEL, version) | contents, arrays)
 
 
 def load(path: PathLike, model: Trainable) -> None:
@@ -58,7 +63,7 @@ def load(path: PathLike, model: Trainable) -> None:
         if header.get("format") == container.WEIGHTS:
             raise ModelFileError("it holds weights alone; make the model, then call its load_weights(path)")
         container.check_origin(header, container.MODEL)
-        validation.keys(header, container.HEADER, REQUIRED)
+        validation.keys(header, container.HEADER, REQUIRED, OPTIONAL)
         rest = {name: array for name, array in arrays.items() if not name.startswith(STATE)}
         frozen = {validation.text(name, "frozen") for name in validation.items(header["frozen"], "frozen")}
         model.seed = validation.whole(header["seed"], "seed", high=2**256)
@@ -73,6 +78,22 @@ def load(path: PathLike, model: Trainable) -> None:
                 item.requires_grad = name not in frozen
         random_state.restore(model, header["random"], "random")
         training_state.restore_history(model, header["history"], header["shown"])
+        if "pictures" in header:
+            _restore_pictures(model, header["pictures"])
+
+
+def _restore_pictures(model: Trainable, pictures: Any) -> None:
+    """Give a model the names of its classes, and the way its pictures are fitted."""
+    found = validation.keys(pictures, "pictures", ("classes", "fit"))
+    fit = validation.text(found["fit"], "pictures, fit")
+    if fit not in FITS:
+        validation.wrong("pictures, fit", f"one of {', '.join(FITS)}", fit)
+    names = [validation.text(name, "classes") for name in validation.items(found["classes"], "pictures, classes")]
+    try:
+        model.classes = tuple(names)
+    except ValueError as error:
+        raise ModelFileError(f"pictures: {error}") from None
+    model.picture_fit = fit
 
 
 def save_weights(network: Buildable, path: PathLike) -> None:

@@ -18,6 +18,14 @@ class Buildable(Protocol):
     layers: list[Layer]
     seed: int
     rng: np.random.Generator
+    picture_fit: str
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+
+    @classes.setter
+    def classes(self, names: Sequence[str]) -> None: ...
 
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it."""

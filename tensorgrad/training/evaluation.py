@@ -23,6 +23,8 @@ class Evaluation(dict[str, float]):
     ----------
     confusion : ndarray of int, shape=(classes, classes), or None
         Of a classifier, how many samples of each class (row) were said to be of each class (column).
+    classes : tuple of str
+        The classes' names, if the model has any.
 
     Examples
     --------
@@ -35,6 +37,7 @@ class Evaluation(dict[str, float]):
     """
 
     confusion: Array | None = None
+    classes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[float]:  # type: ignore[override]  # unpacked as Keras's list is
         return iter(self.values())
@@ -45,9 +48,11 @@ class Evaluation(dict[str, float]):
     def __str__(self) -> str:
         lines = ["  ".join(f"{name} {figure:.4f}" for name, figure in self.items())]
         if self.confusion is not None:
-            lines.append(f"{'class':>8}{'precision':>11}{'recall':>9}{'F1':>9}{'samples':>9}")
+            names = self.classes or tuple(map(str, range(len(self.confusion))))
+            width = max(8, *(len(name) for name in names))
+            lines.append(f"{'class':>{width}}{'precision':>11}{'recall':>9}{'F1':>9}{'samples':>9}")
             for c, row in enumerate(zip(*precision_recall_f1(self.confusion), self.confusion.sum(1), strict=True)):
-                lines.append(f"{c:>8}{row[0]:>11.3f}{row[1]:>9.3f}{row[2]:>9.3f}{row[3]:>9}")
+                lines.append(f"{names[c]:>{width}}{row[0]:>11.3f}{row[1]:>9.3f}{row[2]:>9.3f}{row[3]:>9}")
         return "\n".join(lines)
 
 

@@ -168,7 +168,7 @@
   const classes = description.classes;
   classes.forEach((name) => {
     const item = document.createElement("li");
-    item.innerHTML = '<span class="name"></span><span class="track"><span class="bar" style="display:block"></span></span><span class="number"></span>';
+    item.innerHTML = '<span class="name"></span><span class="track"><span class="bar"></span></span><span class="number"></span>';
     item.querySelector(".name").textContent = name;
     byId("bars").append(item);
   });
