@@ -15,6 +15,7 @@ from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
 from tensorgrad.layers.state import Stateful
 from tensorgrad.random import generator
+from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 BLOCK = 256  # samples that are predicted at once, at most ...
@@ -174,11 +175,11 @@ class Network(Stateful):
 
     # -- using it --------------------------------------------------------------------------------------------
 
-    def check_samples(self, X: Any, owner: str) -> Array:
-        """Return samples as an array of the shape that the first layer takes; errors begin with `owner`."""
+    def check_samples(self, X: Any, owner: str) -> Rows:
+        """Return samples as rows of the shape that the first layer takes; errors begin with `owner`."""
         if not self.layers:
             raise ValueError(f"{owner}: the model has no layers yet; add them first")
-        x = numbers(X, owner, "X")
+        x = numeric_rows(X, owner, "X")
         shape = self.input_shape
         if not x.size:
             raise ValueError(f"{owner}: X is empty (shape {x.shape}); expected at least one sample of shape {shape}")
@@ -217,12 +218,12 @@ class Network(Stateful):
                 layer.out = t.numpy()
         return t
 
-    def predict(self, X: npt.ArrayLike, batch_size: int | None = None) -> Array:
+    def predict(self, X: npt.ArrayLike | Indexed, batch_size: int | None = None) -> Array:
         """The outputs for samples, computed without a graph and in bounded memory.
 
         Parameters
         ----------
-        X : array_like, shape=(N, *input_shape) or input_shape
+        X : array_like or Indexed, shape=(N, *input_shape) or input_shape
         batch_size : int, optional
             Samples to compute at once; by default as many as take some 32 MB.
 
@@ -231,11 +232,9 @@ class Network(Stateful):
         ndarray, shape=(N, *output_shape)
             N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial.
         """
-        x = numbers(X, "predict", "X")
-        single = bool(self.layers) and x.shape == self.input_shape
-        if single:
-            x = x[None]
-        x = self.check_samples(x, "predict")
+        given = X if is_indexed(X) else numbers(X, "predict", "X")
+        single = bool(self.layers) and getattr(given, "shape", None) == self.input_shape
+        x = self.check_samples(np.asarray(given)[None] if single else given, "predict")
         dtype = self.dtype
         with no_grad(), blas.one_thread:
             parts = []

@@ -20,7 +20,7 @@ TOP = "tensorgrad"
 # on the line or the lines below: at no place, neither inside a function nor under TYPE_CHECKING.
 LAYOUT = """
     kernels checks random atomic_file deprecation version
-    recording writes
+    recording writes rows
     rules
     engine
     ops

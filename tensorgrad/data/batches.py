@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tensorgrad.random import RNG, generator
+from tensorgrad.rows import Indexed, Rows
 
 Augmentation: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 
@@ -16,13 +17,14 @@ Augmentation: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[
 class batches:  # in small letters as zip and range, which are used in the same way
     """Go over arrays in mini-batches: ``for x, y in batches(images, labels, batch_size=32)``.
 
-    Each iteration is an epoch: all samples once, in a new order if `shuffle`, the last batch smaller if they do not
-    come out even.
+    Each iteration is an epoch: all samples once, in a new order if `shuffle`. The last batch is smaller if the samples
+    do not come out even.
 
     Parameters
     ----------
-    *arrays : array_like, shape=(N, ...)
-        One or more of the same length N, for instance images, labels and sample weights.
+    *arrays : array_like or Indexed, shape=(N, ...)
+        One or more of the same length N, for instance images, labels and sample weights. Data that is indexed by an
+        array of indices (HDF5, Zarr, :class:`tensorgrad.rows.Indexed`) is read batch by batch.
     batch_size : int
     shuffle : bool
         Draw a new order for each epoch.
@@ -31,7 +33,7 @@ class batches:  # in small letters as zip and range, which are used in the same 
     drop_last : bool
         Leave out the last batch when it is smaller than the others.
     augment : callable, optional
-        ``augment(x, rng)`` gives what takes the place of x, a batch of the first array; see :class:`Augment`.
+        ``augment(x, rng)`` returns what takes the place of x, a batch of the first array; see :class:`Augment`.
 
     Raises
     ------
@@ -40,13 +42,12 @@ class batches:  # in small letters as zip and range, which are used in the same 
 
     Notes
     -----
-    A batch is a tuple, even of a single array. Its arrays are contiguous. Shuffled ones are copies, yours to keep and
-    to change. (Filling the same buffer again and again is no faster: 256 images of MNIST take 0.09 ms either way.)
-    In order, they are views of the data where those are contiguous, which costs nothing: copy one before you write
-    into it.
+    A batch is a tuple, even of a single array. Its arrays are contiguous, and a batch costs what it holds, whatever
+    the layout of the data: views, Fortran order, memory maps, fields of records. Shuffled batches are copies, yours to
+    keep and to change. In order, they are views of the data if that is contiguous: copy one before you write into it.
 
-    All that an epoch takes from `rng` is taken when its iteration begins. So another thread may draw the batches
-    ahead of the training that uses the same `rng`, and what comes out is still the same.
+    All that an epoch takes from `rng` is taken when its iteration begins. So a thread may read the batches ahead of a
+    training that uses the same `rng`, and they are the same.
 
     Examples
     --------
@@ -60,15 +61,15 @@ class batches:  # in small letters as zip and range, which are used in the same 
 
     def __init__(
         self,
-        *arrays: ArrayLike,
+        *arrays: ArrayLike | Indexed | Rows,
         batch_size: int = 32,
         shuffle: bool = True,
         rng: RNG = None,
         drop_last: bool = False,
         augment: Augmentation | None = None,
     ) -> None:
-        self.arrays = tuple(np.asarray(array) for array in arrays)
-        shapes = [array.shape for array in self.arrays]
+        self.rows = tuple(Rows.of(array) for array in arrays)
+        shapes = [rows.shape for rows in self.rows]
         if not shapes or () in shapes or len({shape[0] for shape in shapes}) > 1:
             raise ValueError(f"batches: expected arrays with one length, received {_listed(shapes)}")
         if not shapes[0][0]:
@@ -90,12 +91,12 @@ class batches:  # in small letters as zip and range, which are used in the same 
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
-        samples = len(self.arrays[0])
+        samples = len(self.rows[0])
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[NDArray[Any], ...]]:
         """Begin an epoch: everything is drawn from `rng` here, before the first batch."""
-        order = self.rng.permutation(len(self.arrays[0])) if self.shuffle else None
+        order = self.rng.permutation(len(self.rows[0])) if self.shuffle else None
         # a generator of its own for the augmentation; spawn would depend on a counter that is not in rng's state
         augment_rng = None if self.augment is None else np.random.default_rng(self.rng.integers(2**63, size=2))
         return self._epoch(order, augment_rng)
@@ -105,13 +106,21 @@ class batches:  # in small letters as zip and range, which are used in the same 
     ) -> Iterator[tuple[NDArray[Any], ...]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             part = slice(start, start + self.batch_size)
-            if order is None:
-                batch = [np.ascontiguousarray(array[part]) for array in self.arrays]
-            else:
-                batch = [np.take(array, order[part], axis=0) for array in self.arrays]
+            batch = [rows[part if order is None else order[part]] for rows in self.rows]
             if self.augment is not None and augment_rng is not None:
-                batch[0] = self.augment(batch[0], augment_rng)
+                batch[0] = _augmented(batch[0], self.augment, augment_rng)
             yield tuple(batch)
+
+
+def _augmented(x: NDArray[Any], augment: Augmentation, rng: np.random.Generator) -> NDArray[Any]:
+    """What an augmentation makes of a batch, or an error if that is not as many samples."""
+    found = augment(x, rng)
+    if not isinstance(found, np.ndarray) or found.shape[:1] != x.shape[:1]:
+        received = f"shape {found.shape}" if isinstance(found, np.ndarray) else f"{found!r:.60}"
+        raise ValueError(
+            f"batches: augment must return an array of {len(x)} samples in the place of the batch, received {received}"
+        )
+    return found
 
 
 def _listed(shapes: list[tuple[int, ...]]) -> str:

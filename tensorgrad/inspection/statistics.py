@@ -92,13 +92,13 @@ def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None)
         If the samples do not fit the model, or there are labels and the model is not compiled.
     """
     if Y is None:
-        x = model.check_samples(X, "statistics").astype(model.dtype)
+        x = model.check_samples(X, "statistics")[:].astype(model.dtype)
         with no_grad(), np.errstate(all="ignore"):
             passages = trace(model, Tensor.wrap(x))
         return {name: _activity(passed.out.numpy()) for name, passed in passages.items()}
     samples = checked(model, X, Y, "statistics")
     with set_recording(True), np.errstate(all="ignore"):
-        passages = trace(model, Tensor(samples.x.astype(model.dtype), requires_grad=True))
+        passages = trace(model, Tensor(samples.x[:].astype(model.dtype), requires_grad=True))
         *_, (last_name, last) = passages.items()
         outs = {name: passed.out for name, passed in passages.items()}
         if model.objective.from_logits:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tensorgrad.layers.layer import Layer, as_tuple
 from tensorgrad.network import Layered, Network
+from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.samples import check_finite
 
@@ -163,7 +164,7 @@ def sample(model: Network, image: npt.ArrayLike, owner: str) -> Array:
             f"{owner}: {model.layers[0].title} expects one sample of shape {shape}, received shape {x.shape}"
             + _hint(x.shape, shape)
         )
-    check_finite(x[None], owner, model.dtype)
+    check_finite(Rows(x[None]), owner, model.dtype)
     return x[None].astype(model.dtype)
 
 

@@ -44,7 +44,7 @@ def run(
     callbacks: Sequence[Callback],
 ) -> None:
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
-    per_epoch = batches(*samples.arrays, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
+    per_epoch = batches(*samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
     # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
     callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
     model.stop_training = False
@@ -151,6 +151,8 @@ def apply_gradients(model: Trainee) -> None:
 
 def first_bad_layer(model: Trainee, x: Array) -> str:
     """Say where a batch first meets, or makes, a value that is not finite."""
+    if not np.isfinite(x).all():
+        return "X holds NaN or infinity in that batch"
     with no_grad(), np.errstate(all="ignore"):
         t = Tensor.wrap(x)
         for layer in model.layers:

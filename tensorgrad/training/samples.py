@@ -12,10 +12,13 @@ import numpy.typing as npt
 
 from tensorgrad import losses
 from tensorgrad.checks import is_number, numbers
+from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
+
+BLOCK_BYTES = 2**22  # of inputs that are checked at once
 
 ClassWeight: TypeAlias = Mapping[int, float] | npt.ArrayLike
 
@@ -26,14 +29,15 @@ class Samples:
 
     Attributes
     ----------
-    x : ndarray, shape=(N, *input_shape)
+    x : Rows, shape=(N, *input_shape)
+        Read batch by batch.
     y : ndarray of float, shape=(N, *output_shape)
     task : Task
     weights : ndarray, or None
         Of the shape that the shape of y begins with.
     """
 
-    x: Array
+    x: Rows
     y: Array
     task: Task
     weights: Array | None = None
@@ -42,9 +46,9 @@ class Samples:
         return len(self.x)
 
     @property
-    def arrays(self) -> tuple[Array, ...]:
+    def rows(self) -> tuple[Rows, ...]:
         """Inputs, targets and, if there are any, weights."""
-        return (self.x, self.y) if self.weights is None else (self.x, self.y, self.weights)
+        return (self.x, Rows(self.y), *([] if self.weights is None else [Rows(self.weights)]))
 
     def split(self, share: float, rng: np.random.Generator | None) -> tuple[Samples, Samples | None]:
         """Set a share aside: chosen at random, or the last ones without `rng`. None if it is less than one sample."""
@@ -56,8 +60,9 @@ class Samples:
         return self._at(np.sort(kept)), self._at(np.sort(aside))
 
     def _at(self, places: Array) -> Samples:
-        x, y, *weights = (part[places] for part in self.arrays)
-        return Samples(x, y, self.task, *weights)
+        return Samples(
+            self.x.at(places), self.y[places], self.task, None if self.weights is None else self.weights[places]
+        )
 
 
 def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None) -> Samples:
@@ -68,7 +73,8 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
     if y.shape[:1] != x.shape[:1]:
         received = len(y) if y.ndim else "only one number"
         raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
-    check_finite(x, owner, model.dtype)
+    if x.in_memory:
+        check_finite(x, owner, model.dtype)
     y = targets(y, model.output_shape, model.objective, owner)
     return Samples(x, y, task or model.objective.task.told_by(y, model.objective.from_logits))
 
@@ -122,11 +128,14 @@ def _first_bad(values: Array) -> int:
     return int(np.nonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0][0])
 
 
-def check_finite(x: Array, owner: str, dtype: np.dtype[Any]) -> None:
+def check_finite(x: Rows, owner: str, dtype: np.dtype[Any]) -> None:
     """Raise if inputs hold NaN, infinity, or what is infinite as `dtype`; in blocks, so that no second copy is made."""
-    for start in range(0, len(x), 4096):
+    if x.dtype.kind in "iub" and dtype.itemsize >= 4:  # no integer is infinite even as float32
+        return
+    per_block = max(1, BLOCK_BYTES * len(x) // max(1, x.size * max(x.dtype.itemsize, dtype.itemsize)))
+    for start in range(0, len(x), per_block):
         with np.errstate(over="ignore"):
-            block = x[start : start + 4096].astype(dtype, copy=False)
+            block = x[start : start + per_block].astype(dtype, copy=False)
         if not np.isfinite(block).all():
             raise ValueError(
                 f"{owner}: X holds NaN or infinity (as {dtype}), first at sample {start + _first_bad(block)}; "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tensorgrad.layers.layer import Layer
 from tensorgrad.optim import Optimizer
+from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.history import History
 from tensorgrad.training.objective import Objective
@@ -38,8 +39,8 @@ class Trainee(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the computation."""
 
-    def check_samples(self, X: Any, owner: str) -> Array:
-        """Samples as an array of the shape that the first layer takes."""
+    def check_samples(self, X: Any, owner: str) -> Rows:
+        """Samples as rows of the shape that the first layer takes."""
 
     def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
         """The outputs of a batch, or what the last activation would be applied to."""

@@ -1,0 +1,131 @@
+"""Samples in rows: arrays, memory maps, and whatever else is indexed like them, read a few samples at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.checks import numbers
+
+Array = np.ndarray[Any, Any]
+
+
+class Indexed(Protocol):
+    """Data with one sample per row, which is read by indexing: HDF5, Zarr, files on disk, a class of your own."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    def __getitem__(self, index: npt.NDArray[np.intp], /) -> npt.ArrayLike:
+        """The samples at an array of increasing indices, one per row."""
+
+
+class Rows:
+    """Samples that are read when they are asked for, never all at once.
+
+    Parameters
+    ----------
+    source : array_like or Indexed
+        Of an :class:`Indexed`, the shape and the dtype are those of its ``shape`` and ``dtype``, where it has them, or
+        else of its first sample.
+    places : ndarray of int, optional
+        Which of its samples these rows are; by default all.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    in_memory : bool
+        Whether the source is an array, which a memory map is too.
+    """
+
+    def __init__(self, source: npt.ArrayLike | Indexed, places: Array | None = None) -> None:
+        self.in_memory = not is_indexed(source)
+        given: Any = np.asarray(source) if self.in_memory else source  # an array also of a memory map
+        self._source = given
+        self._places = places
+        first: Any = self._source if hasattr(source, "shape") or self.in_memory else self._read(np.zeros(1, np.intp))
+        self.dtype = np.dtype(first.dtype)
+        self.shape: tuple[int, ...] = tuple(map(int, first.shape))
+        if self.shape:
+            self.shape = (len(given if places is None else places), *self.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes, that of the samples included."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: slice | npt.NDArray[np.intp]) -> Array:
+        """The samples of a slice or of an array of indices, in C order: a view where that costs nothing."""
+        if self._places is not None:
+            index = self._places[index]
+        if not self.in_memory:
+            wanted = np.arange(len(self._source))[index]
+            unique, back = np.unique(wanted, return_inverse=True)  # HDF5 wants them so, and a disk likes them so
+            block = self._read(unique)
+            return block if np.array_equal(unique, wanted) else block[back]
+        if isinstance(index, slice) or not self._source.flags.c_contiguous:  # take would copy all of the source first
+            return np.ascontiguousarray(self._source[index])
+        taken: Array = self._source.take(index, axis=0)
+        return taken
+
+    @classmethod
+    def of(cls, data: npt.ArrayLike | Indexed | Rows) -> Rows:
+        """The rows of data; rows are their own."""
+        return data if isinstance(data, Rows) else cls(data)
+
+    def at(self, places: Array) -> Rows:
+        """The rows at an array of indices, not read yet."""
+        return Rows(self._source, places if self._places is None else self._places[places])
+
+    def _read(self, indices: Array) -> Array:
+        kind = type(self._source).__name__
+        try:
+            block = np.asarray(self._source[indices])
+        except (TypeError, IndexError, KeyError) as error:
+            raise TypeError(
+                f"{kind}: its samples are read by an array of indices, which its __getitem__ does not take: {error}; "
+                "make it an array, or give the class a __getitem__ that does"
+            ) from error
+        expected = getattr(self, "shape", block.shape)[1:]  # none is expected of the first
+        if block.shape[:1] != (len(indices),) or block.shape[1:] != expected:
+            raise ValueError(
+                f"{kind}: asked for {len(indices)} samples of shape {expected} by an array of "
+                f"indices, received shape {block.shape}; its __getitem__ must give one row per index"
+            )
+        return block
+
+
+def is_indexed(data: Any) -> bool:
+    """Whether data is read by indexing, and not made an array: other than arrays, sequences and tables."""
+    if isinstance(data, np.ndarray | np.generic | Sequence | Mapping):
+        return False
+    if not (hasattr(type(data), "__len__") and hasattr(type(data), "__getitem__")):
+        return False
+    if hasattr(data, "shape"):  # not tables, tensors and sparse matrices, whose indices or elements are others
+        return isinstance(getattr(data, "dtype", None), np.dtype) and not any(
+            hasattr(data, name) for name in ("iloc", "requires_grad", "toarray")
+        )
+    return not any(hasattr(data, name) for name in ("__array__", "__array_interface__"))
+
+
+def numeric_rows(data: Any, owner: str, argument: str) -> Rows:
+    """Rows of numbers, or an error in the name of `owner`."""
+    if not is_indexed(data):
+        return Rows(numbers(data, owner, argument))
+    rows = Rows.of(data)
+    if rows.dtype.kind not in "fiub":
+        raise TypeError(f"{owner}: {argument} must be numbers, received dtype {rows.dtype}")
+    return rows
