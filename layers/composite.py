@@ -38,7 +38,7 @@ class Sequential(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply one after the other."""
         for layer in self.layers:
-            x = layer.forward(x, training)
+            x = layer.run(x, training)
         return x
 
     def see(self, field: Field) -> Field:
@@ -80,7 +80,7 @@ class Add(Layer):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply each branch, and add."""
-        first, *others = (branch.forward(x, training) for branch in self.branches)
+        first, *others = (branch.run(x, training) for branch in self.branches)
         for other in others:
             first = first + other
         return first

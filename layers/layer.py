@@ -26,7 +26,8 @@ class Layer(Stateful):
 
     A layer of your own is a class with one method, ``forward``. Its parameters are the attributes that are tensors
     with ``requires_grad=True``; attributes that are layers, or lists of layers, are part of it. If the size of
-    the parameters depends on the input, make them in ``build``.
+    the parameters depends on the input, make them in ``build``. Arrays that are part of the model and not trained, such
+    as running statistics, are named in ``buffers``.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ class Layer(Stateful):
     out: np.ndarray[Any, Any] | None = None
     rng: RNG = None
     _wired: bool = False
+    _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Compute the layer's function.
@@ -84,6 +86,13 @@ class Layer(Stateful):
         Tensor, shape=(N, *output_shape)
         """
         raise NotImplementedError(f"{type(self).__name__}: a layer must define forward(self, x, training)")
+
+    def run(self, x: Tensor, training: bool) -> Tensor:
+        """Compute the layer's function; a frozen layer with running statistics computes as when predicting.
+
+        What contains other layers calls them by this method, or as functions.
+        """
+        return self.forward(x, training and not (self.buffers and self._held is not None))
 
     def build(self, input_shape: Shape) -> None:
         """Make the parameters whose size depends on the input. Called once, before the first forward pass."""
@@ -126,6 +135,8 @@ class Layer(Stateful):
                 _shapes.reset(token)
         self.input_shape, self.output_shape = input_shape, output_shape
         self._wired = True
+        if self._held is not None:
+            self._freeze()  # the new parameters
 
     def _check_shared(self, input_shape: Shape) -> None:
         """Raise if another layer that this one is also inside of has just wired it for another shape."""
@@ -145,7 +156,7 @@ class Layer(Stateful):
         if not self._wired:
             self.wire(shape[0] if len(shape) == 1 else shape, self.rng)
         batch = t if batched else t.reshape((1, *t.shape))
-        out = self.forward(batch, training)
+        out = self.run(batch, training)
         return out if batched else out.reshape(out.shape[1:])
 
     def apply_activation(self, x: TensorLike, train: bool = True) -> Tensor:
@@ -225,12 +236,49 @@ class Layer(Stateful):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
-        return sum(parameter.size for parameter in self.parameters())
+        """The numbers in the parameters, trained or frozen."""
+        return sum(parameter.size for parameter in [*self.parameters(), *self.frozen_parameters()])
 
     def get_parameters(self) -> int:
-        """How many numbers are trained, under the tutorial's name."""
+        """The numbers in the parameters, under the tutorial's name."""
         return self.parameter_count
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer.
+
+        ``layer.trainable = False`` freezes it, and the layers inside of it, at any time: their parameters get no
+        gradients, and running statistics stay as they are. A frozen :class:`BatchNorm` standardizes with its running
+        statistics in training too. ``True`` frees the parameters that ``False`` has frozen; compile a model again that
+        was compiled while they were frozen.
+        """
+        return self._held is None
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"{self.title}: trainable must be True or False, received {value!r}")
+        for layer in self.walk():
+            if value:
+                layer._free()
+            else:
+                layer._freeze()
+
+    def frozen_parameters(self) -> list[Tensor]:
+        """The parameters that ``trainable = False`` has frozen, here and in the layers inside."""
+        return [vars(layer)[name] for layer in self.walk() for name in vars(layer) if name in (layer._held or ())]
+
+    def _freeze(self) -> None:
+        held = {name for name, item in vars(self).items() if isinstance(item, Tensor) and item.requires_grad}
+        for name in held:
+            parameter = vars(self)[name]
+            parameter.requires_grad, parameter.grad = False, None  # an optimizer leaves alone what has no gradient
+        self._held = (self._held or frozenset()) | held
+
+    def _free(self) -> None:
+        for name in self._held or ():
+            vars(self)[name].requires_grad = True
+        self._held = None
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

@@ -163,6 +163,18 @@ class Network(Stateful):
         return named_state((str(i), layer) for i, layer in enumerate(self.layers))
 
     @property
+    def trainable(self) -> bool:
+        """Whether training changes any layer. Setting it sets that of each layer; see :attr:`Layer.trainable`."""
+        return any(layer.trainable for _, layer in self.named_layers())
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not self.layers:
+            raise ValueError("trainable: the model has no layers yet; add them first")
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the computation: that of the first parameter, trained or frozen."""
         floating = (item.dtype for _, item in self.named_state() if isinstance(item, Tensor) and item.dtype.kind == "f")
@@ -195,8 +207,8 @@ class Network(Stateful):
         """Apply to a batch; with `logits`, leave out the activation that the last layer ends with."""
         *before, last = self.layers
         for layer in before:
-            x = layer.forward(x, training)
-        return last.linear(x) if logits else last.forward(x, training)  # type: ignore[attr-defined]
+            x = layer.run(x, training)
+        return last.linear(x) if logits else last.run(x, training)  # type: ignore[attr-defined]
 
     def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
         """Apply to a batch or one sample, as a function on tensors."""

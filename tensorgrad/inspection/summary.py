@@ -30,16 +30,19 @@ class Row:
     activation : str or None
     isbias : bool
     parameters : int
-        Numbers that it trains, including those of the layers inside of it.
+        Numbers in its parameters, including those of the layers inside of it.
     macs : int
         Multiply-adds per sample.
     field : (rows, columns), or None
         Its receptive field: the largest part of the image that a pixel of its output sees. None without an image, or
         inside of a layer that gives no rule for it.
     bytes : int
-        Size of the trained numbers.
+        Size of the parameters.
     buffers, buffer_bytes : int
-        Numbers that are kept but not trained, such as running means, and their size in bytes.
+        Numbers that are kept beside the parameters, such as running means, and their size in bytes.
+    frozen, frozen_bytes : int
+        Numbers of parameters that are frozen, and their size in bytes.
+    trainable : bool
     """
 
     name: str
@@ -54,11 +57,15 @@ class Row:
     bytes: int
     buffers: int
     buffer_bytes: int
+    frozen: int
+    frozen_bytes: int
+    trainable: bool
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The texts of its cells."""
-        texts = "  " * self.depth + self.name, *map(str, self.as_tuple()[1:])
+        name = self.name if self.trainable else f"{self.name} (frozen)"
+        texts = "  " * self.depth + name, *map(str, self.as_tuple()[1:])
         seen = "-" if self.field is None else f"{self.field[0]}x{self.field[1]}"
         return *texts, str(self.macs), seen, str(self.bytes)
 
@@ -91,17 +98,17 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """Numbers that the model trains."""
+        """Numbers in the model's parameters, trained or frozen."""
         return self._sum(lambda row: row.parameters)
 
     @property
     def total_params(self) -> int:
-        """Numbers that the model trains."""
+        """Numbers in the model's parameters, trained or frozen."""
         return self.total
 
     @property
     def buffers(self) -> int:
-        """Numbers that the model keeps but does not train."""
+        """Numbers that the model keeps beside its parameters."""
         return self._sum(lambda row: row.buffers)
 
     @property
@@ -111,7 +118,7 @@ class Summary:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the trained numbers."""
+        """Bytes of the parameters."""
         return self._sum(lambda row: row.bytes)
 
     def _sum(self, figure: Callable[[Row], int]) -> int:
@@ -120,10 +127,12 @@ class Summary:
     @property
     def totals(self) -> tuple[str, ...]:
         """The lines below the table."""
-        kept = self._sum(lambda row: row.buffer_bytes)
+        frozen, frozen_bytes = self._sum(lambda row: row.frozen), self._sum(lambda row: row.frozen_bytes)
+        kept_bytes = frozen_bytes + self._sum(lambda row: row.buffer_bytes)
         return (
             f"Total Parameters: {self.total}",
-            f"Trained: {self.total} ({self.bytes} bytes), not trained: {self.buffers} ({kept} bytes)",
+            f"Trained: {self.total - frozen} ({self.bytes - frozen_bytes} bytes), not trained: {self.buffers + frozen} "
+            f"({kept_bytes} bytes)",
             f"Multiply-adds (MACs) for one sample: {self.macs}",
         )
 
@@ -154,9 +163,10 @@ def summarize(model: Network) -> Summary:
 
 def _rows(path: str, name: str, layer: Layer, depth: int, fields: dict[str, tuple[int, int]]) -> Iterator[Row]:
     """The row of a layer, and those of the layers inside of it."""
-    trained = layer.parameters()
+    frozen = layer.frozen_parameters()
+    both = [*layer.parameters(), *frozen]
     kept = [np.asarray(value(item)) for _, item in layer.named_state()]
-    parameters, size = sum(p.size for p in trained), sum(p.array.nbytes for p in trained)
+    parameters, size = sum(p.size for p in both), sum(p.nbytes for p in both)
     yield Row(
         name=name,
         depth=depth,
@@ -170,6 +180,9 @@ def _rows(path: str, name: str, layer: Layer, depth: int, fields: dict[str, tupl
         bytes=size,
         buffers=sum(array.size for array in kept) - parameters,
         buffer_bytes=sum(array.nbytes for array in kept) - size,
+        frozen=sum(p.size for p in frozen),
+        frozen_bytes=sum(p.nbytes for p in frozen),
+        trainable=layer.trainable,
     )
     for part, inner in layer.named_inner_layers():
         yield from _rows(f"{path}.{part}", type(inner).__name__, inner, depth + 1, fields)

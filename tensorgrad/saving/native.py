@@ -20,7 +20,8 @@ from tensorgrad.tensor import Array, Tensor
 from tensorgrad.version import __version__
 
 STATE = "state/"  # begins the names of parameters and running statistics
-OPTIONAL = ("pictures",)  # in files of models that know names for their classes
+# since version 2: the paths of frozen layers; the names of the classes, and how pictures are fitted
+OPTIONAL = ("untrainable", "pictures")
 REQUIRED = ("format", "version", "tensorgrad", "layers", "frozen", "seed", "random", "history", "shown", "training")
 
 
@@ -41,18 +42,26 @@ def save(model: Trainable, path: PathLike) -> None:
     if model.iscompiled:
         training, slots = training_state.encode_training(model, state)
         arrays |= slots
+    untrainable = [path for path, layer in model.named_layers() if not layer.trainable]
+    held = {id(parameter) for layer in model.layers for parameter in layer.frozen_parameters()}
     contents = {
         "layers": layers,
-        "frozen": [name for name, item in state.items() if isinstance(item, Tensor) and not item.requires_grad],
+        "frozen": [
+            name
+            for name, item in state.items()
+            if isinstance(item, Tensor) and not item.requires_grad and id(item) not in held
+        ],
         "seed": model.seed,
         "random": [random_state.encode(rng) for rng in random_state.generators(model)],
         "history": training_state.encode_history(model.history),
         "shown": training_state.encode_shown(model),
         "training": training,
     }
+    if untrainable:
+        contents["untrainable"] = untrainable
     if model.classes:
         contents["pictures"] = {"classes": list(model.classes), "fit": model.picture_fit}
-    version = 2 if encoder.shared or model.classes else 1
+    version = 2 if encoder.shared or untrainable or model.classes else 1
     container.write(path, _origin(container.MODEL, version) | contents, arrays)
 
 
@@ -76,6 +85,7 @@ def load(path: PathLike, model: Trainable) -> None:
         for name, item in weights.named(model).items():
             if isinstance(item, Tensor):
                 item.requires_grad = name not in frozen
+        _freeze(model, header.get("untrainable", []))
         random_state.restore(model, header["random"], "random")
         training_state.restore_history(model, header["history"], header["shown"])
         if "pictures" in header:
@@ -154,6 +164,17 @@ def _build(model: Buildable, entries: Any, state: Mapping[str, Array]) -> None:
         raise ModelFileError("it has no layers")
     for layer, name in zip(model.layers, names, strict=True):
         layer.name = name
+
+
+def _freeze(model: Buildable, paths: Any) -> None:
+    """Freeze the layers with these paths, and no others."""
+    untrainable = {validation.text(path, "untrainable") for path in validation.items(paths, "untrainable")}
+    layers = dict(model.named_layers())
+    unknown = sorted(untrainable - layers.keys())
+    if unknown:
+        raise ModelFileError(f"untrainable: there are no layers {unknown[:5]}")
+    for path, layer in layers.items():  # each comes before the layers inside of it, which it freezes too
+        layer.trainable = path not in untrainable
 
 
 def _fill(model: Buildable, state: Mapping[str, Array], frozen: Collection[str]) -> None:

@@ -30,6 +30,9 @@ class Buildable(Protocol):
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it."""
 
+    def named_layers(self) -> Iterator[tuple[str, Layer]]:
+        """All layers, and all layers inside of them, with their paths."""
+
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
         """Parameters, trained or frozen, and running statistics by name."""
 

@@ -8,7 +8,7 @@ What is read is what the tutorial's code and its author's later code write, with
 - The count "parameters" is not used: the tutorial counts biases even where "isbias" is false.
 
 Weights become float32 if float32 holds every number in the file exactly, and float64 otherwise, as the tutorial's are.
-We add "dtype" to the layers with weights, a key that the tutorial's loader ignores.
+We add two keys that the tutorial's loader ignores: "dtype" to layers with weights, "trainable" to frozen ones.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def _encode(layer: Layer) -> dict[str, Any]:
         "weights": 0.0,
         "biases": 0.0,
     }
-    return common | kind.write(layer)
+    frozen = {} if layer.trainable else {"trainable": False}
+    return common | kind.write(layer) | frozen
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -117,8 +118,9 @@ def _build(model: Buildable, entries: Mapping[str, Any]) -> None:
             stated = validation.shape(entry.get(key), f"{where}, {key}")
             if as_tuple(stated) != as_tuple(shape or ()):
                 validation.wrong(f"{where}, {key}", f"{shape}, as follows from the layers before it", stated)
-    for name, layer in zip(entries, model.layers, strict=True):
+    for (name, entry), layer in zip(entries.items(), model.layers, strict=True):
         layer.name = name
+        layer.trainable = validation.flag(entry.get("trainable", True), f"layer {name!r}, trainable")
 
 
 def _make(name: str, value: Any) -> tuple[str, Entry, Layer, dict[str, Array]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tensorgrad import losses
 from tensorgrad.checks import is_number, numbers
 from tensorgrad.rows import Rows
-from tensorgrad.tensor import Array
+from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
@@ -69,6 +69,13 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
     """Samples and targets as arrays, or an error in the name of `owner`; unless it is given, Y tells the task."""
     if not model.iscompiled:
         raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
+    optimized = {id(parameter) for parameter in model.optimizer.params}
+    for name, item in model.named_state():
+        if isinstance(item, Tensor) and item.requires_grad and id(item) not in optimized:
+            raise ValueError(
+                f"{owner}: {name} is trained now, but was frozen or another tensor when the model was compiled; call "
+                "compile_model(...) again"
+            )
     x, y = model.check_samples(X, owner), numbers(Y, owner, "Y")
     if y.shape[:1] != x.shape[:1]:
         received = len(y) if y.ndim else "only one number"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext as no_error
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tensorgrad import CNN, Tensor
 from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Sequential
 from tensorgrad.network import Network
 from tensorgrad.optim import Iterative
+from tensorgrad.saving import registry
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(0)
@@ -169,3 +171,147 @@ def test_loading_what_fits(tmp_path: Path, name: str) -> None:
     assert not found.missing
     assert "1.running_mean" in found.unexpected
     assert not old.load_weights(tmp_path / name, strict=False)
+
+
+# -- freezing --------------------------------------------------------------------------------------------------------
+
+
+def mixed(seed: int = 0) -> CNN:
+    model = CNN(seed=seed)
+    model.add(Conv2d((6, 6, 1), filters=3))
+    model.add(Add([[Conv2d(filters=3), BatchNorm()], Scale()]))
+    model.add(Flatten())
+    model.add(FFL(neurons=3, activation="softmax"))
+    return model
+
+
+FREEZE = {
+    "a layer": (lambda m: m.layers[0], {"0.weights", "0.biases"}),
+    "a nested layer": (
+        lambda m: m.layers[1].branches[0].layers[1],
+        {f"1.branches.0.layers.1.{name}" for name in ("weights", "biases", "running_mean", "running_var")},
+    ),
+    "layers of layers": (
+        lambda m: m.layers[1],
+        {f"1.branches.0.layers.1.{name}" for name in ("weights", "biases", "running_mean", "running_var")}
+        | {"1.branches.0.layers.0.weights", "1.branches.0.layers.0.biases", "1.branches.1.factor", "1.branches.1.seen"},
+    ),
+    "a user's own layer": (lambda m: m.layers[1].branches[1], {"1.branches.1.factor", "1.branches.1.seen"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["before", "after", "loaded"])
+@pytest.mark.parametrize("name", FREEZE)
+def test_what_is_frozen_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, when: str) -> None:
+    pick, names = FREEZE[name]
+    model = mixed()
+    if when == "before":
+        pick(model).trainable = False
+    model.compile_model(opt="adam", loss="cse", lr=0.01)
+    model.train(X, Y, verbose=0)
+    pick(model).trainable = False
+    if when == "loaded":
+        monkeypatch.setitem(registry._kinds, "Scale", Scale)
+        model.save_model(tmp_path / "model.tgrad")
+        model = tensorgrad.load_model(tmp_path / "model.tgrad")
+    before = model.state_dict()
+    model.train(X, Y, epochs=2, verbose=0)
+    after = model.state_dict()
+    assert {key for key in before if (before[key] == after[key]).all()} == names
+    assert not pick(model).trainable
+    assert not pick(model).parameters()
+    pick(model).trainable = True
+    with (
+        pytest.raises(ValueError, match=r"train: .* compile_model\(\.\.\.\) again") if when == "before" else no_error()
+    ):
+        model.train(X, Y, verbose=0)
+    model.compile_model(opt="adam", loss="cse", lr=0.01)
+    model.train(X, Y, verbose=0)
+    assert all((model.state_dict()[key] != after[key]).any() for key in names)
+
+
+def test_a_whole_network_is_frozen(tmp_path: Path) -> None:
+    model = CNN(seed=0)
+    with pytest.raises(ValueError, match="trainable: the model has no layers yet"):
+        model.trainable = False
+    model = mixed()
+    model.trainable = False
+    assert not model.trainable
+    assert not model.parameters()
+    assert model.dtype == np.float32
+    before = model.state_dict()
+    head = FFL(neurons=2, activation="softmax")
+    model.add(head)
+    assert model.trainable
+    model.compile_model(opt="iterative", loss="cse", lr=0.5)
+    model.train(X, Y % 2, verbose=0)
+    assert all((model.state_dict()[key] == before[key]).all() for key in before)
+    assert len(model.parameters()) == 2
+    wide = mixed()
+    wide.astype("float64")
+    wide.trainable = False
+    assert wide.predict(X).dtype == np.float64
+
+
+def test_a_frozen_batch_norm_uses_its_running_statistics_in_training() -> None:
+    """As Keras's does."""
+    layer = BatchNorm()
+    x = RNG.standard_normal((8, 3)).astype(np.float32) * 3 + 1
+    layer(x, training=True)
+    expected = layer(x).numpy()
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True).numpy(), expected)
+    np.testing.assert_array_equal(Sequential([layer])(x, training=True).numpy(), expected)
+    layer.trainable = True
+    assert np.abs(layer(x, training=True).numpy() - expected).max() > 0.1
+
+
+def test_freezing_before_the_parameters_are_made_and_what_was_constant_before(tmp_path: Path) -> None:
+    model = CNN(seed=0)
+    first = Conv2d((6, 6, 1), filters=2)
+    first.trainable = False
+    model.add(first)
+    model.add(Flatten())
+    model.add(FFL(neurons=3, activation="softmax"))
+    assert [name for name, _ in model.named_parameters()] == ["2.weights", "2.biases"]
+    first.trainable = True
+    first.biases.requires_grad = False  # alone
+    for _ in range(2):
+        first.trainable = False
+    model.save_model(tmp_path / "model.tgrad")
+    for m in (model, tensorgrad.load_model(tmp_path / "model.tgrad")):
+        assert not m.layers[0].trainable
+        m.layers[0].trainable = True
+        assert [name for name, _ in m.layers[0].named_parameters()] == ["weights"]
+
+
+def test_freezing_forgets_the_gradient_that_an_optimizer_would_step_along() -> None:
+    layer = FFL(2, neurons=1)
+    optimizer = Iterative(layer.parameters(), lr=1.0)
+    layer(np.ones((1, 2))).sum().backward()
+    before = layer.weights.numpy().copy()
+    layer.trainable = False
+    optimizer.step()
+    np.testing.assert_array_equal(layer.weights.numpy(), before)
+
+
+def test_frozen_layers_in_the_summary_and_in_the_tutorials_json(tmp_path: Path) -> None:
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=2))
+    model.add(FFL(neurons=3))
+    total = model.summary().total
+    model.layers[0].trainable = False
+    table = model.summary()
+    assert table.total == total == 10 + 9
+    assert "Input Layer (frozen)" in str(table)
+    assert "Trained: 9 (36 bytes), not trained: 10 (40 bytes)" in str(table)
+    model.save_model(tmp_path / "model.json")
+    again = tensorgrad.load_model(tmp_path / "model.json")
+    assert [layer.trainable for layer in again.layers] == [False, True]
+    assert again.layers[0].parameter_count == 10
+
+
+@pytest.mark.parametrize("value", [None, "no", 0, np.array(True)])
+def test_trainable_is_true_or_false(value: Any) -> None:
+    with pytest.raises(TypeError, match="FFL: trainable must be True or False, received"):
+        FFL(2).trainable = value

@@ -79,6 +79,7 @@ def native_model() -> CNN:
     model.compile_model(opt="momentum", lr=Cosine(0.1, 9), loss="cse", metrics=["accuracy"], clip_norm=1.0)
     x = np.random.default_rng(0).standard_normal((10, 6, 6, 1))
     model.train(x, np.arange(10) % 3, epochs=2, verbose=0)
+    model.layers[1].trainable = False
     return model
 
 
@@ -510,6 +511,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
     "slots": lambda: with_header(HEADER | {"training": HEADER["training"] | {
         "slots": [str(i) for i in range(500_000)]}}),
     "frozen": lambda: with_header(HEADER | {"frozen": [str(i) for i in range(900_000)], "training": None}),
+    "untrainable": lambda: with_header(HEADER | {"untrainable": [str(i) for i in range(900_000)], "training": None}),
     "parameters": lambda: with_header(HEADER | {"training": HEADER["training"] | {
         "parameters": [str(i) for i in range(900_000)]}}),
     "updates": lambda: with_header(HEADER | {"training": HEADER["training"] | {
@@ -659,6 +661,12 @@ def test_a_shared_layer_comes_before_where_it_is_shared(folder: Path, branches: 
     header = copy.deepcopy(HEADER) | {"training": None}
     header["layers"][2]["config"]["branches"] = branches
     assert attempt(folder, "m.tgrad", with_header(header)) == "refused"
+
+
+@pytest.mark.parametrize("paths", ["1", None, ["6"], ["1.weights"], ["2.branches.2"], [1], [["1"]], {"1": 1}])
+def test_what_is_frozen_are_layers_of_the_model(folder: Path, paths: Any) -> None:
+    assert HEADER["untrainable"] == ["1"]
+    assert attempt(folder, "m.tgrad", with_header(HEADER | {"untrainable": paths})) == "refused"
 
 
 def test_every_epoch_has_every_figure(folder: Path) -> None:
