@@ -29,6 +29,7 @@ To compute with gradients
     tensorgrad.optim           Adam, SGD, ..., schedules, clipping, minimize
     seed                       make what is random repeatable
     set_num_threads            how many threads work on a batch
+    release_memory             give back what is kept for the next step
 
 To write operations of your own
     primitive, Primitive       a NumPy function and its rules
@@ -57,6 +58,7 @@ from tensorgrad.functional.normalization import *
 from tensorgrad.functional.reductions import *
 from tensorgrad.functional.shaping import *
 from tensorgrad.functional.windows import *
+from tensorgrad.kernels.memory import release_memory
 from tensorgrad.kernels.threads import get_num_threads, set_num_threads
 from tensorgrad.losses import *
 from tensorgrad.random import seed
@@ -68,8 +70,8 @@ from tensorgrad.version import __version__ as __version__
 __all__ = [
     "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
     "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "ops",
-    "override_rule", "plot", "primitive", "random", "save_model", "saving", "seed", "set_num_threads", "tensor",
-    "testing", "to_dot", "to_mermaid",
+    "override_rule", "plot", "primitive", "random", "release_memory", "save_model", "saving", "seed", "set_num_threads",
+    "tensor", "testing", "to_dot", "to_mermaid",
 ]  # fmt: skip
 __all__ += functional.__all__
 __all__ += losses.__all__

@@ -100,8 +100,13 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     return array
 
 
-def release() -> None:
-    """Give all idle memory back to the system. What is in use returns when its arrays die."""
+def release_memory() -> None:
+    """Give the memory that tensorgrad keeps for its next arrays, and does not use now, back to the system.
+
+    Up to 1 GB is kept from one step of training to the next, since fresh memory is slow. Call this after training, or
+    after a large batch, where a program goes on with other work. Arrays and tensors that are in use keep their memory;
+    what is given back is taken again when it is needed.
+    """
     for room in list(_buffers):
         _release(room)
 
@@ -140,11 +145,11 @@ def _room(size: int) -> int:
 def _new_buffer(room: int) -> Buffer:
     global _pooled
     if _pooled + room > LIMIT:
-        release()
+        release_memory()
     try:
         buffer = Buffer(room, np.uint8)
     except MemoryError:  # what is missing may be what is idle
-        release()
+        release_memory()
         buffer = Buffer(room, np.uint8)
     _pooled += room
     return buffer

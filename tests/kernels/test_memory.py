@@ -2,6 +2,7 @@
 
 import os
 import threading
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tensorgrad
 from tensorgrad.kernels import memory
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +25,7 @@ def test_no_two_live_arrays_share_memory(actions: list[tuple[str, int]]) -> None
             array[...] = number
             live.append(array)
         elif action == "release":
-            memory.release()
+            memory.release_memory()
         elif live:
             array = live.pop(index % len(live))
             if action == "view":  # the array dies, and a view of it lives on
@@ -35,14 +37,14 @@ def test_no_two_live_arrays_share_memory(actions: list[tuple[str, int]]) -> None
 
 
 def test_memory_is_used_again_and_given_back() -> None:
-    memory.release()
+    memory.release_memory()
     first = memory.empty((1 << 16,), np.float32)
     address = first.ctypes.data
     view = first[5:]
     del first
     assert memory.empty((1 << 16,), np.float32).ctypes.data != address  # the view still holds it
     del view
-    memory.release()
+    memory.release_memory()
     second = memory.empty((1 << 16,), np.float32)
     address = second.ctypes.data
     del second
@@ -69,7 +71,7 @@ def test_an_array_is_told_from_a_view_by_its_base() -> None:
 
 @needs_the_pool
 def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory.release()
+    memory.release_memory()
     in_use = memory._pooled
     monkeypatch.setattr(memory, "LIMIT", in_use + (1 << 20))
     for size in range(1 << 17, 1 << 20, 1 << 16):
@@ -83,7 +85,7 @@ def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_the_pool
 def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory.release()
+    memory.release_memory()
     in_use, room = memory._pooled, 1 << 20
     memory.empty((1 << 17,), np.uint8)  # idle from now on, and too small
     left, buffer = in_use + room, memory.Buffer
@@ -103,7 +105,7 @@ def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.Mon
 
 @needs_the_pool
 def test_an_idle_buffer_up_to_four_times_as_large_is_used_before_a_new_one_is_made() -> None:
-    memory.release()
+    memory.release_memory()
     large = memory.empty((1 << 19,), np.uint8)
     pooled = memory._pooled
     del large
@@ -136,3 +138,24 @@ def test_threads_never_get_the_same_memory() -> None:
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+@needs_the_pool
+def test_memory_of_a_finished_training_goes_back_to_the_system() -> None:
+    tensorgrad.release_memory()
+    tracemalloc.start()
+    try:
+        kept = tensorgrad.tensor(np.ones((4, 40, 40, 64), np.float32), requires_grad=True)
+        before, _ = tracemalloc.get_traced_memory()
+        y = tensorgrad.relu(kept)
+        y.sum().backward()
+        del y
+        idle, _ = tracemalloc.get_traced_memory()
+        tensorgrad.release_memory()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    one = kept.array.nbytes
+    assert idle - before > 1.9 * one  # the gradient, in use, and the result, which is idle
+    assert after - before < 1.4 * one + memory.STEP / 4  # the gradient alone, in a buffer of a rounded size
+    np.testing.assert_array_equal(kept.grad.numpy(), 1)  # type: ignore[union-attr]
