@@ -65,69 +65,76 @@ def channel_sums(g: Array) -> Array:
 def channel_dots(x: Array, y: Array) -> Array:
     """The sum of ``x y`` over all axes but the last: ``(C,)``, the gradient of a scale. No product is held whole."""
     left, right = rows_of(x), rows_of(y)
-    dtype = np.result_type(x, y)
-
-    def tile(some: slice) -> Array:
-        return _column_sums(np.multiply(left[some], right[some], out=empty(left[some].shape, dtype)))
-
-    return _summed(tile, left, x.shape[-1], passes=2)
+    return _summed(lambda some: _column_dots(left[some], right[some]), left, x.shape[-1], passes=2)
 
 
 def moments(x: Array) -> Moments:
-    """The mean and the variance of each channel: ``(C,)`` both."""
-    rows, count = rows_of(x), x.size // x.shape[-1]
-    mean = channel_sums(x) / count
-    middle = repeated(mean, rows)
+    """The mean and the variance of each channel: ``(C,)`` both, in one sweep over memory.
 
-    def tile(some: slice) -> Array:
-        centered = _centered(rows[some], middle)
-        return _column_sums(np.multiply(centered, centered, out=centered))
+    Each tile is centered on its own mean while it is in the cache. With n of a tile's values, mean m and sum of squares
+    q, the variance is the mean of q + n (m - mean)^2 over all tiles (Chan, Golub and LeVeque, 1979).
+    """
+    if x.dtype.char == "e":  # whose sums overflow
+        mean, variance = moments(x.astype(np.float32))
+        return mean.astype(x.dtype), variance.astype(x.dtype)
+    rows, channels = rows_of(x), x.shape[-1]
 
-    return mean, _summed(tile, rows, x.shape[-1], passes=3) / count
+    def tile(some: slice) -> tuple[float, Array, Array]:
+        part = rows[some]
+        n = part.size / channels
+        middle = _folded(_column_sums(part), channels) / n
+        centered = _centered(part, repeated(middle, rows))
+        return n, middle, _folded(_column_dots(centered, centered), channels)
+
+    counts, means, squares = (np.array(a) for a in zip(*over_first_axis(tile, rows, passes=4), strict=True))
+    shares = (counts / counts.sum()).astype(x.dtype)
+    mean = shares @ means
+    variance: Array = (squares.sum(axis=0) / counts.sum()).astype(x.dtype) + shares @ (means - mean) ** 2
+    return mean, variance
 
 
 def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Array:
-    """``(x - mean) / sqrt(var + eps) w + b``, with no array beside the result; 128 images of 32 x 32 x 32 take 4.4 ms.
-
-    By shift_channels and scale_channels, with an array for each step, they take 6.4.
-    """
+    """``(x - mean) / sqrt(var + eps) w + b``, as x times a number for each channel plus another."""
     rows = rows_of(x)
-    mean, scale, shift = (repeated(a, rows) for a in (known[0], w * _inverse_deviation(known, eps), b))
+    numbers = w * _inverse_deviation(known, eps)
+    scale, shift = repeated(numbers, rows), repeated(b - known[0] * numbers, rows)
     out = empty(rows.shape, x.dtype)
 
     def tile(some: slice) -> None:
         part = out[some]
-        np.subtract(rows[some], mean, out=part)
-        part *= scale
+        np.multiply(rows[some], scale, out=part)
         part += shift
 
-    over_first_axis(tile, rows, passes=3)
+    over_first_axis(tile, rows, passes=2)
     return out.reshape(x.shape)
 
 
 def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -> Array:
-    """What batch_norm makes of a gradient: ``w / s (g - mean(g) - z mean(g z))`` with ``z = (x - mean) / s``."""
+    """What batch_norm makes of a gradient: ``w / s (g - mean(g) - z mean(g z))`` with ``z = (x - mean) / s``.
+
+    That is g times a number for each channel, less x times another, plus a third.
+    """
     left, rows, count = rows_of(g), rows_of(x), x.size // x.shape[-1]
     middle = repeated(known[0], rows)
 
     def tile_of_sums(some: slice) -> Array:
-        product = _centered(rows[some], middle)
-        product *= left[some]
-        return np.stack([_column_sums(left[some]), _column_sums(product)])
+        part = left[some]
+        return np.stack([_column_sums(part), _column_dots(_centered(rows[some], middle), part)])
 
     mean, slope = _summed(tile_of_sums, rows, x.shape[-1], passes=4) / count
     inverse = _inverse_deviation(known, eps)
-    mean, slope, scale = (repeated(a, rows) for a in (mean, slope * inverse**2, w * inverse))
+    by_g = w * inverse
+    by_x = by_g * inverse**2 * slope
+    scale, along, shift = (repeated(a, rows) for a in (by_g, by_x, known[0] * by_x - mean * by_g))
     out = empty(rows.shape, x.dtype)
 
     def tile(some: slice) -> None:
-        part, along = out[some], _centered(rows[some], middle)
-        np.subtract(left[some], mean, out=part)
-        along *= slope
-        part -= along
-        part *= scale
+        part = out[some]
+        np.multiply(left[some], scale, out=part)
+        part -= np.multiply(rows[some], along, out=empty(part.shape, part.dtype))
+        part += shift
 
-    over_first_axis(tile, rows, passes=5)
+    over_first_axis(tile, rows, passes=4)
     return out.reshape(x.shape)
 
 
@@ -137,9 +144,7 @@ def batch_norm_weight(g: Array, x: Array, known: Moments, eps: float) -> Array:
     middle = repeated(known[0], rows)
 
     def tile(some: slice) -> Array:
-        product = _centered(rows[some], middle)
-        product *= left[some]
-        return _column_sums(product)
+        return _column_dots(_centered(rows[some], middle), left[some])
 
     return _summed(tile, rows, x.shape[-1], passes=3) * _inverse_deviation(known, eps)
 
@@ -170,9 +175,20 @@ def _column_sums(rows: Array) -> Array:
     return sums
 
 
+def _column_dots(left: Array, right: Array) -> Array:
+    """The sum of products over rows, without an array of products: 448 x 448 numbers take 46 us, and 79 with one."""
+    dots: Array = np.einsum("ij,ij->j", left, right)
+    return dots
+
+
+def _folded(sums: Array, channels: int) -> Array:
+    """The sums over the pixels of a row: ``(..., C)`` of sums ``(..., W C)``."""
+    pixels = sums.shape[-1] // max(channels, 1)
+    return _column_sums(sums.reshape(*sums.shape[:-1], pixels, channels))
+
+
 def _summed(tile: Callable[[slice], Array], rows: Array, channels: int, passes: int = 1) -> Array:
     """The sum over all tiles, and over the pixels of a row: ``(..., C)`` of tiles that give ``(..., W C)``."""
     parts = over_first_axis(tile, rows, passes) or [tile(slice(0))]
-    total = sum(parts[1:], start=parts[0])
     with blas.one_thread:
-        return _column_sums(total.reshape(*total.shape[:-1], rows.shape[1] // max(channels, 1), channels))
+        return _folded(sum(parts[1:], start=parts[0]), channels)
