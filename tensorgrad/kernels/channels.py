@@ -75,8 +75,8 @@ def moments(x: Array) -> Moments:
     q, the variance is the mean of q + n (m - mean)^2 over all tiles (Chan, Golub and LeVeque, 1979).
     """
     if x.dtype.char == "e":  # whose sums overflow
-        mean, variance = moments(x.astype(np.float32))
-        return mean.astype(x.dtype), variance.astype(x.dtype)
+        wide = moments(x.astype(np.float32))
+        return wide[0].astype(x.dtype), wide[1].astype(x.dtype)
     rows, channels = rows_of(x), x.shape[-1]
 
     def tile(some: slice) -> tuple[float, Array, Array]:

@@ -27,3 +27,12 @@ def test_numbers_for_each_channel_are_broadcasting_and_sums_over_pixels(
             mean, var = channels.moments(x + 100)
             np.testing.assert_allclose(mean, x.mean(axes) + 100)
             np.testing.assert_allclose(var, x.var(axes), atol=1e-11)
+
+
+def test_moments_of_half_precision_do_not_overflow() -> None:
+    x = np.full((300, 4), 300, np.float16)
+    x[::2] += 20
+    mean, variance = channels.moments(x)
+    assert mean.dtype == variance.dtype == np.float16
+    np.testing.assert_array_equal(mean, 310)
+    np.testing.assert_array_equal(variance, 100)

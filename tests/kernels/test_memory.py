@@ -158,4 +158,4 @@ def test_memory_of_a_finished_training_goes_back_to_the_system() -> None:
     one = kept.array.nbytes
     assert idle - before > 1.9 * one  # the gradient, in use, and the result, which is idle
     assert after - before < 1.4 * one + memory.STEP / 4  # the gradient alone, in a buffer of a rounded size
-    np.testing.assert_array_equal(kept.grad.numpy(), 1)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(kept.grad.numpy(), 1)
