@@ -1,5 +1,9 @@
 """The layers, one file per concept. They know shapes and parameters, and nothing of models or training."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tensorgrad import vocabulary
 from tensorgrad.layers.activation import Activation as Activation
 from tensorgrad.layers.composite import Add as Add
 from tensorgrad.layers.composite import Sequential as Sequential
@@ -15,3 +19,9 @@ from tensorgrad.layers.preprocessing import Rescale as Rescale
 from tensorgrad.layers.preprocessing import Standardize as Standardize
 from tensorgrad.layers.reshaping import Flatten as Flatten
 from tensorgrad.layers.reshaping import Upsample as Upsample
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Callable[..., Any]:
+        """Make layers by the names that they have elsewhere, such as ``Dense``; see :mod:`tensorgrad.vocabulary`."""
+        return vocabulary.layer(name, globals())

@@ -17,6 +17,7 @@ from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.layers.state import Stateful
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+from tensorgrad.vocabulary import speaks
 
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
 
@@ -71,6 +72,11 @@ class Layer(Stateful):
     rng: RNG = None
     _wired: bool = False
     _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):  # so that it takes other libraries' words, and says which it knows
+            cls.__init__ = speaks(cls.__name__)(cls.__init__)  # type: ignore[method-assign]
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Compute the layer's function.

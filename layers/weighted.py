@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import initializers
+from tensorgrad.checks import one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.random import generator
@@ -27,9 +28,8 @@ class Weighted(Layer):
     def __init__(
         self, activation: str | None, isbias: bool, weights: TensorLike | None, biases: TensorLike | None
     ) -> None:
-        if activation is not None and activation not in ACTIVATIONS:
-            known = ", ".join(map(repr, ACTIVATIONS))
-            raise ValueError(f"{type(self).__name__}: unknown activation {activation!r}; known are {known} and None")
+        if activation is not None:
+            one_of(activation, ACTIVATIONS, type(self).__name__, "activation")
         self.activation = activation
         self.isbias = bool(isbias)
         self._weights: Any = None if weights is None else _parameter(weights)

@@ -70,8 +70,6 @@ def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:
             raise ValueError(f"{what} is the result of an operation; optimize the leaves that it is computed from")
         if not p.requires_grad:
             raise ValueError(f"{what} does not require a gradient; set requires_grad=True, or leave it out")
-        if p.dtype.kind != "f":
-            raise TypeError(f"{what} must be of a floating dtype, received {p.dtype}; optimize its real parts")
         if isinstance(p.array, np.ndarray) and not p.array.flags.writeable:
             raise ValueError(f"{what} cannot be written to: its memory is read-only; pass a copy()")
     twice = [i for i, p in enumerate(found) if any(p is q for q in found[:i])]

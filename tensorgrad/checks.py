@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.vocabulary import did_you_mean
+
 Axis = int | tuple[int, ...] | None
 
 
@@ -83,7 +85,8 @@ def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)
     if value not in known:
-        raise ValueError(f"{name}: unknown {argument} {value!r}; known are {', '.join(map(repr, known))}")
+        near, names = did_you_mean(value, known), ", ".join(map(repr, known))
+        raise ValueError(f"{name}: unknown {argument} {value!r}{near + ' Known' if near else '; known'} are {names}")
 
 
 def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:

@@ -28,6 +28,7 @@ from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.samples import ClassWeight, checked, targets, weights_of
+from tensorgrad.vocabulary import called, missing, speaks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +70,7 @@ class CNN(Network):
     clip_value: float | None = None
     stop_training: bool = False
 
+    @speaks("CNN")
     def __init__(self, seed: int | None = None) -> None:
         super().__init__(seed)
         self.iscompiled = False
@@ -110,6 +112,7 @@ class CNN(Network):
 
         return plot.training_curves(self.history)
 
+    @speaks("compile_model")
     def compile_model(
         self,
         lr: float | Callable[[int], float] = 0.01,
@@ -174,7 +177,7 @@ class CNN(Network):
         self.history = History()
         self.iscompiled = True
 
-    compile = compile_model
+    compile = called(compile_model, "compile")
 
     # -- training ------------------------------------------------------------------------------------------
 
@@ -182,6 +185,7 @@ class CNN(Network):
         """Raise unless the model can be trained on these samples: compiled, shapes, finite values, labels in range."""
         checked(self, X, Y, "check_trainnable")
 
+    @speaks("train")
     def train(
         self,
         X: npt.ArrayLike,
@@ -288,7 +292,7 @@ class CNN(Network):
         )
         return self.history
 
-    fit = train
+    fit = called(train, "fit")
 
     def resume(self, X: npt.ArrayLike, Y: npt.ArrayLike, epochs: int, **arguments: Any) -> History:
         """Train on until `epochs` epochs are done in all, counting those that the history has.
@@ -358,6 +362,7 @@ class CNN(Network):
 
     # -- using it ------------------------------------------------------------------------------------------
 
+    @speaks("evaluate")
     def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike, batch_size: int | None = None) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
@@ -367,6 +372,11 @@ class CNN(Network):
         found = measure(self, samples, self.blocks(len(samples), batch_size, "evaluate"))
         found.classes = self.classes
         return found
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing("CNN", name, dir(type(self))))
 
     # -- keeping it ----------------------------------------------------------------------------------------
 

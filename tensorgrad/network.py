@@ -17,6 +17,7 @@ from tensorgrad.layers.state import Stateful
 from tensorgrad.random import generator
 from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
+from tensorgrad.vocabulary import speaks
 
 BLOCK = 256  # samples that are predicted at once, at most ...
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
@@ -230,6 +231,7 @@ class Network(Stateful):
                 layer.out = t.numpy()
         return t
 
+    @speaks("predict")
     def predict(self, X: npt.ArrayLike | Indexed, batch_size: int | None = None) -> Array:
         """The outputs for samples, computed without a graph and in bounded memory.
 

@@ -487,7 +487,7 @@ BAD = [
     ),
     (lambda: (m := uncompiled()).add(m.layers[0]), ValueError, "is in this model already"),
     (lambda: CNN().compile_model(), ValueError, "the model has no layers yet"),
-    (lambda: compiled(opt="sdg"), ValueError, "unknown optimizer 'sdg'; known are 'adam', 'adamw'"),
+    (lambda: compiled(opt="sdg"), ValueError, "unknown optimizer 'sdg'; did you mean 'sgd'? Known are 'adam', 'adamw'"),
     (lambda: compiled(loss="cross"), ValueError, "unknown loss 'cross'; known are 'mse', 'cse'"),
     (lambda: compiled(metrics=["auc"]), ValueError, "unknown metric 'auc'; known are 'mse', 'accuracy', 'cse'"),
     (lambda: compiled(metrics=["mse", 3]), ValueError, "unknown metric 3; known are 'mse', 'accuracy', 'cse'"),

@@ -15,6 +15,7 @@ from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.tally import Accuracy, Errors, Tally
 from tensorgrad.training.tasks import Task
+from tensorgrad.vocabulary import did_you_mean
 
 _TOP = re.compile(r"top_?([1-9]\d*)")
 
@@ -216,9 +217,9 @@ def metric(given: Any) -> Metric:
         return next((known for known in METRICS.values() if known.function == made.function), made)
     found = find(given) if isinstance(given, str) else None
     if found is None:
-        known = ", ".join(map(repr, METRICS))
+        known, near = ", ".join(map(repr, METRICS)), did_you_mean(given, METRICS)
         raise ValueError(
-            f"compile_model: unknown metric {given!r}; known are {known}, 'top3' or any other k, and functions of "
-            "(outputs, targets)"
+            f"compile_model: unknown metric {given!r}{near + ' Known' if near else '; known'} are {known}, "
+            "'top3' or any other k, and functions of (outputs, targets)"
         )
     return found

@@ -71,7 +71,7 @@ W = tensor([1.0], requires_grad=True)
 GROUPS: list[tuple[Any, type[Exception], str]] = [
     ([{"lr": 0.1}], ValueError, r"Adam: group 0 must have 'params', its Tensors; received the keys \['lr'\]"),
     ([{"params": []}], ValueError, "Adam: group 0: params is empty"),
-    ([{"params": [W], "betas": (0, 0)}], ValueError, "group 0: unknown setting 'betas'; known are 'lr', .*'beta1'"),
+    ([{"params": [W], "betas": (0, 0)}], ValueError, "group 0: unknown setting 'betas'; did you mean 'beta.'. Known"),
     ([{"params": [W], "beta1": 1.0}], ValueError, "group 0: beta1 must be a finite number, at least 0 and"),
     ([{"params": [W], "name": 3}], TypeError, "Adam: group 0: name must be a str, received 3"),
     ([{"params": [W]}, {"params": [W]}], ValueError, "Adam: parameter 1 is there a second time"),

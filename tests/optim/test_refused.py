@@ -39,11 +39,6 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ValueError,
         "Adam: parameter 1 does not require a gradient; set requires_grad",
     ),
-    (
-        lambda: loose.Adam([Tensor(np.ones(1, "c8"), requires_grad=True)]),
-        TypeError,
-        "floating dtype, received complex64",
-    ),
     (lambda: loose.Adam([frozen()]), ValueError, r"Adam: parameter 0 cannot be written to: .* pass a copy\(\)"),
     (lambda: loose.Adam([W], lr=-0.1), ValueError, r"Adam: lr must be a finite number, at least 0; received -0\.1"),
     (lambda: loose.Adam([W], lr=math.nan), ValueError, "Adam: lr must be a finite number, at least 0; received nan"),
@@ -63,7 +58,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: loose.by_name("adaam", [W]),
         ValueError,
-        "unknown optimizer 'adaam'; known are 'adam', 'adamw', .*'sgd'",
+        "unknown optimizer 'adaam'; did you mean 'adam'. Known are 'adam', 'adamw', .*'sgd'",
     ),
     (lambda: loose.StepDecay(0.1, every=0), ValueError, "StepDecay: every must be at least 1, received 0"),
     (lambda: loose.StepDecay(0.1, every=2.5), TypeError, r"StepDecay: every must be an int, received 2\.5"),

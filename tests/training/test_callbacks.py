@@ -346,7 +346,7 @@ def test_metrics_of_a_class_for_each_pixel() -> None:
 
 
 BAD = [
-    (lambda: LambdaCallback(on_epoch=print), "unknown hook 'on_epoch'; known are 'on_train_begin'"),
+    (lambda: LambdaCallback(on_epoch=print), "unknown hook 'on_epoch'; did you mean 'on_epoch_end'? Known are "),
     (lambda: EarlyStopping(mode="up"), "unknown mode 'up'; known are 'auto', 'min', 'max'"),
     (lambda: EarlyStopping(patience=-1), "patience and min_delta must be at least 0"),
     (lambda: ReduceLROnPlateau(factor=2), "factor must lie between 0 and 1, received 2"),

@@ -1,0 +1,58 @@
+"""Write docs/coming-from.md: the words of other libraries, from the one table that the library itself looks into.
+
+python docs/make_coming_from.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tensorgrad.vocabulary import WORDS, Word
+
+PAGE = Path(__file__).with_name("coming-from.md")
+HEAD = """# Coming from Keras, PyTorch or scikit-learn
+
+*The tables are made from `tensorgrad/vocabulary.py` by `python docs/make_coming_from.py`; a test runs each row.*
+
+What is called the same is not in them. A word with "works" may be used as it is: `Dense(10, activation="ReLU")` is
+`FFL(neurons=10, activation="relu")`, with Keras's order of arguments. Of the others, an error says what to write.
+
+- Data is channels-last, `(N, height, width, channels)`, as in Keras; PyTorch's images are `x.transpose(0, 2, 3, 1)`.
+- The first layer says `input_shape`, without the batch; sizes of the others are found out as they are added.
+- A loss comes after the last layer's activation, `"softmax"` for `"cse"` and `"sigmoid"` for `"bce"`, and is computed
+  from its logits. Labels may be integers or one-hot rows.
+- `fit`, `compile`, `evaluate`, `predict` and `summary` are what they are in Keras; `train` and `compile_model` are the
+  tutorial's names for the first two. `fit` returns the history itself: `history["loss"]`.
+- With tensors alone it is as in PyTorch: `x.backward()`, `optimizer.zero_grad()`, `optimizer.step()`, `no_grad()`.
+- Scikit-learn's estimators, with pipelines and searches, are in `tensorgrad.sklearn`.
+"""
+TITLES = {
+    "layers": "Layers",
+    "activation": "Activations, `activation=`",
+    "loss": "Losses, `loss=`",
+    "opt": "Optimizers, `opt=`",
+    "metrics": "Metrics, `metrics=`",
+    "kind": "Kinds of pooling, `kind=`",
+    "model": "Attributes of a model",
+}
+
+
+def row(word: Word) -> str:
+    """A line of a table."""
+    return f"| `{word.theirs}` | {word.of} | `{word.ours}` | {'works' if word.works else ''} | {word.differs} |"
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [HEAD]
+    for where in dict.fromkeys(word.where for word in WORDS):
+        title = TITLES.get(where, f"Arguments of `{where}`")
+        lines += [f"## {title}", "", "| theirs | of | ours | | what differs |", "| --- | --- | --- | --- | --- |"]
+        lines += [row(word) for word in WORDS if word.where == where]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"{PAGE} has been written")
