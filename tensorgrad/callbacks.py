@@ -8,3 +8,5 @@ from tensorgrad.training.callbacks import LearningRateScheduler as LearningRateS
 from tensorgrad.training.callbacks import ModelCheckpoint as ModelCheckpoint
 from tensorgrad.training.callbacks import ProgressLogger as ProgressLogger
 from tensorgrad.training.callbacks import ReduceLROnPlateau as ReduceLROnPlateau
+from tensorgrad.training.loggers import JSONLLogger as JSONLLogger
+from tensorgrad.training.loggers import TensorBoardLogger as TensorBoardLogger
