@@ -237,7 +237,7 @@ class Layer(Stateful):
                 if isinstance(value, Tensor) and value.is_leaf:
                     value.array = value.array.astype(wanted)
                     wrote(value)
-                elif name in layer.buffers and value is not None:
+                elif name in layer.buffers and value is not None and value.dtype.kind == "f":
                     setattr(layer, name, value.astype(wanted))
 
     @property
@@ -290,6 +290,14 @@ class Layer(Stateful):
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
             parameter.zero_grad()
+
+    # -- several outputs -----------------------------------------------------------------------------------
+
+    outputs: ClassVar[int] = 1  # how many arrays ``separated`` gives
+
+    def separated(self, outputs: Array) -> Any:
+        """What ``predict`` gives of a last layer's outputs, which a layer that has several gives side by side."""
+        return outputs
 
     # -- what it is ----------------------------------------------------------------------------------------
 

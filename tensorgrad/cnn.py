@@ -158,6 +158,11 @@ class CNN(Network):
         if not isinstance(names, Iterable):
             raise TypeError(f"compile_model: metrics must be a sequence of names, received {metrics!r}")
         last = self.layers[-1]
+        if last.outputs > 1:
+            raise ValueError(
+                f"compile_model: {last.title} has {last.outputs} outputs, but a loss needs one; add a layer that makes "
+                "one of them all, such as FFL"
+            )
         activation = last.activation if hasattr(last, "linear") else None
         objective = Objective(loss, tuple(names), activation, self.output_shape[-1], label_smoothing)
         for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):

@@ -244,7 +244,8 @@ class Network(Stateful):
         Returns
         -------
         ndarray, shape=(N, *output_shape)
-            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial.
+            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial. A tuple of
+            arrays if the network was loaded from a file with several outputs.
         """
         given = X if is_indexed(X) else numbers(X, "predict", "X")
         single = bool(self.layers) and getattr(given, "shape", None) == self.input_shape
@@ -261,7 +262,8 @@ class Network(Stateful):
                     if single:
                         layer.out = t.numpy()[0]
                 parts.append(t.array)
-        return np.concatenate(parts)
+        found: Array = self.layers[-1].separated(np.concatenate(parts))
+        return found
 
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples; each has `batch_size` of them, or as many as memory is bounded to."""

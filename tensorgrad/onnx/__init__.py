@@ -9,7 +9,9 @@
 
 from tensorgrad.onnx.export import export as export
 from tensorgrad.onnx.forms import form as form
+from tensorgrad.onnx.graph import Graph as Graph
 from tensorgrad.onnx.graph_writer import GraphWriter as GraphWriter
 from tensorgrad.onnx.graph_writer import Value as Value
+from tensorgrad.onnx.load import load as load
 
-__all__ = ["GraphWriter", "Value", "export", "form"]
+__all__ = ["Graph", "GraphWriter", "Value", "export", "form", "load"]

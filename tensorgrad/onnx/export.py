@@ -10,7 +10,6 @@ import numpy as np
 
 from tensorgrad.atomic_file import replacing
 from tensorgrad.checks import one_of
-from tensorgrad.layers.layer import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.onnx.extra import package
 from tensorgrad.onnx.forms import missing, written
@@ -69,21 +68,19 @@ def export(
 
 def _made(onnx: Any, model: Network, opset: int, layout: str) -> Any:
     """The model as a protobuf, checked, with the shapes of all values inferred."""
-    graph = GraphWriter(opset, model.dtype, title="input", path="input")
+    graph = GraphWriter(opset, model.dtype, title="transposed", path="input")
     last = layout == "NHWC"
-    start = x = graph.input(as_tuple(model.layers[0].input_shape or ()))
+    start = x = Value("input", model.input_shape)
     if last:
         x = graph.channels_first(x)
     for i, layer in enumerate(model.layers):
         with graph.writing(layer.name, str(i), layer.output_shape or ()):
             x = written(layer, x, graph)
-    with graph.writing("output", "output", x.shape):
+    with graph.writing("in our order", "output", x.shape):
         x = graph.channels_last(x) if last else graph.sorted(x)
         if not graph.nodes:
             x = graph.add("Identity", x)
-    for node in graph.nodes:  # whatever wrote it, the result is called "output"
-        node.input[:] = ["output" if name == x.name else name for name in node.input]
-        node.output[:] = ["output" if name == x.name else name for name in node.output]
+    nodes = _without_detours(graph.nodes, x.name)
     kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
     ends = [
         onnx.helper.make_tensor_value_info(name, kind, [BATCH, *_axes(value, last)])
@@ -92,14 +89,41 @@ def _made(onnx: Any, model: Network, opset: int, layout: str) -> Any:
     arrays = [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
     opsets = [onnx.helper.make_opsetid("", opset)]
     made = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, "tensorgrad", ends[:1], ends[1:], arrays),
+        onnx.helper.make_graph(nodes, "tensorgrad", ends[:1], ends[1:], arrays),
         opset_imports=opsets,
         ir_version=onnx.helper.find_min_ir_version_for(opsets),
         producer_name="tensorgrad",
     )
     onnx.helper.set_model_props(made, {"layout": layout} | _properties(model))
-    onnx.checker.check_model(made, full_check=True)
+    try:
+        onnx.checker.check_model(made, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            f"onnx.export: the model has no form in opset {opset}, says the onnx library; try another opset: {error}"
+        ) from error
     return made
+
+
+def _without_detours(nodes: list[Any], result: str) -> list[Any]:
+    """The nodes that the result needs, which is called "output"; a transposition there and back is left out."""
+    names = {result: "output"}
+    orders: dict[str, tuple[str, list[int]]] = {}  # of what a Transpose gives: what it takes, and its order
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        if node.op_type != "Transpose":
+            continue
+        (order,) = (list(attribute.ints) for attribute in node.attribute)
+        source, before = orders.get(node.input[0], ("", []))
+        if [before[i] for i in order if before] == list(range(len(order))) and node.output[0] != result:
+            names[node.output[0]] = source
+        orders[node.output[0]] = node.input[0], order
+    needed, left = {"output"}, []
+    for node in reversed(nodes):
+        node.output[:] = [names.get(name, name) if name == result else name for name in node.output]
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            left.append(node)
+    return left[::-1]
 
 
 def _axes(value: Value, last: bool) -> tuple[int, ...]:
@@ -111,5 +135,4 @@ def _axes(value: Value, last: bool) -> tuple[int, ...]:
 
 def _properties(model: Network) -> dict[str, str]:
     """What else the model knows of itself, as text."""
-    classes = getattr(model, "classes", None)
-    return {} if not classes else {"classes": json.dumps([str(name) for name in classes])}
+    return {"classes": json.dumps(model.classes)} if model.classes else {}

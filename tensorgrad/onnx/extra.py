@@ -12,6 +12,7 @@ def package(what: str) -> Any:
         import onnx.checker
         import onnx.helper
         import onnx.numpy_helper
+        import onnx.shape_inference
     except ImportError:
         raise ImportError(
             f"{what} needs the package onnx, which the extra 'onnx' installs: pip install \".[onnx]\" in a checkout"

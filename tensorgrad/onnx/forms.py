@@ -26,6 +26,8 @@ from tensorgrad.layers import (
     Standardize,
     Upsample,
 )
+from tensorgrad.layers.layer import as_tuple
+from tensorgrad.onnx.graph import Graph
 from tensorgrad.onnx.graph_writer import GraphWriter, Value
 
 Form = Callable[[Any, Value, GraphWriter], Value]
@@ -210,7 +212,7 @@ def _flatten(layer: Flatten, x: Value, graph: GraphWriter) -> Value:
 
 @form(Upsample)
 def _upsample(layer: Upsample, x: Value, graph: GraphWriter) -> Value:
-    scales = graph.constant("scales", np.array([1, 1, *layer.kernel_size], np.float32))
+    scales = graph.constant("scales", np.array([1, 1, *layer.kernel_size], np.float32), exact=True)
     return graph.add(
         "Resize", x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
     )
@@ -275,3 +277,37 @@ def _add(layer: Add, x: Value, graph: GraphWriter) -> Value:
 def _branches(layer: Layer, x: Value, graph: GraphWriter) -> list[Value]:
     """What the layers inside of one give for its input."""
     return [graph.sorted(written_part(inner, x, graph, part)) for part, inner in layer.named_inner_layers()]
+
+
+@form(Graph)
+def _graph(layer: Graph, x: Value, graph: GraphWriter) -> Value:
+    """The nodes as they were, around them what its images need."""
+    if len(layer.results) > 1:
+        raise ValueError(f"onnx.export: {layer.title} has {len(layer.results)} outputs; a file that is written has one")
+    as_in_file = layer.source_axes == tuple(range(len(layer.source_axes)))
+    x = graph.channels_last(x) if as_in_file else x
+    names = {"": "", layer.source: x.name}
+    for node in layer.nodes:
+        for name in node["inputs"]:
+            if name not in names:
+                names[name] = graph.keep(name, layer.array(name), exact=node["op"] in ("Resize", "Upsample"))
+        attributes, inputs = dict(node["attributes"]), list(node["inputs"])
+        if node["op"].startswith("Reduce") and node["op"] != "ReduceSum" and graph.opset < 18 and len(inputs) > 1:
+            attributes["axes"] = [int(axis) for axis in layer.array(inputs.pop())]
+        if node["op"] == "Split" and "outputs" in attributes:
+            count = attributes.pop("outputs")
+            if len(inputs) < 2 and graph.opset >= 18:
+                attributes["num_outputs"] = count
+        if node["op"] == "ConstantOfShape" and "to" in attributes:
+            attributes["value"] = _one(attributes.pop("value"), attributes.pop("to"))
+        made = graph.copy(node["op"], [names[name] for name in inputs], node["outputs"], node["name"], attributes)
+        names |= dict(zip(node["outputs"], made, strict=True))
+    (result,), (axes,) = layer.results, layer.result_axes
+    y = Value(names[result], as_tuple(layer.output_shape or ()))
+    return graph.channels_first(y) if axes == tuple(range(len(axes))) else y
+
+
+def _one(number: Any, kind: int) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor("value", kind, (1,), [number])

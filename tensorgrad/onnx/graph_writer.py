@@ -62,11 +62,7 @@ class GraphWriter:
     shape: tuple[int, ...] = ()
     nodes: list[Any] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
-
-    def input(self, shape: tuple[int, ...]) -> Value:
-        """Name the graph's input, of which one sample has a shape."""
-        return Value(self._unique("input"), shape)
+    _names: set[str] = field(default_factory=lambda: {"input", "output"})  # those that are taken
 
     def add(
         self, op: str, *inputs: Value | str, shape: Shape | None = None, order: Array | None = None, **attributes: Any
@@ -98,16 +94,29 @@ class GraphWriter:
         self.nodes.append(helper.make_node(op, names, [name], name=name, **attributes))
         return Value(name, self.shape if shape is None else as_tuple(shape), order)
 
-    def constant(self, name: str, values: Any) -> str:
-        """Keep an array as ``"path.name"``; floats become the model's. Return its name in the graph."""
+    def constant(self, name: str, values: Any, *, exact: bool = False) -> str:
+        """Keep an array as ``"path.name"``; floats become the model's unless `exact`. Return its name in the graph."""
+        return self.keep(f"{self.path}.{name}", values, exact=exact)
+
+    def keep(self, label: str, values: Any, *, exact: bool = False) -> str:
+        """Keep an array under a name, or under one with a number if another array has it."""
         array = np.asarray(values.array if isinstance(values, Tensor) else values)
-        if array.dtype.kind == "f":
+        if array.dtype.kind == "f" and not exact:
             array = array.astype(self.dtype, copy=False)
-        label = f"{self.path}.{name}"
-        if label in self.arrays and not np.array_equal(self.arrays[label], array):
+        found = self.arrays.get(label)
+        if label in self._names and (found is None or not np.array_equal(found, array)):
             label = self._unique(label)
+        self._names.add(label)
         self.arrays[label] = np.ascontiguousarray(array).reshape(array.shape)
         return label
+
+    def copy(self, op: str, inputs: list[str], outputs: list[str], name: str, attributes: dict[str, Any]) -> list[str]:
+        """Write a node of another graph. Return the names of its outputs here."""
+        from onnx import helper
+
+        made = [self._unique(output) if output else "" for output in outputs]
+        self.nodes.append(helper.make_node(op, inputs, made, name=name or made[0], **attributes))
+        return made
 
     def _unique(self, name: str) -> str:
         """The name, with a number if it is taken."""

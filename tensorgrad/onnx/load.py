@@ -1,0 +1,222 @@
+"""ONNX files as models."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+
+from tensorgrad.checks import one_of
+from tensorgrad.cnn import CNN
+from tensorgrad.layers.layer import Layer, check_shape
+from tensorgrad.onnx.chain import chain
+from tensorgrad.onnx.contents import Contents, Node, read
+from tensorgrad.onnx.export import LAYOUTS
+from tensorgrad.onnx.extra import package
+from tensorgrad.onnx.graph import RESERVED, Graph, attribute
+from tensorgrad.onnx.operators.placed import CHANNELS_LAST
+from tensorgrad.onnx.prepare import Prepared, order_of, prepared
+from tensorgrad.onnx.versions import renewed
+from tensorgrad.saving.errors import ModelFileError, reading
+from tensorgrad.tensor import Array
+
+MAX_SAMPLE = 2**22  # numbers that one sample may have
+MANY = 64  # numbers: an array that has more is kept as an array, even if it is not trained
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    input_shape: tuple[int, ...] | None = None,
+) -> CNN:
+    """Make a model of an ONNX file that PyTorch, Keras or another tool has written.
+
+    Where the file is a chain of layers that are here, the model has them. Otherwise what comes before is one
+    :class:`Graph`, with the file's arrays as parameters under their names. Either can be trained on, frozen, inspected,
+    saved, and exported again; further layers can be added.
+
+    Parameters
+    ----------
+    path : path
+    layout : "NCHW" or "NHWC"
+        What the file's arrays of four axes are. "NCHW": images, channels first; the model takes and gives them channels
+        last, as all models here. "NHWC": what the model takes and gives is as in the file.
+    input_shape : tuple of int, optional
+        Of one sample, as the model takes it, where the file leaves the size of its images open.
+
+    Returns
+    -------
+    CNN
+        Its ``predict`` gives a tuple where the file has several outputs. It has to be compiled before it is trained.
+
+    Raises
+    ------
+    ImportError
+        Without the extra "onnx".
+    OSError
+        If the file cannot be read.
+    tensorgrad.saving.ModelFileError
+        If it is not an ONNX file, or has what is not supported here: unknown operators are listed with their nodes.
+    """
+    package("onnx.load")
+    one_of(layout, LAYOUTS, "onnx.load", "layout")
+    given = None if input_shape is None else check_shape(input_shape, "onnx.load")
+    with reading(path):
+        contents = read(path)
+        renewed(contents)
+        sample = _sample(contents, layout, given)
+        layers = _layers(contents, prepared(contents, sample), sample, layout)
+        model = CNN()
+        for layer in layers:
+            model.add(layer)
+        _name_classes(model, contents.properties.get("classes"))
+    return model
+
+
+def _name_classes(model: CNN, names: str | None) -> None:
+    """Give a model the names of its classes, if the file has as many as the model has outputs."""
+    import json
+
+    with suppress(ValueError, TypeError, RecursionError):
+        if names is not None:
+            model.classes = json.loads(names)
+
+
+def _axes(ndim: int, layout: str) -> tuple[int, ...]:
+    """Which axis of the file stands at each place of an array that the model takes or gives."""
+    return CHANNELS_LAST[4] if ndim == 4 and layout == "NCHW" else tuple(range(ndim))
+
+
+def _sample(contents: Contents, layout: str, given: Any) -> tuple[int, ...]:
+    """The shape of one sample, in the file's order."""
+    sizes: list[int | None] = list(contents.sizes)
+    if given is not None:
+        shape = (given,) if isinstance(given, int) else given
+        if len(shape) != len(sizes) - 1:
+            raise ModelFileError(f"input_shape {given} has {len(shape)} axes, but its samples have {len(sizes) - 1}")
+        axes = _axes(len(sizes), layout)
+        for size, axis in zip(shape, axes[1:], strict=True):
+            if sizes[axis] not in (None, size):
+                raise ModelFileError(f"input_shape {given} does not go with its input, {contents.sizes} as in the file")
+            sizes[axis] = size
+    found = tuple(n for n in sizes[1:] if n is not None)
+    if len(found) < len(sizes) - 1:
+        raise ModelFileError(
+            f"its input {contents.source[:100]!r} leaves the size of samples open, {sizes[1:]} as in the file; give "
+            "input_shape=(height, width, channels)"
+        )
+    if prod(found) > MAX_SAMPLE:
+        raise ModelFileError(f"its samples of shape {found} have more than {MAX_SAMPLE} numbers")
+    return found
+
+
+def _layers(contents: Contents, graph: Prepared, sample: tuple[int, ...], layout: str) -> list[Layer]:
+    """Plain layers for the longest end of the graph that is a chain of them, and one Graph for what comes before."""
+    images = layout == "NCHW"
+    nodes = graph.nodes
+    shapes = graph.shapes | {contents.source: (2, *sample)}
+    outer = tuple(sample[axis - 1] for axis in _axes(len(sample) + 1, layout)[1:])
+    for start in _cuts(nodes, contents, graph):
+        name = contents.source if start == 0 else nodes[start - 1].outputs[0]
+        first = images if start == 0 else True
+        layers = chain(nodes[start:], graph.arrays, shapes, name, first, images)
+        if layers is None:
+            continue
+        if start:
+            axes = CHANNELS_LAST.get(len(shapes[name])) if len(shapes[name]) == 4 else None
+            order = axes or tuple(range(len(shapes[name])))
+            layers.insert(0, _graph(nodes[:start], contents, graph, outer, layout, [name], [order]))
+        else:
+            layers[0].input_shape = outer if len(outer) > 1 else outer[0]
+        return layers
+    results = contents.results
+    orders = [_axes(len(shapes[name]), layout) for name in results]
+    return [_graph(nodes, contents, graph, outer, layout, results, orders)]
+
+
+def _cuts(nodes: list[Node], contents: Contents, graph: Prepared) -> list[int]:
+    """Before which nodes the graph may be cut in two, from the first on: what follows is a chain."""
+    if len(contents.results) > 1 or not nodes or nodes[-1].outputs[0] != contents.results[0]:
+        return []
+    users: dict[str, int] = {}
+    for node in nodes:
+        for name in set(node.inputs):
+            users[name] = users.get(name, 0) + 1
+    start = len(nodes)
+    while start:
+        node = nodes[start - 1]
+        before = nodes[start - 2].outputs[0] if start > 1 else contents.source
+        flowing = {name for name in node.inputs if name and name not in graph.arrays}
+        if flowing != {before} or users[before] != 1 or len([n for n in node.outputs if n in users]) > 1:
+            break
+        start -= 1
+    return list(range(start, len(nodes)))
+
+
+def _graph(
+    nodes: list[Node],
+    contents: Contents,
+    graph: Prepared,
+    sample: tuple[int, ...],
+    layout: str,
+    results: list[str],
+    axes: list[tuple[int, ...]],
+) -> Graph:
+    """One layer of the nodes, with its arrays."""
+    used = {name for node in nodes for name in node.inputs} | set(results)
+    parameters = [name for name in graph.weights if name in used]
+    statistics = [
+        name
+        for name in used & graph.arrays.keys()
+        if name not in parameters and _is_kept(name, nodes, graph.arrays[name])
+    ]
+    names = _fitting([*parameters, *sorted(statistics)])
+    arrays = {names.get(name, name): array for name, array in graph.arrays.items() if name in used}
+    for node in nodes:
+        node.inputs = [names.get(name, name) for name in node.inputs]
+    parameters, statistics = [names[name] for name in parameters], [names[name] for name in sorted(statistics)]
+    orders = {name: order for name in parameters if (order := order_of(name, nodes, arrays[name])) is not None}
+    layer = Graph(
+        nodes=[vars(node) for node in nodes],
+        source=contents.source,
+        results=results,
+        source_axes=_axes(len(sample) + 1, layout),
+        result_axes=axes,
+        parameters=parameters,
+        statistics=statistics,
+        orders=orders,
+        numbers={
+            name: [array.dtype.str, list(array.shape), array.ravel().tolist()]
+            for name, array in arrays.items()
+            if name not in parameters and name not in statistics
+        },
+        sample=sample,
+    )
+    plain = {name: tuple(range(array.ndim)) for name, array in arrays.items()} | orders
+    layer.preset(
+        {name: np.array(arrays[name].transpose(plain[name]), order="C") for name in (*parameters, *statistics)}
+    )
+    layer.input_shape = sample if len(sample) > 1 else sample[0]
+    return layer
+
+
+def _is_kept(name: str, nodes: list[Node], array: Array) -> bool:
+    """Whether an array that is not trained is part of the state: statistics, and what is large."""
+    if array.size > MANY:
+        return True
+    return any(node.op == "BatchNormalization" and name in node.inputs[3:] for node in nodes)
+
+
+def _fitting(names: list[str]) -> dict[str, str]:
+    """Names that the layer can keep arrays under: the file's, if they are not its own."""
+    found: dict[str, str] = {}
+    for name in names:
+        fitting = name.lstrip("_") or "array"
+        while attribute(fitting) in RESERVED or fitting in found.values() or (fitting != name and fitting in names):
+            fitting += "'"
+        found[name] = fitting
+    return found
