@@ -11,6 +11,7 @@ from tensorgrad.data.augment import Augment as Augment
 from tensorgrad.data.batches import batches as batches
 from tensorgrad.data.binary import cifar as cifar
 from tensorgrad.data.binary import npz as npz
+from tensorgrad.data.dataset import Dataset as Dataset
 from tensorgrad.data.errors import DataError as DataError
 from tensorgrad.data.errors import DownloadError as DownloadError
 from tensorgrad.data.idx import read_idx as read_idx

@@ -108,11 +108,11 @@ class batches:  # in small letters as zip and range, which are used in the same 
             part = slice(start, start + self.batch_size)
             batch = [rows[part if order is None else order[part]] for rows in self.rows]
             if self.augment is not None and augment_rng is not None:
-                batch[0] = _augmented(batch[0], self.augment, augment_rng)
+                batch[0] = augmented(batch[0], self.augment, augment_rng)
             yield tuple(batch)
 
 
-def _augmented(x: NDArray[Any], augment: Augmentation, rng: np.random.Generator) -> NDArray[Any]:
+def augmented(x: NDArray[Any], augment: Augmentation, rng: np.random.Generator) -> NDArray[Any]:
     """What an augmentation makes of a batch, or an error if that is not as many samples."""
     found = augment(x, rng)
     if not isinstance(found, np.ndarray) or found.shape[:1] != x.shape[:1]:
