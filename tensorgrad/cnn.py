@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from tensorgrad import saving
 from tensorgrad.checks import is_number, numbers
 from tensorgrad.data.batches import Augmentation
+from tensorgrad.data.dataset import Dataset
 from tensorgrad.data.images import Reader
 from tensorgrad.engine import value
 from tensorgrad.layers import BatchNorm, Layer, Rescale, Standardize
@@ -20,20 +20,25 @@ from tensorgrad.layers.state import StateDifference
 from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name
-from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.rows import Indexed
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback, ProgressLogger
 from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
 from tensorgrad.training.objective import Objective
-from tensorgrad.training.samples import ClassWeight, checked, targets, weights_of
+from tensorgrad.training.samples import ClassWeight, Samples, checked, targets
+from tensorgrad.training.sources import source, sources
+from tensorgrad.training.stream import Stream
 from tensorgrad.vocabulary import called, missing, speaks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tensorgrad.inspection.summary import Summary
+
+Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
 
 
 class CNN(Network):
@@ -193,14 +198,14 @@ class CNN(Network):
     @speaks("train")
     def train(
         self,
-        X: npt.ArrayLike,
-        Y: npt.ArrayLike,
+        X: Data,
+        Y: npt.ArrayLike | None = None,
         epochs: int = 1,
         show_every: int = 1,
         batch_size: int = 32,
         shuffle: bool = True,
         val_split: float = 0.1,
-        val_x: npt.ArrayLike | None = None,
+        val_x: Data | None = None,
         val_y: npt.ArrayLike | None = None,
         verbose: str | int = "auto",
         *,
@@ -209,14 +214,17 @@ class CNN(Network):
         class_weight: ClassWeight | None = None,
         augment: Augmentation | None = None,
         first_epoch: int = 0,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train on samples, epoch by epoch.
 
         Parameters
         ----------
-        X : array_like, shape=(N, *input_shape)
-            Of any float or integer dtype.
-        Y : array_like, shape=(N, *output_shape) or (N,)
+        X : array_like or Indexed, shape=(N, *input_shape); or Dataset, or iterable of batches
+            Numbers of any float or integer dtype. What is indexed by an array of indices (HDF5, Zarr, files, a class of
+            your own) is read batch by batch. Without Y: a :class:`tensorgrad.data.Dataset`, or any iterable of batches
+            ``(x, y)`` or ``(x, y, weights)``, of which nothing is set aside for validation.
+        Y : array_like, shape=(N, *output_shape) or (N,), optional
             One-hot rows or values; or integer labels.
         epochs : int
             How many times to go over all samples.
@@ -230,7 +238,7 @@ class CNN(Network):
             The share of the samples to set aside for validation if there is no `val_x`: chosen at random, the same
             ones in every call for the same samples; or the last ones without `shuffle`.
         val_x, val_y : array_like
-            Samples to validate with.
+            Samples to validate with; as X and Y, `val_x` alone may be a Dataset or an iterable of batches.
         verbose : "auto", 0, 1 or 2
             0 is silent, 1 shows a progress line, 2 plain lines; "auto" is 1 on a terminal and 2 elsewhere.
         callbacks : sequence of Callback
@@ -243,6 +251,9 @@ class CNN(Network):
             Changes each batch of inputs while training, such as :class:`tensorgrad.data.Augment`.
         first_epoch : int
             The number of the first epoch; see :meth:`resume`.
+        steps_per_epoch : int, optional
+            Batches of an epoch, of an iterable; by default an epoch is one pass over it. The next epoch goes on where
+            this one stops.
 
         Returns
         -------
@@ -261,8 +272,8 @@ class CNN(Network):
                 raise ValueError(f"train: {name} must be an int of at least 1, received {count!r}")
         if not is_number(val_split) or not 0 <= val_split < 1:
             raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
-        if (val_x is None) != (val_y is None):
-            raise ValueError("train: val_x and val_y go together; received only one of them")
+        if val_x is None and val_y is not None:
+            raise ValueError("train: val_y goes with val_x; received only val_y")
         if not isinstance(callbacks, Iterable):
             raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
         callbacks = tuple(callbacks)
@@ -270,19 +281,24 @@ class CNN(Network):
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
         logger = ProgressLogger(verbose, int(show_every))
-        samples = checked(self, X, Y, "train")
-        samples = replace(samples, weights=weights_of(samples, sample_weight, class_weight, "train"))
-        total, aside = len(samples), None
-        if val_x is not None:
-            aside = checked(self, val_x, val_y, "train, validation", samples.task)
-        else:
-            samples, aside = samples.split(val_split, self.stream(0, 1) if shuffle else None)
-        logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
-        logger.progress.say(
-            f"Total {total} samples.\n"
-            f"Training samples: {len(samples)} Validation samples: {0 if aside is None else len(aside)}.\n"
-            f"Total {-(-len(samples) // batch_size)} batches, most batch has {batch_size} samples.\n"
+        samples, aside = sources(
+            self,
+            X,
+            Y,
+            val_x=val_x,
+            val_y=val_y,
+            val_split=val_split,
+            choice=self.stream(0, 1),
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            batch_size=int(batch_size),
+            shuffle=shuffle,
+            augment=augment,
+            steps=steps_per_epoch,
+            epochs=int(epochs),
         )
+        logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
+        logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
         loop.run(
             self,
             samples,
@@ -299,7 +315,7 @@ class CNN(Network):
 
     fit = called(train, "fit")
 
-    def resume(self, X: npt.ArrayLike, Y: npt.ArrayLike, epochs: int, **arguments: Any) -> History:
+    def resume(self, X: Data, Y: npt.ArrayLike | None = None, epochs: int = 1, **arguments: Any) -> History:
         """Train on until `epochs` epochs are done in all, counting those that the history has.
 
         After :func:`tensorgrad.load_model` of our own file it goes on as if training had never stopped: the same
@@ -368,15 +384,21 @@ class CNN(Network):
     # -- using it ------------------------------------------------------------------------------------------
 
     @speaks("evaluate")
-    def evaluate(self, X: npt.ArrayLike, Y: npt.ArrayLike, batch_size: int | None = None) -> Evaluation:
+    def evaluate(self, X: Data, Y: npt.ArrayLike | None = None, batch_size: int | None = None) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
         Of a classifier it has the confusion matrix too, and ``str()`` makes a table of each class's figures.
         """
-        samples = checked(self, X, Y, "evaluate")
-        found = measure(self, samples, self.blocks(len(samples), batch_size, "evaluate"))
+        samples = source(self, X, Y, "evaluate", batch_size=batch_size)
+        found = measure(self, samples.blocks(self, batch_size, "evaluate"), samples.task)
         found.classes = self.classes
         return found
+
+    def predict(self, X: npt.ArrayLike | Indexed | Dataset, batch_size: int | None = None) -> Array:
+        """As :meth:`tensorgrad.network.Network.predict`; also of a Dataset, whose labels are left aside."""
+        if not isinstance(X, Dataset):
+            return super().predict(X, batch_size)
+        return np.concatenate([super(CNN, self).predict(x, batch_size) for x, *_ in X.in_order()])
 
     if not TYPE_CHECKING:
 
@@ -475,6 +497,19 @@ class CNN(Network):
             If `strict` and something differs; it lists what. Nothing has changed then.
         """
         return saving.load_weights(self, path, strict)
+
+
+def _described(samples: Samples | Stream, aside: Samples | Stream | None, batch_size: int, own: bool) -> str:
+    """What is printed of the data before the first epoch; the validation's may be its `own`, or set aside."""
+    if isinstance(samples, Stream):
+        return f"Total {len(samples) or 'an unknown number of'} batches.\n"
+    validation = 0 if aside is None else len(aside)
+    kind = "batches" if isinstance(aside, Stream) else "samples"
+    return (
+        f"Total {len(samples) + (0 if own else validation)} samples.\n"
+        f"Training samples: {len(samples)} Validation {kind}: {validation}.\n"
+        f"Total {-(-len(samples) // batch_size)} batches, most batch has {batch_size} samples.\n"
+    )
 
 
 def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:

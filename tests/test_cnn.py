@@ -515,7 +515,7 @@ BAD = [
         "train: val_split must be at least 0 and below 1, received None",
     ),
     (lambda: compiled().backpropagate(0.5), TypeError, "the first of the two that apply_loss gives; received float"),
-    (lambda: compiled().train(GOOD_X, GOOD_Y, val_x=GOOD_X), ValueError, "val_x and val_y go together"),
+    (lambda: compiled().train(GOOD_X, GOOD_Y, val_x=GOOD_X), TypeError, "train, validation: Y is missing"),
     (lambda: compiled().train(GOOD_X, GOOD_Y, verbose=3), ValueError, "train: verbose must be 'auto', 0, 1 or 2"),
     (lambda: compiled().train(GOOD_X, GOOD_Y, callbacks=3), TypeError, "train: callbacks must be a list of Callback"),
     (lambda: compiled().train(GOOD_X, GOOD_Y[:3]), ValueError, "X has 4 samples but Y has 3"),
@@ -547,7 +547,7 @@ BAD = [
         TypeError,
         "train: Y must be numbers, received dtype <U3; map class names to integers first, or convert it with np.array(",
     ),
-    (lambda: compiled().train(GOOD_X, None), TypeError, "train: Y must be an array of numbers, received NoneType"),
+    (lambda: compiled().train(GOOD_X, None), TypeError, "train: Y is missing; give the labels"),
     (
         lambda: compiled().train((x for x in GOOD_X), GOOD_Y),
         TypeError,

@@ -105,6 +105,10 @@ class Dataset:
         """
         return self._with(buffer=0 if buffer is None else whole(buffer, "Dataset.shuffle", "buffer"))
 
+    def in_order(self) -> Self:
+        """Take the samples in the order that they are in."""
+        return self._with(buffer=None)
+
     def batch(self, size: int, drop_last: bool = False) -> Self:
         """Put so many samples into a batch; the last has fewer if they do not come out even, or is left out."""
         size = whole(size, "Dataset.batch", "size")
@@ -130,14 +134,14 @@ class Dataset:
         rng : None, int, SeedSequence or Generator
             What the choice is drawn from; by default it is the same each time.
         """
-        if not is_number(share) or not 0 < share < 1 or not 0 < round(share * len(self)) < len(self):
+        count = int(len(self) * share) if is_number(share) and 0 < share < 1 else 0
+        if not count:
             raise ValueError(
                 f"Dataset.split: share must lie between 0 and 1, and leave a sample on both sides; received {share!r} "
                 f"for {len(self)} samples"
             )
-        order = generator(rng).permutation(len(self))
-        count = round(share * len(self))
-        return self._at(np.sort(order[count:])), self._at(np.sort(order[:count]))
+        kept, aside = np.split(generator(rng).permutation(len(self)), [len(self) - count])
+        return self._at(np.sort(kept)), self._at(np.sort(aside))
 
     def _at(self, places: NDArray[np.intp]) -> Self:
         return self._with(rows=tuple(row.at(places) for row in self._rows))

@@ -11,8 +11,8 @@ from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.metrics import Answers, precision_recall_f1
-from tensorgrad.training.samples import Samples
 from tensorgrad.training.tally import tally
+from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
 
 
@@ -56,25 +56,23 @@ class Evaluation(dict[str, float]):
         return "\n".join(lines)
 
 
-def measure(model: Trainee, samples: Samples, blocks: Iterable[slice]) -> Evaluation:
-    """Evaluate a model on samples that were checked, block by block."""
+def measure(model: Trainee, batches: Iterable[tuple[Array, ...]], task: Task) -> Evaluation:
+    """Evaluate a model on batches of inputs and targets that were checked."""
     objective, dtype = model.objective, model.dtype
-    figures = tally(samples.task, objective.from_logits)
+    figures = tally(task, objective.from_logits)
     loss = counted = 0.0
-    outputs = []
+    outputs, targets = [], []
     with no_grad(), blas.one_thread:
-        for block in blocks:
-            target = samples.y[block]
-            scores = model.forward(
-                Tensor.wrap(samples.x[block].astype(dtype, copy=False)), False, logits=objective.from_logits
-            )
+        for x, target, *_ in batches:
+            scores = model.forward(Tensor.wrap(x.astype(dtype, copy=False)), False, logits=objective.from_logits)
             size = objective.size(target)
             loss += float(objective(scores, Tensor.wrap(target)).array) * size
             counted += size
             figures.add(scores.array, target)
             outputs.append(objective.outputs(scores))
-    answers = Answers(np.concatenate(outputs), samples.y, samples.task)
+            targets.append(target)
+    answers = Answers(np.concatenate(outputs), np.concatenate(targets), task)
     found = Evaluation({"loss": loss / max(1, counted)} | figures.figures())
-    found |= {metric.name: metric.function(answers) for metric in objective.reported(samples.task)}
+    found |= {metric.name: metric.function(answers) for metric in objective.reported(task)}
     found.confusion = answers.confusion
     return found

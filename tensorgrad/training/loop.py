@@ -21,6 +21,7 @@ from tensorgrad.training.evaluation import measure
 from tensorgrad.training.history import History
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.samples import Samples
+from tensorgrad.training.stream import Stream
 from tensorgrad.training.tally import tally
 from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
@@ -32,8 +33,8 @@ class NonFiniteLossError(FloatingPointError):
 
 def run(
     model: Trainee,
-    samples: Samples,
-    validation: Samples | None,
+    samples: Samples | Stream,
+    validation: Samples | Stream | None,
     *,
     first_epoch: int,
     epochs: int,
@@ -44,7 +45,11 @@ def run(
     callbacks: Sequence[Callback],
 ) -> None:
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
-    per_epoch = batches(*samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
+    per_epoch: Stream | batches = (
+        samples
+        if isinstance(samples, Stream)
+        else batches(*samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
+    )
     # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
     callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
     model.stop_training = False
@@ -72,7 +77,7 @@ def run(
                 if interrupted():
                     break
                 if validation is not None:
-                    found = measure(model, validation, model.blocks(len(validation), None, "train"))
+                    found = measure(model, validation.blocks(model, None, "train"), validation.task)
                     figures |= {f"val_{name}": figure for name, figure in found.items()}
                 figures["time"] = time.perf_counter() - since
                 model.history.record(epoch, figures)
@@ -94,7 +99,7 @@ def figure_names(objective: Objective, task: Task, validated: bool) -> list[str]
 
 def _epoch(
     model: Trainee,
-    per_epoch: batches,
+    per_epoch: Stream | batches,
     task: Task,
     epoch: int,
     tell: Callable[..., None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias
@@ -49,6 +49,10 @@ class Samples:
     def rows(self) -> tuple[Rows, ...]:
         """Inputs, targets and, if there are any, weights."""
         return (self.x, Rows(self.y), *([] if self.weights is None else [Rows(self.weights)]))
+
+    def blocks(self, model: Trainee, batch_size: int | None, owner: str) -> Iterator[tuple[Array, Array]]:
+        """Inputs and targets in blocks of `batch_size`, or that fit into memory."""
+        return ((self.x[part], self.y[part]) for part in model.blocks(len(self), batch_size, owner))
 
     def split(self, share: float, rng: np.random.Generator | None) -> tuple[Samples, Samples | None]:
         """Set a share aside: chosen at random, or the last ones without `rng`. None if it is less than one sample."""

@@ -44,13 +44,16 @@ class Progress:
     def batch(self, epoch: int, epochs: int, done: int, batches: int, loss: float) -> None:
         """Rewrite the progress line, if there is one and it is due."""
         now = time.perf_counter()
-        if not self.live or (now < self._due and done < batches):
+        if not self.live or (now < self._due and done != batches):
             return
         self._due = now + INTERVAL
-        filled = 24 * done // batches
-        left = (now - self._since) / done * (batches - done)
-        bar = "=" * filled + "." * (24 - filled)
-        text = f"Epoch {epoch + 1}/{epochs} [{bar}] {done}/{batches}  loss {loss:.4f}  {left:.0f} s left"
+        if batches:
+            filled = 24 * done // batches
+            left = (now - self._since) / done * (batches - done)
+            count = f"[{'=' * filled}{'.' * (24 - filled)}] {done}/{batches}  loss {loss:.4f}  {left:.0f} s left"
+        else:  # nobody knows how many there will be
+            count = f"batch {done}  loss {loss:.4f}"
+        text = f"Epoch {epoch + 1}/{epochs} {count}"
         self.stream.write("\r" + text.ljust(self._width))
         self.stream.flush()
         self._width = len(text)

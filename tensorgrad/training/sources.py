@@ -1,0 +1,95 @@
+"""What a model is trained on, validated with and evaluated on, from what a user gives: arrays or batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.data.batches import Augmentation
+from tensorgrad.data.dataset import Dataset
+from tensorgrad.rows import is_indexed
+from tensorgrad.training.samples import ClassWeight, Samples, checked, weights_of
+from tensorgrad.training.stream import Stream
+from tensorgrad.training.tasks import Task
+from tensorgrad.training.trainee import Trainee
+
+
+def source(
+    model: Trainee, X: Any, Y: Any, owner: str, *, task: Task | None = None, batch_size: int | None = None
+) -> Samples | Stream:
+    """Samples to evaluate on, checked: X and Y, or without Y a Dataset or an iterable of batches in the place of X."""
+    if Y is not None:
+        return checked(model, X, Y, owner, task)
+    if isinstance(X, Dataset):
+        return Stream(model, _batched(X, batch_size or 256), owner, task=task)
+    return Stream(model, _batches(X, owner), owner, task=task)
+
+
+def sources(
+    model: Trainee,
+    X: Any,
+    Y: Any,
+    *,
+    val_x: Any,
+    val_y: Any,
+    val_split: float,
+    choice: np.random.Generator,
+    sample_weight: Any,
+    class_weight: ClassWeight | None,
+    batch_size: int,
+    shuffle: bool,
+    augment: Augmentation | None,
+    steps: int | None,
+    epochs: int,
+) -> tuple[Samples | Stream, Samples | Stream | None]:
+    """What to train on and what to validate with; the arguments are those of ``train``.
+
+    A share of arrays or of a data set is set aside, as drawn from `choice`, or the last samples without `shuffle`.
+    """
+    training: Samples | Stream
+    if Y is None:
+        if sample_weight is not None:
+            raise ValueError("train: sample_weight goes with X and Y; give batches (x, y, weights) instead")
+        options: dict[str, Any] = {"class_weight": class_weight, "augment": augment, "rng": model.rng, "steps": steps}
+        if isinstance(X, Dataset):
+            data, aside = _batched(X, batch_size), None
+            if val_x is None and int(len(data) * val_split):
+                data, aside = data.split(val_split, choice)
+            ordered = data.shuffle() if shuffle and not data.is_shuffled else data
+            first = next(iter(data.take(data.batch_size or batch_size).in_order()))
+            training = Stream(model, ordered.epochs(model.rng), "train", first=first, **options)
+            val_x = val_x if aside is None else aside.in_order()
+        else:
+            training = Stream(model, _batches(X, "train"), "train", **options)
+            if training.once and steps is None and epochs > 1:
+                raise ValueError(
+                    f"train: an iterator can be gone over once, received epochs={epochs}; give steps_per_epoch, or "
+                    "what can be iterated over again"
+                )
+    else:
+        if steps is not None:
+            raise ValueError("train: steps_per_epoch goes with an iterable of batches; X and Y go with batch_size")
+        training = checked(model, X, Y, "train")
+        training = replace(training, weights=weights_of(training, sample_weight, class_weight, "train"))
+        if val_x is None:
+            return training.split(val_split, choice if shuffle else None)
+    if val_x is None:
+        return training, None
+    return training, source(model, val_x, val_y, "train, validation", task=training.task, batch_size=batch_size)
+
+
+def _batched(data: Dataset, batch_size: int) -> Dataset:
+    return data if data.batch_size else data.batch(batch_size)
+
+
+def _batches(given: Any, owner: str) -> Iterable[Any]:
+    """An iterable of batches, or an error if it is something else that came without Y."""
+    if isinstance(given, np.ndarray) or is_indexed(given) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{owner}: Y is missing; give the labels, or batches (x, y) as an iterable or a tensorgrad.data.Dataset; "
+            f"received {type(given).__name__} alone"
+        )
+    return given
