@@ -8,7 +8,7 @@ written to; loops in Python go over the taps of a kernel and the tiles of a batc
 - ``convolution``: the three maps, tile by tile, by the lowering that was planned
 - ``pixels``, ``strips``, ``winograd``, ``depthwise``, ``full``: the lowerings; ``lowering``: what they share
 - ``matrix``: products of matrices; ``channels``: numbers for each channel
-- ``pooling``, ``elementwise``: passes over images
+- ``pooling``, ``elementwise``: passes over images; ``classes``: cross-entropy
 - ``memory``: arrays from memory that is used again; ``threads``: slices of a batch on all cores;
   ``blas``: the library behind NumPy's matrix products
 """

@@ -57,6 +57,7 @@ from tensorgrad.ops.linalg import affine as affine
 from tensorgrad.ops.linalg import einsum as einsum
 from tensorgrad.ops.linalg import matmul as matmul
 from tensorgrad.ops.loss import softmax_cross_entropy as softmax_cross_entropy
+from tensorgrad.ops.loss import softmax_cross_entropy_logits as softmax_cross_entropy_logits
 from tensorgrad.ops.reduction import cumsum as cumsum
 from tensorgrad.ops.reduction import largest as largest
 from tensorgrad.ops.reduction import norm as norm

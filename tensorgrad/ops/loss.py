@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import classes
 from tensorgrad.ops.activation import log_softmax, softmax
 from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.reduction import total
@@ -16,17 +17,13 @@ from tensorgrad.ops.shaping import reshape
 @primitive
 def softmax_cross_entropy(logits: Any, target: Any) -> Any:
     """-sum(target log softmax(logits)) over the last axis"""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    surprise = np.where(target == 0, 0, log_sum - shifted)  # infinite where a class is masked: 0 times that is 0
-    return (target * surprise).sum(axis=-1)
+    return classes.cross_entropy(logits, target)
 
 
-def _excess(g: Any, _y: Any, logits: Any, target: Any) -> Any:
-    """What softmax says beyond what the target has: softmax(logits) sum(target) - target."""
-    last = _last(logits)
-    weight = total(target, axis=last, keepdims=True)
-    return _column(g) * (softmax(logits, axis=last) * weight - target)
+@primitive
+def softmax_cross_entropy_logits(g: Any, logits: Any, target: Any) -> Any:
+    """the transpose of softmax_cross_entropy's derivative in logits: g (softmax(logits) sum(target) - target)"""
+    return classes.cross_entropy_logits(g, logits, target)
 
 
 def _last(x: Any) -> tuple[int]:
@@ -38,7 +35,7 @@ def _column(g: Any) -> Any:
 
 
 softmax_cross_entropy.rules(
-    _excess,
+    lambda g, _y, logits, target: softmax_cross_entropy_logits(g, logits, target),
     lambda g, _y, logits, _target: -_column(g) * log_softmax(logits, axis=_last(logits)),
 )
 softmax_cross_entropy.stands_for(
@@ -52,3 +49,25 @@ softmax_cross_entropy.stands_for(
 def _finite(log: Any) -> Any:
     """The logarithm, and 0 where a class is masked."""
     return where(np.isneginf(value(log)), 0.0, log)
+
+
+def _by_logits(h: Any, _y: Any, g: Any, logits: Any, target: Any) -> Any:
+    """Softmax's own derivative, of h g sum(target)."""
+    last = _last(logits)
+    p, v = softmax(logits, axis=last), h * _column(g) * total(target, axis=last, keepdims=True)
+    return p * (v - total(v * p, axis=last, keepdims=True))
+
+
+softmax_cross_entropy_logits.rules(
+    lambda h, _y, g, logits, target: total(
+        h * softmax_cross_entropy_logits(_ones(g), logits, target), axis=_last(logits), keepdims=False
+    ),
+    _by_logits,
+    lambda h, _y, g, logits, _target: (
+        _column(g) * (total(h * softmax(logits, axis=_last(logits)), axis=_last(logits), keepdims=True) - h)
+    ),
+)
+
+
+def _ones(g: Any) -> Any:
+    return np.ones(value(g).shape, value(g).dtype)

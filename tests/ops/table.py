@@ -311,6 +311,12 @@ def logits_and_targets(draw_: st.DrawFn, side: int) -> Case:
 
 
 @st.composite
+def logits_and_targets_with_gradients(draw_: st.DrawFn, side: int) -> Case:
+    (logits, target), _ = draw_(logits_and_targets(side))
+    return (draw_(draw.arrays(logits.shape[:-1])), logits, target), {}
+
+
+@st.composite
 def chosen(draw_: st.DrawFn, side: int) -> Case:
     shapes = draw_(draw.broadcastable_shapes(3, min_side=side))
     condition = draw_(draw.arrays(shapes[0])) > 0
@@ -449,6 +455,10 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     return -(target * np.log(softmax(logits, -1))).sum(-1)
 
 
+def cross_entropy_logits(g: Any, logits: Any, target: Any) -> Any:
+    return g[..., None] * (softmax(logits, -1) * target.sum(-1, keepdims=True) - target)
+
+
 def strided(x: Any) -> Any:
     """The same values, in memory that is neither contiguous nor in order."""
     wide = np.full(tuple(2 * n for n in x.shape[::-1]), np.asarray(77, x.dtype))
@@ -506,6 +516,7 @@ ROWS = [
     Row(ops.softmax, reducing(keepdims=False, least=1), softmax),
     Row(ops.log_softmax, reducing(keepdims=False, least=1), lambda x, axis: np.log(softmax(x, axis))),
     Row(ops.softmax_cross_entropy, logits_and_targets, cross_entropy),
+    Row(ops.softmax_cross_entropy_logits, logits_and_targets_with_gradients, cross_entropy_logits),
     Row(ops.total, reducing(), np.sum),
     Row(ops.product, with_zeros, np.prod),
     Row(ops.largest, reducing(make=draw.distinct, empty=False), np.max),

@@ -1,0 +1,67 @@
+"""Cross-entropy over the classes in the last axis, and its gradient by the logits: tiles of rows, one row per sample.
+
+NumPy reduces a short last axis slowly, a call of its inner loop for each row. So sums over classes are products with
+ones, and the largest of few classes is looked for column by column: 32,768 rows of 4 classes take 0.06 and 0.11 ms so,
+and 0.7 and 1.5 along the rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tensorgrad.kernels.memory import Array, empty
+from tensorgrad.kernels.threads import over_first_axis
+
+FEW = 32  # classes, up to which the largest is looked for column by column
+
+
+def cross_entropy(logits: Array, target: Array) -> Array:
+    """``-sum(target log softmax(logits))`` over the last axis: ``(..., C)`` to ``(...)``."""
+    z, t = _rows(logits), _rows(target)
+    out = empty(z.shape[:1], np.result_type(z, t))
+
+    def tile(some: slice) -> None:
+        shifted, wanted = _shifted(z[some]), t[some]
+        logarithms = np.log(_sums(np.exp(shifted, out=empty(shifted.shape, shifted.dtype))))
+        surprise = logarithms * _sums(wanted) - np.einsum("ij,ij->i", wanted, shifted)
+        if not np.isfinite(surprise).all():  # a masked class, of logit -inf: 0 times its surprise is 0
+            surprise = (wanted * np.where(wanted == 0, 0, logarithms[:, None] - shifted)).sum(axis=-1)
+        out[some] = surprise
+
+    over_first_axis(tile, z, passes=20)
+    return out.reshape(logits.shape[:-1])
+
+
+def cross_entropy_logits(g: Array, logits: Array, target: Array) -> Array:
+    """``g (softmax(logits) sum(target) - target)``: the gradient of cross_entropy by the logits, ``(..., C)``."""
+    z, t, outer = _rows(logits), _rows(target), g.reshape(-1)
+    out = empty(z.shape, np.result_type(z, t, outer))
+
+    def tile(some: slice) -> None:
+        part, wanted, scale = out[some], t[some], outer[some]
+        np.exp(_shifted(z[some]), out=part)
+        part *= (scale * _sums(wanted) / _sums(part))[:, None]
+        part -= np.multiply(wanted, scale[:, None], out=empty(part.shape, part.dtype))
+
+    over_first_axis(tile, z, passes=20)
+    return out.reshape(logits.shape)
+
+
+def _rows(x: Array) -> Array:
+    return x.reshape(-1, x.shape[-1])
+
+
+def _shifted(z: Array) -> Array:
+    """Rows less the largest of each, so that their exponentials do not overflow."""
+    if z.shape[-1] <= FEW:
+        largest: Array = np.maximum.reduce(np.ascontiguousarray(z.T), axis=0)[:, None]
+    else:
+        largest = z.max(axis=-1, keepdims=True)
+    shifted = empty(z.shape, z.dtype)
+    np.subtract(z, largest, out=shifted)
+    return shifted
+
+
+def _sums(rows: Array) -> Array:
+    sums: Array = rows @ np.ones(rows.shape[-1], rows.dtype)
+    return sums
