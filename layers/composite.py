@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 
+from tensorgrad import functional
 from tensorgrad.layers.layer import Layer, Shape, as_tuple
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Tensor
@@ -48,7 +49,43 @@ class Sequential(Layer):
         return field
 
 
-class Add(Layer):
+class Branches(Layer):
+    """Layers side by side that get the same input; a subclass says how what they give is joined.
+
+    Parameters
+    ----------
+    branches : sequence of Layer, or of sequences of layers
+        Each gets the same input. An empty sequence passes it on.
+    """
+
+    def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
+        self.branches: list[Layer] = [
+            branch if isinstance(branch, Layer) else Sequential(branch) for branch in branches
+        ]
+        if not self.branches:
+            raise ValueError(f"{type(self).__name__}: expected at least one branch, received none")
+        self.rank = next((branch.rank for branch in self.branches if branch.rank is not None), None)
+        self.input_shape = next((b.input_shape for b in self.branches if b.input_shape is not None), None)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The shape of what is joined; each branch is wired to the input."""
+        for branch in self.branches:
+            branch.wire(input_shape, branch.rng)
+        return self.joined_shape([as_tuple(branch.output_shape or ()) for branch in self.branches])
+
+    def joined_shape(self, shapes: list[tuple[int, ...]]) -> Shape:
+        """The shape of what is joined of the branches' outputs, or a ValueError if they do not go together."""
+        raise NotImplementedError
+
+    def see(self, field: Field) -> Field:
+        """The union of the branches' fields."""
+        first, *others = (branch.see(field) for branch in self.branches)
+        for other in others:
+            first = first.union(other)
+        return first
+
+
+class Add(Branches):
     """Branches side by side, and the sum of what they give.
 
     Parameters
@@ -60,23 +97,11 @@ class Add(Layer):
 
     joined_by = "+"
 
-    def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
-        self.branches: list[Layer] = [
-            branch if isinstance(branch, Layer) else Sequential(branch) for branch in branches
-        ]
-        if not self.branches:
-            raise ValueError("Add: expected at least one branch, received none")
-        self.rank = next((branch.rank for branch in self.branches if branch.rank is not None), None)
-        self.input_shape = next((b.input_shape for b in self.branches if b.input_shape is not None), None)
-
-    def infer_shape(self, input_shape: Shape) -> Shape:
+    def joined_shape(self, shapes: list[tuple[int, ...]]) -> Shape:
         """The shape that all branches give."""
-        for branch in self.branches:
-            branch.wire(input_shape, branch.rng)
-        shapes = [as_tuple(branch.output_shape or ()) for branch in self.branches]
         if len(set(shapes)) > 1:
             raise ValueError(f"{self.title}: all branches must give the same shape; they give {shapes}")
-        return self.branches[0].output_shape or input_shape
+        return _shape(shapes[0])
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply each branch, and add."""
@@ -85,9 +110,32 @@ class Add(Layer):
             first = first + other
         return first
 
-    def see(self, field: Field) -> Field:
-        """The union of the branches' fields."""
-        first, *others = (branch.see(field) for branch in self.branches)
-        for other in others:
-            first = first.union(other)
-        return first
+
+class Concatenate(Branches):
+    """Branches side by side, and what they give one after the other along the last axis, the channels.
+
+    Parameters
+    ----------
+    branches : sequence of Layer, or of sequences of layers
+        Each gets the same input. An empty one passes it on: ``Concatenate([[Conv2d(...)], []])`` adds
+        channels to those that are there (Huang et al. 2017).
+    """
+
+    joined_by = "concat"
+
+    def joined_shape(self, shapes: list[tuple[int, ...]]) -> Shape:
+        """The branches' shape, with the sum of their channels."""
+        if len({shape[:-1] for shape in shapes}) > 1:
+            raise ValueError(
+                f"{self.title}: branches must give the same shape but for the last axis; they give {shapes}"
+            )
+        return _shape((*shapes[0][:-1], sum(shape[-1] for shape in shapes)))
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Apply each branch, and concatenate."""
+        return functional.concatenate([branch.forward(x, training) for branch in self.branches], axis=-1)
+
+
+def _shape(items: tuple[int, ...]) -> Shape:
+    """A sample's shape, an int where it is flat."""
+    return items[0] if len(items) == 1 else items

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import warnings
+from typing import Any
 
 from tensorgrad import functional
 from tensorgrad.checks import pair, whole
-from tensorgrad.kernels.lowering import around, output_sizes
-from tensorgrad.layers.layer import Shape, as_tuple, by, check_shape, image_shape, phrase
+from tensorgrad.functional.padding import explicit, frame
+from tensorgrad.functional.windows import convolve
+from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
+from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
+from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
-
-Size = int | tuple[int, int]
-Padding = Literal["zero", "same"] | Size | None
 
 
 class Conv2d(Weighted):
@@ -33,9 +34,11 @@ class Conv2d(Weighted):
         A name from ``tensorgrad.functional.ACTIVATIONS``.
     stride : int or pair
         Pixels from one window to the next.
-    padding : "zero", "same", None, int or pair
-        "zero" frames the image with one pixel of zeros, "same" with one pixel that repeats the edge: the text's
-        meaning of both. None does not frame it; an int or a pair (rows, columns) is that many pixels of zeros.
+    padding : "zero", "same", "valid", "keep", None, int, pair or ((top, bottom), (left, right))
+        "zero" frames the image with one pixel of zeros, "same" with one pixel that repeats the edge: the tutorial's
+        meaning of both. "keep" is as many zeros as give ``ceil(size / stride)`` pixels for kernels of every size, with
+        one more at the bottom and right where the number is odd: Keras's and PyTorch's "same". "valid" or None is no
+        frame, and numbers are that many pixels of zeros.
     kernel : array_like, shape=(KH, KW, channels / groups, filters), optional
         The weights to start with, instead of random ones.
     bias : array_like, shape=(filters,), optional
@@ -45,9 +48,15 @@ class Conv2d(Weighted):
     groups : int
         Cut channels and filters into that many groups, each convolved on its own.
 
+    Attributes
+    ----------
+    frame : ((top, bottom), (left, right))
+        The padding in pixels, once the layer knows its input.
+
     Notes
     -----
-    The output has ``floor((w - f + 2 p) / s) + 1`` pixels along each axis (f is ``dilation (f - 1) + 1`` if dilated).
+    The output has ``floor((w - f + p) / s) + 1`` pixels along each axis, where p is the padding of both sides together
+    (f is ``dilation (f - 1) + 1`` if dilated).
     """
 
     rank = 3
@@ -76,9 +85,15 @@ class Conv2d(Weighted):
         self.stride = pair(stride, "Conv2d", "stride", 1)
         self.dilation = pair(dilation, "Conv2d", "dilation", 1)
         self.padding = padding
-        self._frame = frame(padding, "Conv2d")
+        self.frame: Frame = explicit(in_pixels(padding, "Conv2d"), "Conv2d") or NO_FRAME
         if input_shape is not None:
-            self.input_shape = check_shape(input_shape, "Conv2d")
+            if isinstance(input_shape, int):
+                size = filters if filters > 1 else 3
+                raise ValueError(
+                    f"Conv2d: input_shape comes first and is (height, width, channels), received {input_shape}; for "
+                    f"{input_shape} filters write Conv2d(filters={input_shape}, kernel_size={size})"
+                )
+            self.input_shape = check_image_shape(input_shape, "Conv2d")
             self.output_shape = self.infer_shape(self.input_shape)
 
     def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
@@ -90,27 +105,40 @@ class Conv2d(Weighted):
         height, width, channels = image_shape(input_shape, self.title)
         if channels % self.groups:
             raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
-        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, around(self._frame), self.dilation)
-        tall, wide = (d * (size - 1) + 1 for size, d in zip(self.kernel_size, self.dilation, strict=True))
-        check_fit(self.title, (tall, wide), (height, width), (rows, columns))
+        image = height, width
+        self.frame = frame(
+            in_pixels(self.padding, self.title), self.title, image, self.kernel_size, self.stride, self.dilation
+        )
+        rows, columns = output_sizes(image, self.kernel_size, self.stride, self.frame, self.dilation)
+        reach = tuple(d * (size - 1) + 1 for size, d in zip(self.kernel_size, self.dilation, strict=True))
+        check_fit(self.title, (reach[0], reach[1]), image, (rows, columns))
+        if self.padding == "same" and self.output_shape is None and self._weights is None:  # a new layer
+            self._warn_of_another_size(image, (rows, columns))
         return rows, columns, self.filters
+
+    def _warn_of_another_size(self, image: tuple[int, int], output: tuple[int, int]) -> None:
+        kept = -(-image[0] // self.stride[0]), -(-image[1] // self.stride[1])
+        if output != kept:
+            warnings.warn(
+                f"{self.title}: padding='same' is the tutorial's, one pixel whatever the kernel: kernels of "
+                f"{by(self.kernel_size)} make {by(output)} pixels of {by(image)}; for {by(kept)} use padding='keep'",
+                stacklevel=4,
+            )
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """Convolve, add the biases, and apply the activation."""
-        padding = self._frame
-        if self.padding == "same":
+        repeats = self.padding == "same"
+        if repeats:
             x = functional.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-            padding = (0, 0)
-        return functional.conv2d(
-            x,
-            self._weights,
-            self._biases,
-            stride=self.stride,
-            padding=padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            activation=activation,
-        )
+        geometry: dict[str, Any] = {
+            "stride": self.stride,
+            "padding": NO_FRAME if repeats else self.frame,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
+        if not repeats and self.was_checked_for(x):
+            return convolve(x, self._weights, self._biases, activation=activation, **geometry)
+        return functional.conv2d(x, self._weights, self._biases, activation=activation, **geometry)
 
     def describe(self) -> str:
         """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""
@@ -119,50 +147,9 @@ class Conv2d(Weighted):
 
     def see(self, field: Field) -> Field:
         """What the windows see: pixel i looks at the pixels ``i s + a d - p``, for a from 0 to the kernel's size."""
-        return windows_see(field, self.kernel_size, self.stride, self._frame, self.dilation, self.padding == "same")
+        return windows_see(field, self.kernel_size, self.stride, self.frame, self.dilation, self.padding == "same")
 
     def extents(self) -> tuple[int, ...]:
         """The numbers of the output and of the padded input, and the window's geometry."""
         geometry = (*self.kernel_size, *self.stride, *self.dilation)
-        return (*super().extents(), padded_extent(self.input_shape, self._frame), *geometry)
-
-
-def frame(padding: Padding, owner: str) -> tuple[int, int]:
-    """How many pixels a padding puts on both sides: (rows, columns)."""
-    if padding is None:
-        return 0, 0
-    if isinstance(padding, str):
-        if padding not in ("zero", "same"):
-            raise ValueError(f"{owner}: unknown padding {padding!r}; known are 'zero', 'same', None, an int or a pair")
-        return 1, 1
-    return pair(padding, owner, "padding", 0)
-
-
-def windows_see(
-    field: Field,
-    size: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int] = (1, 1),
-    repeat_edge: bool = False,
-) -> Field:
-    """What sliding windows see, given what the pixels see that they slide over."""
-    axes = zip((field.rows, field.columns), size, stride, padding, dilation, strict=True)
-    return Field(*(span.windows(n, s, (p, p), d, repeat_edge) for span, n, s, p, d in axes))
-
-
-def padded_extent(shape: Shape | None, padding: tuple[int, int]) -> int:
-    """How many numbers a padded image has; of a layer that does not know its image, the padding's larger side."""
-    image = as_tuple(shape or 1)
-    if len(image) != 3:
-        return max(padding)
-    return (image[0] + 2 * padding[0]) * (image[1] + 2 * padding[1]) * image[2]
-
-
-def check_fit(title: str, size: tuple[int, int], image: tuple[int, int], output: tuple[int, int]) -> None:
-    """Raise unless at least one window fits."""
-    if min(output) < 1:
-        raise ValueError(
-            f"{title}: a {size[0]}x{size[1]} window does not fit the {image[0]}x{image[1]} input that it receives; "
-            "use a smaller kernel or stride, more padding, or fewer layers before it that shrink the image"
-        )
+        return (*super().extents(), padded_extent(self.input_shape, self.frame), *geometry)

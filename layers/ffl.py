@@ -66,6 +66,12 @@ class FFL(Weighted):
             raise ValueError(
                 f"{self.title}: expected flat samples, received samples of shape {input_shape}; add Flatten() before it"
             )
+        if self.input_shape is not None and as_tuple(input_shape) != as_tuple(self.input_shape):
+            raise ValueError(
+                f"{self.title}: it was made for input_shape={self.input_shape}, but receives samples of {input_shape} "
+                f"numbers; leave input_shape out or, if {self.input_shape} neurons were meant, write "
+                f"FFL(neurons={self.input_shape})"
+            )
         return self.neurons
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:

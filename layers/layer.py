@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from math import prod
@@ -182,7 +183,7 @@ class Layer(Stateful):
                 + channels_hint(t.shape, shape)
             )
         if self.rank is None:
-            return t.ndim == 4  # images; anything else is taken for one sample
+            return t.ndim in (2, 4)  # of numbers in a row, or of images; anything else is taken for one sample
         if t.ndim not in (self.rank, self.rank + 1):
             raise ValueError(
                 f"{self.title}: expected one sample of {self.rank} axes, or a batch of them; received shape {t.shape}"
@@ -419,11 +420,30 @@ def check_shape(shape: Any, owner: str) -> Shape:
     return int(items[0]) if isinstance(shape, int | np.integer) else tuple(int(n) for n in items)
 
 
+def check_image_shape(shape: Any, owner: str) -> Shape:
+    """The shape of one image as given by a user; a warning if its channels seem to come first."""
+    checked = check_shape(shape, owner)
+    items = as_tuple(checked)
+    if len(items) == 3 and items[0] in (1, 3) and items[1] == items[2] > items[0]:
+        warnings.warn(
+            f"{owner}: input_shape={items} means {items[0]} x {items[1]} pixels of {items[2]} channels, as channels "
+            f"come last; for images of {items[1]} x {items[2]} pixels write {(*items[1:], items[0])}, and use "
+            "x.transpose(0, 2, 3, 1) on the data",
+            stacklevel=3,
+        )
+    return checked
+
+
 def image_shape(shape: Shape, owner: str) -> tuple[int, int, int]:
     """The shape of one image, or a ValueError that says what a layer of images needs."""
     items = as_tuple(shape)
     if len(items) != 3:
-        raise ValueError(f"{owner}: expected images (height, width, channels), received samples of shape {items}")
+        remedy = ""
+        if len(items) == 1:
+            remedy = "; put it before Flatten(), or Reshape((height, width, channels)) before it"
+        raise ValueError(
+            f"{owner}: expected images (height, width, channels), received samples of shape {items}{remedy}"
+        )
     return items[0], items[1], items[2]
 
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tensorgrad import functional
 from tensorgrad.checks import one_of, pair
-from tensorgrad.kernels.lowering import around, output_sizes
-from tensorgrad.layers.conv2d import Padding, Size, check_fit, frame, padded_extent, windows_see
+from tensorgrad.functional.padding import explicit
+from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
+from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
+from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
 from tensorgrad.layers.layer import Layer, Shape, by, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Tensor
-
-_GLOBAL = {"max": functional.global_max_pool2d, "average": functional.global_avg_pool2d}
-_POOLS: dict[str, Callable[..., Tensor]] = {
-    "max": functional.max_pool2d,
-    "min": functional.min_pool2d,
-    "average": functional.avg_pool2d,
-}
 
 
 class Pool2d(Layer):
@@ -30,37 +22,57 @@ class Pool2d(Layer):
     stride : int or pair, optional
         Pixels from one window to the next; by default the window's size. Windows may overlap, and rows and
         columns that fill no window are dropped.
-    kind : "max", "min" or "average"
-    padding : None, "zero", "same", int or pair
-        Pixels around the image, at most half of the window: None for none, either name for one, as in the text, or a
-        number. They never win a max or min, and an average does not count them.
+    kind : "max", "min", "average" or another name from ``tensorgrad.functional.POOLINGS``
+    padding : None, "valid", "zero", "same", "keep", int, pair or ((top, bottom), (left, right))
+        Pixels around the image, fewer than the window has: None or "valid" for none, the tutorial's "zero" and "same"
+        for one, "keep" for as many as give ``ceil(size / stride)`` pixels, or numbers. They never win a max or min,
+        and an average does not count them.
+    ceil_mode : bool
+        Whether to add a last window for rows and columns that would be dropped, as PyTorch has it.
+
+    Attributes
+    ----------
+    frame : ((top, bottom), (left, right))
+        The padding in pixels, once the layer knows its input; with what ``ceil_mode`` adds.
     """
 
     rank = 3
     family = "resampling"
 
     def __init__(
-        self, kernel_size: Size = (2, 2), stride: Size | None = None, kind: str = "max", padding: Padding = None
+        self,
+        kernel_size: Size = (2, 2),
+        stride: Size | None = None,
+        kind: str = "max",
+        padding: Padding = None,
+        ceil_mode: bool = False,
     ) -> None:
-        one_of(kind, _POOLS, "Pool2d", "kind")
+        one_of(kind, POOLINGS, "Pool2d", "kind")
         self.kind = kind
         self.kernel_size = pair(kernel_size, "Pool2d", "kernel_size", 1)
         self.stride = self.kernel_size if stride is None else pair(stride, "Pool2d", "stride", 1)
         self.padding = padding
-        self._frame = frame(padding, "Pool2d")
-        if any(2 * p > k for p, k in zip(self._frame, self.kernel_size, strict=True)):
-            raise ValueError(f"Pool2d: padding {self._frame} must be at most half of the window {self.kernel_size}")
+        self.ceil_mode = bool(ceil_mode)
+        given = explicit(in_pixels(padding, "Pool2d"), "Pool2d")
+        self.frame: Frame = NO_FRAME
+        if given is not None:
+            self.frame = pooling_frame(given, "Pool2d", self.kernel_size, self.kernel_size, self.stride, False)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(OH, OW, channels)``; samples must be images that hold at least one window."""
         height, width, channels = image_shape(input_shape, self.title)
-        rows, columns = output_sizes((height, width), self.kernel_size, self.stride, around(self._frame), (1, 1))
-        check_fit(self.title, self.kernel_size, (height, width), (rows, columns))
+        padding, image = in_pixels(self.padding, self.title), (height, width)
+        self.frame = pooling_frame(padding, self.title, image, self.kernel_size, self.stride, self.ceil_mode)
+        rows, columns = output_sizes(image, self.kernel_size, self.stride, self.frame, (1, 1))
+        check_fit(self.title, self.kernel_size, image, (rows, columns))
         return rows, columns, channels
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Pool each window."""
-        return _POOLS[self.kind](x, self.kernel_size, self.stride, self._frame)
+        if x.array.shape[1:] == self.input_shape:
+            return POOLINGS[self.kind].windows(x, size=self.kernel_size, stride=self.stride, padding=self.frame)
+        padding = in_pixels(self.padding, self.title)
+        return pool2d(self.kind, x, self.kernel_size, self.stride, padding, self.ceil_mode)
 
     def describe(self) -> str:
         """Such as ``"max of 3 x 3, stride 2 x 2"``; the stride is left out where windows neither overlap nor gap."""
@@ -69,12 +81,12 @@ class Pool2d(Layer):
 
     def see(self, field: Field) -> Field:
         """What the windows see."""
-        return windows_see(field, self.kernel_size, self.stride, self._frame)
+        return windows_see(field, self.kernel_size, self.stride, self.frame)
 
     def extents(self) -> tuple[int, ...]:
         """The numbers of the output and of the padded input, and the window's geometry."""
         geometry = (*self.kernel_size, *self.stride)
-        return (*super().extents(), padded_extent(self.input_shape, self._frame), *geometry)
+        return (*super().extents(), padded_extent(self.input_shape, self.frame), *geometry)
 
 
 class GlobalPool(Layer):
@@ -82,14 +94,14 @@ class GlobalPool(Layer):
 
     Parameters
     ----------
-    kind : "average" or "max"
+    kind : "average", "max" or another name from ``tensorgrad.functional.POOLINGS`` whose record has a ``whole``
     """
 
     rank = 3
     family = "resampling"
 
     def __init__(self, kind: str = "average") -> None:
-        one_of(kind, _GLOBAL, "GlobalPool", "kind")
+        one_of(kind, [name for name, pooling in POOLINGS.items() if pooling.whole], "GlobalPool", "kind")
         self.kind = kind
 
     def infer_shape(self, input_shape: Shape) -> Shape:
@@ -98,7 +110,10 @@ class GlobalPool(Layer):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Pool each channel."""
-        return _GLOBAL[self.kind](x)
+        whole = POOLINGS[self.kind].whole
+        if whole is None:
+            raise ValueError(f"{self.title}: the pooling {self.kind!r} has no form for whole images")
+        return whole(x)
 
     def describe(self) -> str:
         """Such as ``"the average of each map"``."""

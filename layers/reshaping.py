@@ -1,17 +1,19 @@
-"""Layers that only move pixels: Flatten and Upsample."""
+"""Layers that only move numbers: Flatten, Reshape, Upsample and ZeroPadding2d."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.checks import pair
-from tensorgrad.layers.conv2d import Size
+from tensorgrad.functional.padding import Padding, explicit
+from tensorgrad.layers.geometry import Size, windows_see
 from tensorgrad.layers.layer import Layer, Shape, as_tuple, by, check_shape, image_shape
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.tensor import Tensor
+from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 
 class Flatten(Layer):
@@ -30,6 +32,11 @@ class Flatten(Layer):
             self.input_shape = check_shape(input_shape, "Flatten")
             self.output_shape = self.infer_shape(self.input_shape)
 
+    def apply_activation(self, x: TensorLike, train: bool = True) -> Tensor:
+        """The forward pass, where an array of fewer than four axes is one sample, as the tutorial's table is."""
+        t = as_tensor(x)
+        return self(t.reshape((1, *t.shape)), train).reshape(-1) if t.ndim < 4 else self(t, train)
+
     def infer_shape(self, input_shape: Shape) -> Shape:
         """The number of elements of a sample."""
         return prod(as_tuple(input_shape))
@@ -37,6 +44,81 @@ class Flatten(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Reshape to ``(N, elements)``."""
         return x.reshape((x.shape[0], prod(x.shape[1:])))
+
+
+class Reshape(Layer):
+    """Give each sample another shape, row-major over (height, width, channels).
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of one sample. One of the numbers may be -1: it is what the others leave.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        items = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and (n > 0 or n == -1) for n in items)
+        if not items or not whole or items.count(-1) > 1:
+            raise ValueError(
+                f"Reshape: shape must be an int or a tuple of positive ints, one of which may be -1; received {shape!r}"
+            )
+        self.shape: Shape = int(items[0]) if len(items) == 1 else tuple(int(n) for n in items)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """The shape, if it has as many numbers as the input's."""
+        items, size = as_tuple(self.shape), prod(as_tuple(input_shape))
+        known = prod(n for n in items if n > 0)
+        if size % known or (-1 not in items and size != known):
+            raise ValueError(f"{self.title}: samples of shape {input_shape} have {size} numbers, and no shape {items}")
+        items = tuple(size // known if n < 0 else n for n in items)
+        return items[0] if len(items) == 1 else items
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Reshape to ``(N, *shape)``."""
+        return x.reshape((x.shape[0], *as_tuple(self.infer_shape(x.shape[1:]))))
+
+    def describe(self) -> str:
+        """Such as ``"to 7 x 7 x 32"``."""
+        return "to " + " x ".join(map(str, as_tuple(self.output_shape or self.shape)))
+
+
+class ZeroPadding2d(Layer):
+    """Frame images with zeros.
+
+    Parameters
+    ----------
+    padding : int, pair or ((top, bottom), (left, right))
+        Pixels on both sides along both axes, along (rows, columns), or on each side.
+    """
+
+    rank = 3
+    family = "resampling"
+
+    def __init__(self, padding: Padding = 1) -> None:
+        frame = None if padding is None or isinstance(padding, str) else explicit(padding, "ZeroPadding2d")
+        if frame is None:
+            raise ValueError(
+                f"ZeroPadding2d: padding must be an int, a pair or ((top, bottom), (left, right)), received {padding!r}"
+            )
+        self.padding = padding
+        self.frame = frame
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """``(top + H + bottom, left + W + right, channels)``."""
+        height, width, channels = image_shape(input_shape, self.title)
+        return height + sum(self.frame[0]), width + sum(self.frame[1]), channels
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        """Put zeros around the images."""
+        return functional.pad(x, ((0, 0), *self.frame, (0, 0)))
+
+    def describe(self) -> str:
+        """Such as ``"(0, 1), (0, 1) pixels"``."""
+        return f"{self.frame[0]}, {self.frame[1]} pixels"
+
+    def see(self, field: Field) -> Field:
+        """A pixel sees itself, and a zero sees nothing."""
+        return windows_see(field, (1, 1), (1, 1), self.frame)
 
 
 class Upsample(Layer):

@@ -11,7 +11,7 @@ from tensorgrad.checks import one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.random import generator
-from tensorgrad.tensor import Tensor, TensorLike
+from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
 class Weighted(Layer):
@@ -39,6 +39,15 @@ class Weighted(Layer):
         """The linear part with the biases, and an activation or none."""
         raise NotImplementedError
 
+    def was_checked_for(self, x: Tensor) -> bool:
+        """Whether a batch is of the shape that the layer was wired for, and of the dtype of its parameters."""
+        dtype, biases = self._weights.array.dtype, self._biases
+        return (
+            x.array.shape[1:] == self.input_shape
+            and x.array.dtype == dtype
+            and (biases is None or biases.array.dtype == dtype)
+        )
+
     def linear(self, x: Tensor) -> Tensor:
         """The part before the activation."""
         return self.affine(x, None)
@@ -46,6 +55,14 @@ class Weighted(Layer):
     def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
         """The shape of the weights for samples of a shape; the last axis is the layer's units."""
         raise NotImplementedError
+
+    def units(self, weight_shape: tuple[int, ...]) -> int:
+        """How many units the layer has, one bias for each."""
+        return weight_shape[-1]
+
+    def drawn(self, shape: tuple[int, ...]) -> Array:
+        """Weights to start with: He's for relu-like activations, Glorot's otherwise."""
+        return initializers.for_activation(self.activation, shape, generator(self.rng))
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the linear part, then the activation."""
@@ -55,15 +72,15 @@ class Weighted(Layer):
         """Draw the weights that were not given; check those that were."""
         shape = self.weight_shape(input_shape)
         if self._weights is None:
-            values = initializers.for_activation(self.activation, shape, generator(self.rng))
-            self._weights = Tensor(values, requires_grad=True)
+            self._weights = Tensor(self.drawn(shape), requires_grad=True)
         self._check(self._weights, shape, "weights")
+        units = self.units(shape)
         if self.isbias:
             if self._biases is None:
-                self._biases = Tensor(np.zeros(shape[-1], np.float32), requires_grad=True)
-            elif self._biases.shape == (shape[-1], 1):  # as the text has them
+                self._biases = Tensor(np.zeros(units, np.float32), requires_grad=True)
+            elif self._biases.shape == (units, 1):  # as the tutorial has them
                 self._biases = _parameter(self._biases.array.reshape(-1))
-            self._check(self._biases, shape[-1:], "biases")
+            self._check(self._biases, (units,), "biases")
 
     @property
     def weights(self) -> Tensor:

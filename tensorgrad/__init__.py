@@ -55,6 +55,7 @@ from tensorgrad.functional.activations import *
 from tensorgrad.functional.elementwise import *
 from tensorgrad.functional.linalg import *
 from tensorgrad.functional.normalization import *
+from tensorgrad.functional.pooling import *
 from tensorgrad.functional.reductions import *
 from tensorgrad.functional.shaping import *
 from tensorgrad.functional.windows import *

@@ -263,7 +263,12 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), np.ones(3)), ValueError,
      "conv2d: expected a bias of shape (2,), one per filter; received shape (3,)"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), padding='same'), ValueError,
-     "conv2d: padding must be an int of at least 0, or a pair (rows, columns) of them; received 'same'"),
+     "conv2d: unknown padding 'same'; known are 'valid', 'keep', None, an int, a pair (rows, columns) "
+     "and ((top, bottom), (left, right))"),
+    (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), padding=-1), ValueError,
+     "conv2d: padding must be an int of at least 0, or a pair (rows, columns) of them; received -1"),
+    (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), padding=((0, 1), 2)), ValueError,
+     "conv2d: padding must be ((top, bottom), (left, right)), received ((0, 1), 2)"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=1.0), ValueError,
      "conv2d: groups must be an int that divides the 2 filters, received 1.0"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), activation="Gelu"), ValueError,
@@ -278,7 +283,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
      "max_pool2d: a window of 7 x 7 pixels does not fit 5 x 5 pixels with padding (0, 0); use a smaller "
      "kernel or more padding"),
     (lambda: tg.max_pool2d(im, 2, padding=2), ValueError,
-     "max_pool2d: padding=(2, 2) must be at most half of the window (2, 2), or one could be empty"),
+     "max_pool2d: padding=(2, 2) must be smaller than the window (2, 2), or a window would have no pixel of the image"),
     (lambda: tg.avg_pool2d(im, 0), ValueError,
      "avg_pool2d: kernel_size must be an int of at least 1, or a pair (rows, columns) of them; received 0"),
     (lambda: tg.avg_pool2d(im, (1, 2, 3)), ValueError,

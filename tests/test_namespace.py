@@ -16,7 +16,10 @@ import pytest
 import tensorgrad as tg
 from tensorgrad import functional, losses
 
-SHARED = {"of_method", "same_dtype", "by_name"}  # helpers of several files
+SHARED = {
+    "of_method", "same_dtype", "by_name", "ending", "convolve", "check_images", "check_windows", "on_batch",
+    "transposed_sizes", "pooling_frame", "explicit", "frame", "rounded_up", "shown", "find", "register", "name_of",
+}  # helpers of several files  # fmt: skip
 FAMILIES = [f"tensorgrad.functional.{module.name}" for module in pkgutil.iter_modules(functional.__path__)]
 
 

@@ -14,7 +14,8 @@ from tensorgrad.kernels import elementwise
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
 __all__ = [
-    "elu", "gelu", "leaky_relu", "linear", "log_softmax", "relu", "sigmoid", "softmax", "softplus", "swish",
+    "elu", "gelu", "leaky_relu", "linear", "log_softmax", "register_activation", "relu", "sigmoid", "softmax",
+    "softplus", "swish",
 ]  # fmt: skip
 
 

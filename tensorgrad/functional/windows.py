@@ -1,7 +1,8 @@
-"""Convolution, pooling and upsampling of images, channels last.
+"""Convolution and upsampling of images, channels last.
 
-Images are ``(N, H, W, C)``, or one sample ``(H, W, C)``, and then so is the result. Sizes, strides, paddings
-and dilations are an int for both axes or a pair (rows, columns). Along each axis the output has
+Images are ``(N, H, W, C)``, or one sample ``(H, W, C)``, and then so is the result. Sizes, strides
+and dilations are an int for both axes or a pair (rows, columns); paddings are explained at :func:`conv2d`.
+Along each axis the output has
 ``floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1`` pixels.
 """
 
@@ -16,13 +17,12 @@ from tensorgrad import ops
 from tensorgrad.checks import one_of, pair
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.functional.linalg import same_dtype
-from tensorgrad.kernels.lowering import Frame, around, output_sizes
+from tensorgrad.functional.padding import Padding, explicit, frame, shown
+from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
-from tensorgrad.tensor.promotion import in_float32
 
 __all__ = [
-    "avg_pool2d", "col2im", "conv2d", "conv_transpose2d", "global_avg_pool2d", "global_max_pool2d", "im2col",
-    "max_pool2d", "min_pool2d", "upsample2d",
+    "col2im", "conv2d", "conv_transpose2d", "im2col", "upsample2d",
 ]  # fmt: skip
 
 Size = int | tuple[int, int]
@@ -34,7 +34,7 @@ def conv2d(
     b: TensorLike | None = None,
     *,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
     activation: str | None = None,
@@ -53,8 +53,10 @@ def conv2d(
         One bias per filter.
     stride : int or pair
         s: how many pixels from one window to the next.
-    padding : int or pair
-        p: how many pixels of zeros to put on both sides.
+    padding : int, pair, ((top, bottom), (left, right)), "valid" or "keep"
+        p: how many pixels of zeros to put around the images: an int or a pair (rows, columns) on both sides. "valid"
+        (or None) is none. "keep" gives ``ceil(size / stride)`` pixels for kernels of every size, as Keras's and
+        PyTorch's "same"; if an odd number of pixels is needed, bottom and right get one more.
     dilation : int or pair
         d: how many pixels from one tap of the kernel to the next.
     groups : int
@@ -82,12 +84,11 @@ def conv2d(
     if activation is not None:
         one_of(activation, ACTIVATIONS, "conv2d", "activation")
     images, kernels, *biases = same_dtype(x, w, *(() if b is None else (b,)))
-    geometry = _geometry("conv2d", stride=stride, padding=padding, dilation=dilation)
     if kernels.ndim != 4:
         raise ValueError(f"conv2d: expected kernels of shape (KH, KW, C / groups, F), received shape {kernels.shape}")
     if not kernels.size:
         raise ValueError(f"conv2d: expected at least one tap, channel and filter; received kernels {kernels.shape}")
-    _check_images(images, "conv2d")
+    check_images(images, "conv2d")
     kh, kw, channels, filters = kernels.shape
     _check_groups(groups, filters, "conv2d")
     if images.shape[-1] != channels * groups:
@@ -95,9 +96,10 @@ def conv2d(
             f"conv2d: the images have {images.shape[-1]} channels, but the kernels take {channels * groups} "
             f"(x.shape={images.shape}, w.shape={kernels.shape}, groups={groups}); the channels come last"
         )
-    _check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
+    geometry = _geometry("conv2d", images.shape[-3:-1], (kh, kw), stride, padding, dilation)
+    check_windows("conv2d", images.shape[-3:-1], (kh, kw), **geometry)
     bias = _check_bias(biases[0], filters, "conv2d") if biases else None
-    return _on_batch(
+    return on_batch(
         images, lambda batch: convolve(batch, kernels, bias, activation=activation, groups=groups, **geometry)
     )
 
@@ -118,7 +120,7 @@ def conv_transpose2d(
     b: TensorLike | None = None,
     *,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Padding = 0,
     output_padding: Size = 0,
     dilation: Size = 1,
     groups: int = 1,
@@ -132,7 +134,7 @@ def conv_transpose2d(
         The kernels of the convolution that this is the transpose of.
     b : array_like, shape=(C,), optional
     stride, padding, dilation, groups
-        Of that convolution.
+        Of that convolution. With the padding "keep", the result has ``stride`` times the size.
     output_padding : int or pair
         Rows and columns to add at the bottom and right, since several sizes convolve to one.
 
@@ -143,9 +145,7 @@ def conv_transpose2d(
 
     """
     images, kernels = same_dtype(x, w)
-    geometry = _geometry("conv_transpose2d", stride=stride, padding=padding, dilation=dilation)
-    extra = pair(output_padding, "conv_transpose2d", "output_padding", 0)
-    _check_images(images, "conv_transpose2d")
+    check_images(images, "conv_transpose2d")
     if kernels.ndim != 4 or images.shape[-1] != kernels.shape[3]:
         raise ValueError(
             "conv_transpose2d: expected kernels of shape (KH, KW, C / groups, F) for images of F channels; "
@@ -153,86 +153,63 @@ def conv_transpose2d(
         )
     kh, kw, channels, filters = kernels.shape
     _check_groups(groups, filters, "conv_transpose2d")
-    size = tuple(
-        (n - 1) * s - sum(p) + d * (k - 1) + e + 1
-        for n, k, s, p, d, e in zip(images.shape[-3:-1], (kh, kw), *geometry.values(), extra, strict=True)
+    steps, gaps = (
+        pair(stride, "conv_transpose2d", "stride", 1),
+        pair(dilation, "conv_transpose2d", "dilation", 1),
     )
-    if any(e >= max(s, d) for e, s, d in zip(extra, geometry["stride"], geometry["dilation"], strict=True)):
-        raise ValueError(f"conv_transpose2d: output_padding={extra} must be smaller than the stride or the dilation")
-    if min(size) < 1:
-        raise ValueError(
-            f"conv_transpose2d: padding={_shown(geometry['padding'])} leaves nothing of the {images.shape} images"
-        )
-    rows, columns = (e // s for e, s in zip(extra, geometry["stride"], strict=True))
+    (height, width), around, extra = transposed_sizes(
+        "conv_transpose2d", images.shape[-3:-1], (kh, kw), steps, padding, gaps, output_padding
+    )
+    rows, columns = (e // s for e, s in zip(extra, steps, strict=True))
     if rows or columns:  # a whole stride more of output is one more row, or column, of input, of zeros
-        frame = ((0, rows), (0, columns), (0, 0))
-        images = ops.pad(images, widths=((0, 0), *frame)[-images.ndim :], constant=0.0)
-    y = _on_batch(
+        widths = ((0, 0), (0, rows), (0, columns), (0, 0))
+        images = ops.pad(images, widths=widths[-images.ndim :], constant=0.0)
+    geometry = {"stride": steps, "padding": around, "dilation": gaps, "groups": groups}
+    y = on_batch(
         images,
-        lambda g: ops.conv2d_input(g, kernels, shape=(g.shape[0], *size, channels * groups), groups=groups, **geometry),
+        lambda g: ops.conv2d_input(g, kernels, shape=(g.shape[0], height, width, channels * groups), **geometry),
     )
     return y if b is None else y + _check_bias(b, channels * groups, "conv_transpose2d")
 
 
-def max_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
-    """The largest pixel of each window, channel by channel.
-
-    Parameters
-    ----------
-    x : array_like, shape=(N, H, W, C) or (H, W, C)
-    kernel_size : int or pair
-        The window.
-    stride : int or pair, optional
-        From one window to the next; by default the window's size. Windows may overlap, and leave rows and columns over.
-    padding : int or pair
-        Pixels to put on both sides, at most half of the window; they never win.
-
-    Returns
-    -------
-    Tensor, shape=(N, OH, OW, C) or (OH, OW, C)
-        The gradient goes to the first of a window's equal pixels, row-major.
-
-    """
-    return _pool("max_pool2d", ops.max_pool2d, x, kernel_size, stride, padding)
-
-
-def min_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
-    """The smallest pixel of each window; otherwise as :func:`max_pool2d`."""
-    return _pool("min_pool2d", ops.min_pool2d, x, kernel_size, stride, padding)
-
-
-@in_float32
-def avg_pool2d(x: TensorLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
-    """The mean of each window, which does not count padding; otherwise as :func:`max_pool2d`."""
-    return _pool("avg_pool2d", ops.avg_pool2d, x, kernel_size, stride, padding)
-
-
-def global_max_pool2d(x: TensorLike) -> Tensor:
-    """The largest pixel of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
-    return _check_images(as_tensor(x), "global_max_pool2d").max((-3, -2))
-
-
-def global_avg_pool2d(x: TensorLike) -> Tensor:
-    """The mean of each channel: ``(N, C)``, or ``(C,)`` of one sample."""
-    return _check_images(as_tensor(x), "global_avg_pool2d").mean((-3, -2))
+def transposed_sizes(
+    name: str, image: tuple[int, ...], size: Pair, stride: Pair, padding: Padding, dilation: Pair, output_padding: Size
+) -> tuple[Pair, Frame, Pair]:
+    """What a transposed convolution makes of images: their size, its padding, and its output padding."""
+    extra = pair(output_padding, name, "output_padding", 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ValueError(f"{name}: output_padding={extra} must be smaller than the stride or the dilation")
+    around = explicit(padding, name)
+    if around is None:
+        if any(extra):
+            raise ValueError(f"{name}: output_padding has no meaning with padding='keep', received {extra}")
+        rows, columns = (n * s for n, s in zip(image, stride, strict=True))
+        return (rows, columns), frame("keep", name, (rows, columns), size, stride, dilation), extra
+    rows, columns = (
+        (n - 1) * s - sum(p) + d * (k - 1) + e + 1
+        for n, k, s, p, d, e in zip(image, size, stride, around, dilation, extra, strict=True)
+    )
+    if rows < 1 or columns < 1:
+        raise ValueError(f"{name}: padding={shown(around)} leaves nothing of the {image[0]} x {image[1]} pixels")
+    return (rows, columns), around, extra
 
 
 def upsample2d(x: TensorLike, kernel_size: Size = 2) -> Tensor:
     """Repeat each pixel `kernel_size` times along each axis (nearest-neighbour): ``(N, H KH, W KW, C)``."""
-    images = _check_images(as_tensor(x), "upsample2d")
+    images = check_images(as_tensor(x), "upsample2d")
     kh, kw = pair(kernel_size, "upsample2d", "kernel_size", 1)
     *batch, h, w, c = images.shape
     spread = images.reshape((*batch, h, 1, w, 1, c)).broadcast_to((*batch, h, kh, w, kw, c))
     return spread.reshape((*batch, h * kh, w * kw, c))
 
 
-def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Size = 0, dilation: Size = 1) -> Tensor:
+def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Padding = 0, dilation: Size = 1) -> Tensor:
     """The windows of images as the rows of a matrix.
 
     Parameters
     ----------
     x : array_like, shape=(N, H, W, C) or (H, W, C)
-    kernel_size, stride, padding, dilation : int or pair
+    kernel_size, stride, padding, dilation
         As in :func:`conv2d`.
 
     Returns
@@ -242,10 +219,10 @@ def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Size = 0
         ``im2col(x, k) @ w.reshape(-1, F)`` is the convolution. Differentiable; its transpose is :func:`col2im`.
 
     """
-    images = _check_images(as_tensor(x), "im2col")
+    images = check_images(as_tensor(x), "im2col")
     size = pair(kernel_size, "im2col", "kernel_size", 1)
-    geometry = _geometry("im2col", stride=stride, padding=padding, dilation=dilation)
-    _check_windows("im2col", images.shape[-3:-1], size, **geometry)
+    geometry = _geometry("im2col", images.shape[-3:-1], size, stride, padding, dilation)
+    check_windows("im2col", images.shape[-3:-1], size, **geometry)
     batch = images if images.ndim == 4 else images.reshape((1, *images.shape))
     return ops.im2col(batch, size=size, **geometry)
 
@@ -255,7 +232,7 @@ def col2im(
     input_shape: tuple[int, ...],
     kernel_size: Size,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
 ) -> Tensor:
     """Add the rows of a matrix to the windows of images: the transpose of :func:`im2col`.
@@ -265,7 +242,7 @@ def col2im(
     cols : array_like, shape=(N OH OW, KH KW C)
     input_shape : (N, H, W, C) or (H, W, C)
         The shape of the images.
-    kernel_size, stride, padding, dilation : int or pair
+    kernel_size, stride, padding, dilation
         As in :func:`conv2d`.
 
     Returns
@@ -279,8 +256,8 @@ def col2im(
     if len(shape) not in (3, 4):
         raise ValueError(f"col2im: input_shape must be (N, H, W, C) or (H, W, C), received {shape}")
     size = pair(kernel_size, "col2im", "kernel_size", 1)
-    geometry = _geometry("col2im", stride=stride, padding=padding, dilation=dilation)
-    oh, ow = _check_windows("col2im", shape[-3:-1], size, **geometry)
+    geometry = _geometry("col2im", shape[-3:-1], size, stride, padding, dilation)
+    oh, ow = check_windows("col2im", shape[-3:-1], size, **geometry)
     batch = shape if len(shape) == 4 else (1, *shape)
     wanted = (batch[0] * oh * ow, size[0] * size[1] * batch[3])
     if matrix.shape != wanted:
@@ -288,36 +265,20 @@ def col2im(
     return ops.col2im(matrix, shape=batch, size=size, **geometry).reshape(shape)
 
 
-def _pool(
-    name: str, op: Callable[..., Any], x: TensorLike, kernel_size: Size, stride: Size | None, padding: Size
-) -> Tensor:
-    images = _check_images(as_tensor(x).floating(), name)
-    size = pair(kernel_size, name, "kernel_size", 1)
-    step = size if stride is None else pair(stride, name, "stride", 1)
-    frame = around(pair(padding, name, "padding", 0))
-    if any(2 * max(sides) > k for sides, k in zip(frame, size, strict=True)):
-        raise ValueError(
-            f"{name}: padding={_shown(frame)} must be at most half of the window {size}, or one could be empty"
-        )
-    _check_windows(name, images.shape[-3:-1], size, stride=step, padding=frame, dilation=(1, 1))
-    return _on_batch(images, lambda batch: op(batch, size=size, stride=step, padding=frame))
+def _geometry(
+    name: str, image: tuple[int, ...], size: tuple[int, int], stride: Size, padding: Padding, dilation: Size
+) -> dict[str, Any]:
+    steps, gaps = pair(stride, name, "stride", 1), pair(dilation, name, "dilation", 1)
+    return {"stride": steps, "padding": frame(padding, name, image, size, steps, gaps), "dilation": gaps}
 
 
-def _geometry(name: str, *, stride: Size, padding: Size, dilation: Size) -> dict[str, Any]:
-    return {
-        "stride": pair(stride, name, "stride", 1),
-        "padding": around(pair(padding, name, "padding", 0)),
-        "dilation": pair(dilation, name, "dilation", 1),
-    }
-
-
-def _check_images(x: Tensor, name: str) -> Tensor:
+def check_images(x: Tensor, name: str) -> Tensor:
     if x.ndim not in (3, 4):
         raise ValueError(f"{name}: expected images (N, H, W, C), or one sample (H, W, C); received shape {x.shape}")
     return x
 
 
-def _check_windows(
+def check_windows(
     name: str,
     image: tuple[int, ...],
     size: tuple[int, int],
@@ -331,14 +292,9 @@ def _check_windows(
         spread = "" if dilation == (1, 1) else f", dilated by {dilation},"
         raise ValueError(
             f"{name}: a window of {size[0]} x {size[1]} pixels{spread} does not fit {image[0]} x {image[1]} "
-            f"pixels with padding {_shown(padding)}; use a smaller kernel or more padding"
+            f"pixels with padding {shown(padding)}; use a smaller kernel or more padding"
         )
     return oh, ow
-
-
-def _shown(padding: Frame) -> tuple[int | tuple[int, int], ...]:
-    """A padding as users write it."""
-    return tuple(sides[0] if sides[0] == sides[1] else sides for sides in padding)
 
 
 def _check_groups(groups: int, filters: int, name: str) -> None:
@@ -353,7 +309,7 @@ def _check_bias(b: TensorLike, filters: int, name: str) -> Tensor:
     return bias
 
 
-def _on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
+def on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
     """Apply to a batch; one sample is made a batch of one, and its result one sample again."""
     if images.ndim == 4:
         return operation(images)

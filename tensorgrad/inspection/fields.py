@@ -17,7 +17,7 @@ def receptive_fields(model: Network) -> dict[str, Field]:
     Returns
     -------
     dict from str to Field
-        Empty for a model that does not start with an image.
+        Empty for a model that starts with flat samples. A sequence is an image one pixel wide.
     """
     fields: dict[str, Field] = {}
 
@@ -25,8 +25,8 @@ def receptive_fields(model: Network) -> dict[str, Field]:
         fields[name] = field
 
     shape = as_tuple(model.layers[0].input_shape or ()) if model.layers else ()
-    if len(shape) == 3:
-        field = Field.of_image(*shape[:2])
+    if len(shape) in (2, 3):
+        field = Field.of_image(shape[0], shape[1] if len(shape) == 3 else 1)
         for name, layer in top_layers(model):
             field = observed(name, layer, "see", note).see(field)
     return fields

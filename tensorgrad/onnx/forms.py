@@ -9,6 +9,7 @@ import numpy as np
 
 from tensorgrad.engine import value
 from tensorgrad.kernels.elementwise import SLOPE
+from tensorgrad.kernels.lowering import Frame
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -76,6 +77,8 @@ def missing(layers: Iterable[Layer]) -> list[str]:
     parts = [part for layer in layers for part in layer.walk()]
     found = [part.title for part in parts if type(part) not in FORMS]
     for part in parts:
+        if isinstance(part, Pool2d | GlobalPool) and part.kind not in ("max", "min", "average"):
+            found.append(f"the pooling {part.kind!r} of {part.title}")
         if type(part) in FORMS and part.activation is not None and part.activation not in ACTIVATIONS:
             found.append(f"the activation {part.activation!r} of {part.title}")
     return found
@@ -134,14 +137,15 @@ ACTIVATIONS: dict[str, Callable[[Value, GraphWriter], Value]] = {
 # -- layers with weights ----------------------------------------------------------------------------------------------
 
 
-def _pads(frame: tuple[int, int]) -> list[int]:
-    """Rows and columns as ONNX has them: all at the beginning, then all at the end."""
-    return [*frame, *frame]
+def _pads(frame: Frame) -> list[int]:
+    """A frame as ONNX has it: all that comes before the image, then all that comes after."""
+    (top, bottom), (left, right) = frame
+    return [top, left, bottom, right]
 
 
 @form(Conv2d)
 def _conv2d(layer: Conv2d, x: Value, graph: GraphWriter) -> Value:
-    pads = _pads(layer._frame)
+    pads = _pads(layer.frame)
     if layer.padding == "same":
         frame = graph.constant("frame", np.array([0, 0, 1, 1, 0, 0, 1, 1]))
         rows, columns, channels = x.shape
@@ -220,7 +224,7 @@ def _upsample(layer: Upsample, x: Value, graph: GraphWriter) -> Value:
 
 @form(Pool2d)
 def _pool2d(layer: Pool2d, x: Value, graph: GraphWriter) -> Value:
-    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": _pads(layer._frame)}
+    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": _pads(layer.frame)}
     if layer.kind == "average":
         return graph.add("AveragePool", x, count_include_pad=0, **options)
     if layer.kind == "max":

@@ -25,7 +25,6 @@ from tensorgrad.layers import (
     Standardize,
     Upsample,
 )
-from tensorgrad.layers.conv2d import frame
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Tensor
@@ -113,7 +112,7 @@ def _conv2d(layer: Conv2d) -> Form:
         "stride": layer.stride,
         "dilation": layer.dilation,
         "groups": layer.groups,
-        "padding": _frame(layer),
+        "padding": layer.frame,
         "edge": layer.padding == "same",
     }
 
@@ -124,14 +123,8 @@ def _pool2d(layer: Pool2d) -> Form:
         "kind": layer.kind,
         "kernel": layer.kernel_size,
         "stride": layer.stride,
-        "padding": _frame(layer),
+        "padding": layer.frame,
     }
-
-
-def _frame(layer: Conv2d | Pool2d) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The pixels around an image: ((top, bottom), (left, right))."""
-    rows, columns = frame(layer.padding, layer.title)
-    return (rows, rows), (columns, columns)
 
 
 def _batch_norm(layer: BatchNorm) -> Form:

@@ -150,6 +150,11 @@ ROWS: list[Row] = [
     ("min_pool2d", lambda x: functional.min_pool2d(x, (2, 3)), (IMAGES,), None),
     ("avg_pool2d", lambda x: functional.avg_pool2d(x, 3, 1, 1), (IMAGES,), None),
     ("avg_pool2d", lambda x: functional.avg_pool2d(x, 2), (IMAGES[0],), None),
+    ("avg_pool2d", lambda x: functional.avg_pool2d(x, 3, 2, ((2, 0), (0, 1)), ceil_mode=True), (IMAGES,), None),
+    ("pool2d", lambda x: functional.pool2d("max", x, (2, 3), 2, "keep"), (IMAGES,), None),
+    ("conv2d", lambda x, w: functional.conv2d(x, w, stride=2, padding=((0, 1), (2, 0))), (IMAGES, KERNELS), None),
+    ("conv_transpose2d", lambda x, w: functional.conv_transpose2d(x, w, stride=2, padding="keep"),
+     (array(1, 2, 3, 4), KERNELS), None),
     ("global_max_pool2d", functional.global_max_pool2d, (IMAGES,), lambda x: x.max((1, 2))),
     ("global_avg_pool2d", functional.global_avg_pool2d, (IMAGES,), lambda x: x.mean((1, 2))),
     ("upsample2d", lambda x: functional.upsample2d(x, (2, 3)), (IMAGES,), lambda x: np.kron(x, np.ones((1, 2, 3, 1)))),
@@ -174,19 +179,14 @@ ROWS: list[Row] = [
     ("cross_entropy",
      lambda x, w: losses.cross_entropy(x, LABELS, label_smoothing=0.1, class_weights=w), (A, array(3, low=0.5)), None),
 ]  # fmt: skip
-NOT_DIFFERENTIABLE = {"argmax", "argmin", "any", "all"}
+NOT_DIFFERENTIABLE = {"argmax", "argmin", "any", "all", "register_activation", "register_pooling"}
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 
 
 def test_every_function_has_a_row() -> None:
     public = {name for name, f in vars(functional).items() if callable(f) and f.__module__.startswith("tensorgrad")}
-    public |= {name for name, f in vars(losses).items() if callable(f) and f.__module__ == "tensorgrad.losses"}
-    private = {name for name in public if name.startswith("_")} | {
-        "one_hot",
-        "by_name",
-        "Activation",
-        "register_activation",
-    }
+    public |= set(losses.__all__)
+    private = {name for name in public if name.startswith("_")} | {"one_hot", "by_name", "Activation", "Pooling"}
     assert public - private - NOT_DIFFERENTIABLE == {row[0] for row in ROWS}
 
 

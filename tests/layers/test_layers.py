@@ -65,6 +65,9 @@ def reference_convolution(
     return y
 
 
+SAME = pytest.mark.filterwarnings("ignore:.*padding='same'")  # with kernels other than 3 x 3
+
+
 @pytest.mark.parametrize(
     ("padding", "mode", "width"),
     [
@@ -76,6 +79,7 @@ def reference_convolution(
     ],
 )
 @pytest.mark.parametrize(("kernel_size", "stride"), [((3, 3), (1, 1)), ((2, 4), (2, 1)), (3, 2), ((1, 1), (1, 1))])
+@SAME
 def test_conv2d_equals_its_definition(padding, mode, width, kernel_size, stride) -> None:
     x = image(6, 7, 3)
     layer = Conv2d(
@@ -91,6 +95,7 @@ def test_conv2d_equals_its_definition(padding, mode, width, kernel_size, stride)
     height=st.integers(1, 12), width=st.integers(1, 12), kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)), padding=st.sampled_from([None, "zero", "same", 2, (1, 0)]),
 )  # fmt: skip
+@SAME
 def test_conv2d_output_size_follows_the_formula(height, width, kernel, stride, padding) -> None:
     p = {None: (0, 0), "zero": (1, 1), "same": (1, 1), 2: (2, 2)}.get(padding, padding)
     expected = tuple((n - f + 2 * q) // s + 1 for n, f, q, s in zip((height, width), kernel, p, stride, strict=True))
@@ -135,6 +140,7 @@ def test_flatten_is_row_major_and_takes_the_text_s_plain_table() -> None:
     assert (Flatten()(x).numpy() == x.reshape(2, -1)).all()
     assert (Flatten((3, 4, 5))(x[0]).numpy() == x[0].reshape(-1)).all()
     table = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [0, 0, 1]])
+    assert Flatten()(table).tolist() == table.tolist()  # a batch
     assert Flatten().apply_activation(table).tolist() == table.ravel().tolist()
 
 
@@ -329,6 +335,11 @@ BAD = [
     (lambda: FFL(input_shape=4.0), "FFL: input_shape must be an int or a tuple of positive ints, received 4.0"),
     (lambda: FFL(activation="rleu"), "FFL: unknown activation 'rleu'; did you mean 'relu'? Known are 'relu', "),
     (lambda: FFL(input_shape=(2, 2)), "FFL: expected flat samples, received samples of shape (2, 2); add Flatten()"),
+    (
+        lambda: Sequential([FFL(neurons=5), FFL(10)])(np.ones((6, 4))),
+        "FFL: it was made for input_shape=10, but receives samples of 5 numbers; leave input_shape out "
+        "or, if 10 neurons were meant, write FFL(neurons=10)",
+    ),
     (lambda: FFL(input_shape=0), "input_shape must be an int or a tuple of positive ints, received 0"),
     (lambda: FFL(input_shape=3)(np.ones((4, 5))), "FFL: expected samples of shape (3,), one or a batch of them"),
     (lambda: Conv2d(filters=0), "Conv2d: filters must be an int of at least 1, received 0"),
@@ -338,7 +349,7 @@ BAD = [
     (lambda: Conv2d((8, 8, 3), filters=4, groups=2), "groups=2 must divide the 3 channels of its input"),
     (lambda: Conv2d(kernel_size=(3, 0)), "Conv2d: kernel_size must be an int of at least 1, or a pair"),
     (lambda: Conv2d(stride=0), "Conv2d: stride must be an int of at least 1"),
-    (lambda: Conv2d(padding="full"), "Conv2d: unknown padding 'full'; known are 'zero', 'same', None"),
+    (lambda: Conv2d(padding="full"), "Conv2d: unknown padding 'full'; known are 'zero', 'same', 'valid', 'keep', None"),
     (lambda: Conv2d(padding=-1), "Conv2d: padding must be an int of at least 0"),
     (lambda: Conv2d((2, 2, 1), kernel_size=5), "a 5x5 window does not fit the 2x2 input that it receives"),
     (lambda: Conv2d((8, 8, 1), dilation=(5, 4)), "11x9 window does not fit the 8x8 input that it receives"),
@@ -346,7 +357,7 @@ BAD = [
     (lambda: Conv2d((8, 8, 3))(np.ones((2, 3, 8, 8))), "the channels come last here: use x.transpose(0, 2, 3, 1)"),
     (lambda: Conv2d((8, 8, 1))(np.ones((2, 8, 8))), "the channel is missing: use x.reshape(-1, 8, 8, 1)"),
     (lambda: Pool2d(kind="median"), "Pool2d: unknown kind 'median'; known are 'max', 'min', 'average'"),
-    (lambda: Pool2d(2, padding=2), "padding (2, 2) must be at most half of the window (2, 2)"),
+    (lambda: Pool2d(2, padding=2), "Pool2d: padding=(2, 2) must be smaller than the window (2, 2)"),
     (lambda: Pool2d(4)(np.ones((3, 3, 1))), "a 4x4 window does not fit the 3x3 input"),
     (lambda: Dropout(1), "prob is the share that is dropped, 0 <= prob < 1; received 1"),
     (lambda: Dropout("0.5"), "prob is the share that is dropped, 0 <= prob < 1; received '0.5'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,12 @@ def double(layer: Layer, shape: tuple[int, ...], seed: int) -> Layer:
     return layer
 
 
+def framed(x: torch.Tensor, frame: Any, constant: float) -> torch.Tensor:
+    """Images with the channels first in a frame of a constant."""
+    (top, bottom), (left, right) = frame
+    return nn.functional.pad(x, (left, right, top, bottom), value=constant)
+
+
 def torch_forward(layer: Layer, x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:
     """The same layer by PyTorch's functions, on images with the channels first."""
     f = nn.functional
@@ -45,18 +53,21 @@ def torch_forward(layer: Layer, x: torch.Tensor, parameters: list[torch.Tensor])
         if layer.padding == "same":
             x, pad = f.pad(x, (1, 1, 1, 1), mode="replicate"), (0, 0)
         else:
-            pad = layer._frame
+            x, pad = framed(x, layer.frame, 0), (0, 0)
         y = f.conv2d(x, w, b, layer.stride, pad, layer.dilation, layer.groups)
         return TORCH_ACTIVATIONS[layer.activation](y)
     if isinstance(layer, FFL):
         y = x @ parameters[0] + (parameters[1] if layer.isbias else 0)
         return TORCH_ACTIVATIONS[layer.activation](y)
     if isinstance(layer, Pool2d):
-        pad = layer._frame
         if layer.kind == "average":
-            return f.avg_pool2d(x, layer.kernel_size, layer.stride, pad, count_include_pad=False)
+            sums, counts = (
+                f.avg_pool2d(framed(a, layer.frame, 0), layer.kernel_size, layer.stride)
+                for a in (x, torch.ones_like(x))
+            )
+            return sums / counts
         sign = 1 if layer.kind == "max" else -1
-        return sign * f.max_pool2d(sign * x, layer.kernel_size, layer.stride, pad)
+        return sign * f.max_pool2d(framed(sign * x, layer.frame, -np.inf), layer.kernel_size, layer.stride)
     if isinstance(layer, Upsample):
         return x.repeat_interleave(layer.kernel_size[0], 2).repeat_interleave(layer.kernel_size[1], 3)
     return x.permute(0, 2, 3, 1).flatten(1)
@@ -66,14 +77,16 @@ pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 convolutions = st.builds(
     lambda groups, per_group, **rest: Conv2d(filters=groups * per_group, groups=groups, **rest),
     groups=st.integers(1, 2), per_group=st.integers(1, 2), kernel_size=pairs, stride=pairs, dilation=st.integers(1, 2),
-    padding=st.sampled_from([None, "zero", "same", (2, 0)]), isbias=st.booleans(), activation=st.sampled_from(SMOOTH),
+    padding=st.sampled_from([None, "zero", "same", (2, 0), "keep", ((0, 2), (1, 0))]),
+    isbias=st.booleans(), activation=st.sampled_from(SMOOTH),
 )  # fmt: skip
 pools = st.builds(
     Pool2d,
     kernel_size=st.tuples(st.integers(2, 3), st.integers(2, 3)),
     stride=st.one_of(st.none(), pairs),
     kind=st.sampled_from(["max", "min", "average"]),
-    padding=st.sampled_from([None, "zero"]),
+    padding=st.sampled_from([None, "zero", "keep", ((0, 1), (1, 0)), 1]),
+    ceil_mode=st.booleans(),
 )
 image_layers = st.lists(st.one_of(convolutions, pools, st.builds(Upsample, pairs)), max_size=3)
 

@@ -1,0 +1,130 @@
+"""ConvTranspose2d: a convolution backwards, which enlarges images."""
+
+from __future__ import annotations
+
+from tensorgrad import functional
+from tensorgrad.checks import pair, whole
+from tensorgrad.functional.padding import Padding, explicit
+from tensorgrad.functional.windows import transposed_sizes
+from tensorgrad.layers.geometry import Size
+from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
+from tensorgrad.layers.weighted import Weighted
+from tensorgrad.tensor import Array, Tensor, TensorLike
+
+
+class ConvTranspose2d(Weighted):
+    """The transpose of a convolution: each pixel adds a kernel, times its value, to a window of the output.
+
+    Parameters
+    ----------
+    input_shape : (height, width, channels), optional
+        Of one image; found out when the layer is added to a model.
+    filters : int
+        How many channels the output has.
+    kernel_size : int or pair
+        Rows and columns of a kernel.
+    isbias : bool
+        Whether each filter has a bias.
+    activation : str, optional
+        A name from ``tensorgrad.functional.ACTIVATIONS``.
+    stride : int or pair
+        Pixels of the output from one window to the next: by how much the image grows.
+    padding : None, "valid", "keep", int, pair or ((top, bottom), (left, right))
+        Pixels that are cut off the output: those that frame it for the convolution that this is the transpose of.
+        "keep" makes the output exactly ``stride`` times as large as the input.
+    output_padding : int or pair
+        Rows and columns to add at the bottom and right, less than the stride or the dilation.
+    kernel : array_like, shape=(KH, KW, filters / groups, channels), optional
+        The weights to start with, instead of random ones.
+    bias : array_like, shape=(filters,), optional
+        The biases to start with, instead of zeros.
+    dilation : int or pair
+        Pixels from one tap of the kernel to the next.
+    groups : int
+        Cut channels and filters into that many groups, each convolved on its own.
+
+    Notes
+    -----
+    The output has ``(w - 1) s - p + f + output_padding`` pixels along each axis, where p is the padding of both sides
+    together and f is ``dilation (kernel_size - 1) + 1``.
+    """
+
+    rank = 3
+    family = "convolution"
+
+    def __init__(
+        self,
+        input_shape: Shape | None = None,
+        filters: int = 1,
+        kernel_size: Size = (3, 3),
+        isbias: bool = True,
+        activation: str | None = None,
+        stride: Size = (1, 1),
+        padding: Padding = None,
+        output_padding: Size = 0,
+        kernel: TensorLike | None = None,
+        bias: TensorLike | None = None,
+        dilation: Size = (1, 1),
+        groups: int = 1,
+    ) -> None:
+        super().__init__(activation, isbias, kernel, bias)
+        self.filters = whole(filters, "ConvTranspose2d", "filters")
+        self.groups = whole(groups, "ConvTranspose2d", "groups")
+        if self.filters % self.groups:
+            raise ValueError(f"ConvTranspose2d: groups must divide the {filters} filters, received {groups!r}")
+        self.kernel_size = pair(kernel_size, "ConvTranspose2d", "kernel_size", 1)
+        self.stride = pair(stride, "ConvTranspose2d", "stride", 1)
+        self.dilation = pair(dilation, "ConvTranspose2d", "dilation", 1)
+        self.output_padding = pair(output_padding, "ConvTranspose2d", "output_padding", 0)
+        explicit(padding, "ConvTranspose2d")
+        self.padding = padding
+        if input_shape is not None:
+            self.input_shape = check_image_shape(input_shape, "ConvTranspose2d")
+            self.output_shape = self.infer_shape(self.input_shape)
+
+    def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """``(KH, KW, filters / groups, channels)``, as of the convolution that this is the transpose of."""
+        return (*self.kernel_size, self.filters // self.groups, as_tuple(input_shape)[2])
+
+    def units(self, weight_shape: tuple[int, ...]) -> int:
+        """The filters, which are not the last axis here."""
+        return self.filters
+
+    def drawn(self, shape: tuple[int, ...]) -> Array:
+        """Weights as of a convolution with these channels and filters."""
+        *size, filters, channels = shape
+        return super().drawn((*size, channels // self.groups, filters * self.groups)).reshape(shape)
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        """``(OH, OW, filters)``; samples must be images."""
+        height, width, channels = image_shape(input_shape, self.title)
+        if channels % self.groups:
+            raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
+        image, size = (height, width), self.kernel_size
+        (rows, columns), _, _ = transposed_sizes(
+            self.title, image, size, self.stride, self.padding, self.dilation, self.output_padding
+        )
+        return rows, columns, self.filters
+
+    def affine(self, x: Tensor, activation: str | None) -> Tensor:
+        """Spread the pixels, add the biases, and apply the activation."""
+        y = functional.conv_transpose2d(
+            x,
+            self._weights,
+            self._biases,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        return y if activation is None else functional.ACTIVATIONS[activation].function(y)
+
+    def describe(self) -> str:
+        """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""
+        stride = "" if self.stride == (1, 1) else f"stride {by(self.stride)}"
+        return phrase(f"{self.filters} filters of {by(self.kernel_size)}", stride, self.activation)
+
+    def extents(self) -> tuple[int, ...]:
+        """The numbers of the output, and the window's geometry."""
+        return (*super().extents(), *self.kernel_size, *self.stride, *self.dilation)
