@@ -1,4 +1,4 @@
-"""The BLAS library behind NumPy's products: how many threads of its own it uses, and what its kernels are good at."""
+"""The BLAS library behind NumPy's products: its threads, and what its kernels are good at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Library(NamedTuple):
 
 @cache
 def library() -> Library | None:
-    """How to ask and set OpenBLAS; None with another BLAS."""
+    """OpenBLAS, to be asked and set; None if NumPy has another BLAS."""
     extension = sys.modules.get("numpy._core._multiarray_umath")
     try:
         loaded = ctypes.CDLL(str(getattr(extension, "__file__", "")))  # knows the libraries that it is linked to, too
@@ -39,16 +39,16 @@ def library() -> Library | None:
 
 @cache
 def multiplies_small_matrices_as_they_are() -> bool:
-    """Whether products of up to a million multiply-adds are spared the copies that others are made of.
+    """Whether BLAS multiplies small matrices, of up to a million multiply-adds, without packing them first.
 
-    OpenBLAS has such kernels for processors with AVX-512. OPENBLAS_CORETYPE may have told it to use others.
+    OpenBLAS has kernels for that on processors with AVX-512, unless OPENBLAS_CORETYPE told it to use others.
     """
     found = library()
     return found is not None and found.core.lower() in ("skylakex", "cooperlake", "sapphirerapids")
 
 
 class _OneThread:
-    """Hold BLAS at one thread inside of a ``with`` block, whichever threads are in such blocks at the time."""
+    """Hold BLAS at one thread inside a ``with`` block; any number of threads may be in such blocks at once."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -77,4 +77,4 @@ class _OneThread:
 
 
 one_thread = _OneThread()
-"""``with blas.one_thread:`` holds it there. Its own threads go on spinning for 0.03 s, on the cores that ours need."""
+"""``with blas.one_thread:`` holds BLAS there. Its own threads would spin for 0.03 s on the cores that ours need."""

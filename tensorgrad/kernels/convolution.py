@@ -79,7 +79,7 @@ def settled(planned: Plan, *operands: Array) -> Plan:
 def conv2d_input(
     g: Array, w: Array, shape: tuple[int, ...], stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Array:
-    """The transpose of conv2d in its images, of the given shape: what a gradient of the result makes of them."""
+    """The transpose of conv2d in its images: the gradient by images of the given shape, from the gradient ``g``."""
     g, w = _same_dtype(g, w)
     if stride != ONE and dilation != ONE:
         w, dilation = _dilated(w, dilation), ONE
@@ -175,5 +175,7 @@ def geometry_of(
 
 
 def _same_dtype(a: Array, b: Array) -> tuple[Array, Array]:
+    if a.dtype == b.dtype:
+        return a, b
     dtype = np.result_type(a, b)
     return a.astype(dtype, copy=False), b.astype(dtype, copy=False)

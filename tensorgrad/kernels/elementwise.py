@@ -1,4 +1,4 @@
-"""Activations, and what they make of gradients: passes over images, where each pass counts."""
+"""Activations and their gradients: passes over images, as few as can be."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def relu(x: Array) -> Array:
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    """``x`` where it is above 0, else ``slope x``; NaN for NaN."""
+    """``x`` for positive x, otherwise ``slope x``; NaN for NaN."""
     if slope == 0:  # which times infinity is NaN
         return relu(x)
     out = empty(x.shape, x.dtype)
@@ -78,7 +78,7 @@ def _leaky_relu(x: Array, slope: float, out: Array) -> None:
 
 
 def elu(x: Array, alpha: float) -> Array:
-    """``x`` where it is above 0, else ``alpha (e^x - 1)``: the sum of both, of which one is 0."""
+    """``x`` for positive x, otherwise ``alpha (e^x - 1)``, as a sum of both, one of which is 0."""
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -92,7 +92,7 @@ def elu(x: Array, alpha: float) -> Array:
 
 
 def where_positive(g: Array, y: Array) -> Array:
-    """``g`` for positive ``y``, of the same shape, otherwise 0: what a ReLU makes of a gradient."""
+    """``g`` for positive ``y``, of the same shape, otherwise 0: the gradient of a ReLU."""
     out = empty(g.shape, g.dtype)
 
     def tile(some: slice) -> None:
@@ -116,7 +116,7 @@ def keep(values: Array, mask: Array, out: Array) -> None:
 
 
 def times_leaky_slope(g: Array, y: Array, slope: float) -> Array:
-    """``g`` for positive ``y``, of the same shape, otherwise ``slope g``: what a leaky ReLU makes of a gradient."""
+    """``g`` for positive ``y``, of the same shape, otherwise ``slope g``: the gradient of a leaky ReLU."""
     if slope == 0:  # which times infinity is NaN
         return where_positive(g, y)
     out = empty(g.shape, g.dtype)
@@ -151,12 +151,12 @@ def _sigmoid(x: Array, out: Array) -> None:
 
 
 def times_tanh_slope(g: Array, y: Array) -> Array:
-    """``g (1 - y y)`` of arrays of one shape: what a tanh makes of a gradient."""
+    """``g (1 - y y)`` of arrays of one shape: the gradient of a tanh."""
     return _times_slope(g, y, lambda y, out: np.subtract(1, np.multiply(y, y, out=out), out=out))
 
 
 def times_sigmoid_slope(g: Array, y: Array) -> Array:
-    """``g (y (1 - y))`` of arrays of one shape: what a sigmoid makes of a gradient."""
+    """``g (y (1 - y))`` of arrays of one shape: the gradient of a sigmoid."""
     return _times_slope(g, y, lambda y, out: np.multiply(y, np.subtract(1, y, out=out), out=out))
 
 

@@ -1,7 +1,7 @@
 """Arrays from memory that is used again.
 
-Fresh memory costs more than the arithmetic on it: its pages must be mapped and cleared by the system first. A step
-of training, two convolutions and their gradients at batch 32, takes 12 ms with np.empty and 6 ms with this.
+Fresh memory costs more than the arithmetic on it, as the system must map and clear its pages first. A step of training,
+two convolutions and their gradients at batch 32, takes 12 ms with np.empty and 6 ms with this.
 
 An array from :func:`empty` refers to a buffer of the pool, and whatever view is made of it refers to the array. So a
 buffer is free again as soon as nobody but the pool refers to it, which is what CPython's reference count says. There
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import deque
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -133,10 +134,11 @@ def _sweep() -> None:
     _asked.clear()
 
 
+@lru_cache(1024)
 def _room(size: int) -> int:
-    """The size of buffer to use, so that near sizes share: a power of two, or of large ones a multiple of STEP.
+    """The size of the buffer for so many bytes, so that near sizes share: a power of two, or a multiple of STEP.
 
-    The system gives memory to pages when they are first written to, so what is left over at the end costs next to none.
+    The system gives memory to pages when they are first written to, so what is left over at the end costs little.
     """
     step = min(1 << (size - 1).bit_length(), STEP)
     return -(-size // step) * step

@@ -201,7 +201,10 @@ def _add_pixels(part: Array, target: Array, size: Pair, stride: Pair) -> None:
 
 
 def _in_one_piece(tap: Array) -> Array:
-    """The pixels of a tap, copied together if they are many and have few channels."""
+    """The pixels of a tap, copied together if they are many and have few channels.
+
+    Without that, a step of training at batch 256 takes 1.12 of the time in experiment 3, and 1.05 in experiment 4.
+    """
     if tap.size < MANY * tap.shape[-1] or not as_elements(tap):
         return tap
     together = empty(tap.shape, tap.dtype)

@@ -2,8 +2,8 @@
 
 The batch is cut into pieces, always at the same places for the same number of threads, and sums add them up in order:
 results are equal to the bit from run to run, whichever thread took which piece. Meanwhile OpenBLAS is held at one
-thread of its own. No thread is started before the first call that has work for it; where none can be
-started, all runs in the caller's.
+thread of its own. Threads are started by the first call that has work for them; where none can be started, everything
+runs in the caller's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tensorgrad.kernels import blas
 
 T = TypeVar("T")
 
-# A thread that sleeps takes 0.02 to 0.05 ms to wake up. So each gets at least this much work, if it gets any.
+# A sleeping thread takes 0.02 to 0.05 ms to wake up, so it is woken for at least this much work.
 SHARE = 6_000_000  # multiply-adds, about 0.12 ms
-PIECES = 2  # for each thread, of no less than two shares: so one that is slow to wake up holds nobody up for long
+PIECES = 2  # per thread, of at least two shares each, so a late thread delays the others only briefly
 TILE = 1 << 20  # bytes of an operand in one piece of a pass over arrays
 PASS = 8.0  # what one element of a pass over an array costs, in multiply-adds
 
@@ -106,7 +106,7 @@ def _cores() -> int:
 def over_batch(function: Callable[[slice], T], count: int, tile: int, work: float) -> list[T]:
     """Run a function over all of a batch, piece by piece, on as many threads as the work is worth.
 
-    Whoever is free takes the next piece, so that nobody waits for a thread that is slow to wake up.
+    Whichever thread is free takes the next piece, so no thread waits for a late one.
 
     Parameters
     ----------
