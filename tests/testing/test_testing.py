@@ -188,3 +188,31 @@ def test_a_zero_of_third_order_is_no_false_alarm() -> None:
     x = np.array([0.0, 0.0, 0.0, 2.0, -1.9, 1.8, 1.9, 2.0, 1.9, -1.8, 2.0, 1.9, 1.8, 2.0, 2.0])
     for method in ("auto", "difference"):
         gradcheck(lambda t: t.prod(), x, order=2, method=method)
+
+
+@pytest.mark.parametrize("x", [1e-12, 1e-8, 1e-4, 1.0, 1e5, 1e10])
+def test_the_step_has_the_size_of_the_input(x: float) -> None:
+    for f in (tg.log, tg.sqrt, lambda q: 1 / q, lambda q: q**2, tg.abs):
+        gradcheck(f, [x], order=2)
+    for f in (tg.log, tg.sqrt, lambda q: q**2):
+        gradcheck(f, [x, 1.0])
+    if x > 1e-6:
+        with pytest.raises(GradientError, match=r"by input 0, element \(0,\): the gradient is .* and .* complex step"):
+            gradcheck(square(lambda g, y, x: 2.00001 * g * x), [x])
+
+
+def test_numbers_that_differ_are_printed_so() -> None:
+    with pytest.raises(GradientError, match=r"is 2\.0000000001\d* according to the rules, and 2\.0 according to"):
+        gradcheck(square(lambda g, y, x: (2 + 1e-10) * g * x), [1.0], tolerance=1e-12)
+
+
+@pytest.mark.parametrize("f", [tg.abs, tg.relu, lambda x: tg.maximum(x, 0.0)])
+def test_a_kink_is_called_one(f: Any) -> None:
+    with pytest.raises(GradientError, match=r"order 1, by input 0, element \(0,\): there is a kink"):
+        gradcheck(f, [0.0, 1.0])
+
+
+def test_functions_that_draw_random_numbers_are_recognized() -> None:
+    with pytest.raises(ValueError, match=r"dropout returned something else for the same inputs .* rng=0"):
+        gradcheck(tg.dropout, np.arange(1.0, 30.0))
+    gradcheck(lambda x: tg.dropout(x, rng=0), np.arange(1.0, 30.0))
