@@ -429,7 +429,7 @@ def check_image_shape(shape: Any, owner: str) -> Shape:
             f"{owner}: input_shape={items} means {items[0]} x {items[1]} pixels of {items[2]} channels, as channels "
             f"come last; for images of {items[1]} x {items[2]} pixels write {(*items[1:], items[0])}, and use "
             "x.transpose(0, 2, 3, 1) on the data",
-            stacklevel=3,
+            stacklevel=4,  # beyond the constructor, and what reads other libraries' words
         )
     return checked
 

@@ -60,13 +60,29 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
     if array.dtype.kind in "fiub":
         return array
     if array.dtype.kind == "O" and not array.ndim:
-        remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
+        if hasattr(data, "toarray"):
+            remedy = f"; it is sparse: use {argument}.toarray()"
+        else:
+            remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
         raise TypeError(f"{name}: {argument} must be an array of numbers, received {type(data).__name__}{remedy}")
-    remedy = "map class names to integers first, or " if argument == "Y" else ""
-    raise TypeError(
-        f"{name}: {argument} must be numbers, received dtype {array.dtype}; {remedy}convert it with "
-        f"np.array({argument}, dtype=float)"
-    )
+    raise TypeError(f"{name}: {argument} must be numbers, received dtype {array.dtype}; {_remedy(array, argument)}")
+
+
+def _remedy(array: np.ndarray[Any, Any], argument: str) -> str:
+    """What makes numbers of an array of something else, or at least may do."""
+    if array.dtype.kind == "c":
+        return f"keep both parts: np.stack([{argument}.real, {argument}.imag], axis=-1)"
+    if array.dtype.kind == "O":
+        if all(isinstance(each, np.ndarray | list | tuple) for each in array.flat):
+            return f"its samples are arrays: use np.stack({argument})"
+        unknown = ("NoneType", "NAType", "NaTType")  # pandas' too, which need not be installed
+        missing = (i for i, each in enumerate(array.flat) if type(each).__name__ in unknown)
+        first = next(missing, None)
+        if first is not None:
+            row = first // max(array[0].size if array.ndim > 1 else 1, 1)
+            return f"values are missing, the first in sample {row}: fill them in or leave such samples out"
+    classes = f"np.unique({argument}, return_inverse=True)[1] numbers classes, " if argument == "Y" else ""
+    return f"{classes}np.array({argument}, dtype=float) reads numbers that are written out"
 
 
 def is_number(value: Any) -> bool:

@@ -394,6 +394,7 @@ class CNN(Network):
         found.classes = self.classes
         return found
 
+    @speaks("predict")
     def predict(self, X: npt.ArrayLike | Indexed | Dataset, batch_size: int | None = None) -> Array:
         """As :meth:`tensorgrad.network.Network.predict`; also of a Dataset, whose labels are left aside."""
         if not isinstance(X, Dataset):

@@ -157,7 +157,7 @@ WORDS: tuple[Word, ...] = (
     Word("x", K, "X", "train"),
     Word("y", K, "Y", "train"),
     Word("validation_split", K, "val_split", "train", "set aside at random; the last ones if shuffle=False"),
-    Word("validation_data", K, "val_x=, val_y=", "train", "a pair (x, y); it is taken apart"),
+    Word("validation_data", K, "val_x=, val_y=", "train", "a pair (x, y), which is taken apart, or a Dataset"),
     Word("max_iter", S, "epochs", "train"),
     Word("x", K, "X", "evaluate"),
     Word("y", K, "Y", "evaluate"),
@@ -256,9 +256,8 @@ def _in_our_words(kwargs: Mapping[str, Any], known: list[str], name: str) -> dic
         if word is not None and not word.works:
             raise TypeError(f"{name}: {instead(word)}")
         if word is not None and word.theirs == "validation_data":
-            if not (isinstance(value, list | tuple) and len(value) == 2):
-                raise TypeError(f"{name}: validation_data must be a pair (x, y), received {type(value).__name__}")
-            new = dict(zip(("val_x", "val_y"), value, strict=True))
+            pair = isinstance(value, list | tuple) and len(value) == 2
+            new = dict(zip(("val_x", "val_y"), value, strict=True)) if pair else {"val_x": value}
         else:
             new = {key if word is None else word.ours: value}
         twice = [each for each in new if each in ours or (each in kwargs and each != key)]

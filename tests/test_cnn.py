@@ -540,12 +540,12 @@ BAD = [
     (
         lambda: compiled().train([["a", "b"]] * 4, GOOD_Y),
         TypeError,
-        "train: X must be numbers, received dtype <U1; convert it with np.array(X, dtype=float)",
+        "train: X must be numbers, received dtype <U1; np.array(X, dtype=float) reads numbers that are written out",
     ),
     (
         lambda: compiled().train(GOOD_X, ["cat"] * 4),
         TypeError,
-        "train: Y must be numbers, received dtype <U3; map class names to integers first, or convert it with np.array(",
+        "train: Y must be numbers, received dtype <U3; np.unique(Y, return_inverse=True)[1] numbers",
     ),
     (lambda: compiled().train(GOOD_X, None), TypeError, "train: Y is missing; give the labels"),
     (

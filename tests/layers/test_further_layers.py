@@ -262,6 +262,7 @@ def test_bad_arguments(call: Any, message: str) -> None:
 
 
 def test_a_shape_with_the_channels_first_is_asked_about() -> None:
-    with pytest.warns(UserWarning, match=re.escape("for images of 28 x 28 pixels write (28, 28, 1)")):
+    with pytest.warns(UserWarning, match=re.escape("for images of 28 x 28 pixels write (28, 28, 1)")) as told:
         Conv2d(input_shape=(1, 28, 28), filters=2)
+    assert told[0].filename == __file__
     Conv2d(input_shape=(3, 7, 9), filters=2)

@@ -1,0 +1,150 @@
+"""What people get wrong first, and that the message says what to do instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import tensorgrad as tg
+from tensorgrad import Tensor
+from tensorgrad.callbacks import EarlyStopping
+from tensorgrad.optim import Adam
+
+layers: Any = tg.layers
+CNN: Any = tg.CNN  # type checkers would refuse what is tried below
+FFL, BatchNorm, Conv2d, Dropout = layers.FFL, layers.BatchNorm, layers.Conv2d, layers.Dropout
+Flatten, Pool2d, Sequential = layers.Flatten, layers.Pool2d, layers.Sequential
+
+X, Y = np.random.default_rng(0).random((12, 4)), np.arange(12) % 3
+ARRAYS = np.empty(3, object)
+ARRAYS[:] = [np.ones(4)] * 3
+GAPS = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, None, 3.0, 4.0]], object)
+
+
+def net(activation: str | None = "softmax", neurons: int = 3, **settings: Any) -> Any:
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=neurons, activation=activation))
+    model.compile_model(**{"opt": "adam", "loss": "cse", **settings})
+    return model
+
+
+def of(*made: Any) -> Any:
+    model = CNN(seed=0)
+    for layer in made:
+        model.add(layer)
+    return model
+
+
+def images() -> Any:
+    return of(Conv2d(input_shape=(28, 28, 1), filters=2))
+
+
+def leaf(*values: float) -> Any:
+    return tg.tensor(list(values), requires_grad=True)
+
+
+def twice_backward() -> None:
+    y = (leaf(1.0) ** 2).sum()
+    y.backward()
+    y.backward()
+
+
+# The call, and the part of its message that says what to do.
+MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
+    # -- data
+    "not compiled": (lambda: of(FFL(input_shape=4, neurons=3)).train(X, Y), "call compile_model(...) first"),
+    "too few features": (lambda: net().fit(X[:, :3], Y), "expects samples of shape (4,), but X has shape (12, 3)"),
+    "lengths": (lambda: net().fit(X, Y[:5]), "each sample needs one label"),
+    "labels from 1": (lambda: net().fit(X, Y + 1), "with 3 classes, expected 0 to 2"),
+    "NaN in X": (lambda: net().fit(X * np.nan, Y), "first at sample 0; clean or scale the data first"),
+    "class names": (lambda: net().fit(X, np.array(list("abc") * 4)), "np.unique(Y, return_inverse=True)[1]"),
+    "written numbers": (lambda: net().fit(X.astype(str), Y), "np.array(X, dtype=float) reads numbers"),
+    "array of arrays": (lambda: net().fit(ARRAYS, Y[:3]), "use np.stack(X)"),
+    "missing values": (lambda: net().fit(GAPS, Y[:2]), "the first in sample 1: fill them in or leave such samples out"),
+    "sparse": (lambda: net().fit(scipy.sparse.csr_matrix(X), Y), "use X.toarray()"),
+    "generator": (lambda: net().fit((row for row in X), Y), "make one with np.array(list(X))"),
+    "complex": (lambda: net().fit(X * 1j, Y), "np.stack([X.real, X.imag], axis=-1)"),
+    "ragged": (lambda: net().fit([[1.0, 2.0], [1.0]], [0, 1]), "its samples must have one shape"),
+    "column of labels": (lambda: net().fit(X, Y[:, None]), "use Y.reshape(12)"),
+    "softmax of one": (lambda: net(neurons=1).fit(X, Y % 2), "use one-hot or integer labels"),
+    "channels first": (lambda: images().predict(np.zeros((2, 1, 28, 28))), "use x.transpose(0, 2, 3, 1)"),
+    "no channel": (lambda: images().predict(np.zeros((28, 28))), "use x.reshape(-1, 28, 28, 1)"),
+    # -- settings of a training
+    "no epochs": (lambda: net().fit(X, Y, epochs=0), "fit: epochs must be an int of at least 1"),
+    "half a batch": (lambda: net().fit(X, Y, batch_size=2.5), "batch_size must be an int of at least 1"),
+    "percent": (lambda: net().fit(X, Y, val_split=20), "val_split must be at least 0 and below 1"),
+    "val_x alone": (lambda: net().fit(X, Y, val_x=X), "give the labels, or batches (x, y)"),
+    "misspelt": (lambda: net().fit(X, Y, epoch=3), "did you mean 'epochs'?"),
+    "data of 3": (lambda: net().fit(X, Y, validation_data=X), "give the labels, or batches (x, y)"),
+    "callback's class": (lambda: net().fit(X, Y, callbacks=[EarlyStopping]), "callbacks must be instances of Callback"),
+    "one callback": (lambda: net().fit(X, Y, callbacks=EarlyStopping()), "callbacks must be a list of Callback"),
+    "no validation": (lambda: net().fit(X, Y, val_split=0, verbose=0, callbacks=[EarlyStopping()]),
+                      "validate with val_split or val_x"),
+    "unknown class": (lambda: net().fit(X, Y, class_weight={7: 1.0}), "expected classes from 0 to 2"),
+    "one weight": (lambda: net().fit(X, Y, sample_weight=[1.0]), "sample_weight must be 12 finite numbers"),
+    "verbose": (lambda: net().fit(X, Y, verbose="loud"), "verbose must be 'auto', 0, 1 or 2"),
+    # -- compile_model
+    "no layers": (lambda: CNN().compile_model(), "add them first"),
+    "loss": (lambda: net(loss="msee"), "did you mean 'mse'?"),
+    "loss of logits": (lambda: net(loss="CrossEntropyLoss"), "a last layer with activation='softmax'"),
+    "no softmax": (lambda: net(None), "give it activation='softmax'"),
+    "bce after softmax": (lambda: net(loss="bce"), "give it activation='sigmoid'"),
+    "optimizer": (lambda: net(opt="adma"), "did you mean 'adam'?"),
+    "optimizer's class": (lambda: net(opt=Adam), "make one with Adam(model.parameters())"),
+    "another's optimizer": (lambda: net(opt=Adam([leaf(1.0)])), "made over model.parameters()"),
+    "lr as text": (lambda: net(lr="0.1"), "lr must be a number"),
+    "negative lr": (lambda: net(lr=-1), "lr must be a finite number, at least 0"),
+    "metric": (lambda: net(metrics=["acuracy"]), "did you mean 'accuracy'?"),
+    # -- layers
+    "layer's class": (lambda: of(FFL), "make an instance of it"),
+    "no input_shape": (lambda: of(FFL(neurons=3)), "give it one, such as input_shape=(28, 28, 1)"),
+    "two input_shapes": (lambda: of(FFL(input_shape=4, neurons=3), FFL(input_shape=5)), "leave input_shape out"),
+    "image into FFL": (lambda: of(Conv2d(input_shape=(8, 8, 1)), FFL(neurons=3)), "add Flatten() before it"),
+    "Conv2d after Flatten": (lambda: of(Flatten(input_shape=(8, 8, 1)), Conv2d()), "put it before Flatten()"),
+    "Conv2d(32, 3)": (lambda: of(Conv2d(32, 3)), "for 32 filters write Conv2d(filters=32, kernel_size=3)"),
+    "large kernel": (lambda: Conv2d(input_shape=(4, 4, 1), kernel_size=7, padding=None), "use a smaller kernel"),
+    "groups": (lambda: Conv2d(filters=3, groups=2), "groups must divide the 3 filters"),
+    "activation": (lambda: FFL(activation="rellu"), "did you mean 'relu'?"),
+    "pooling kind": (lambda: Pool2d(kind="averge"), "did you mean 'average'?"),
+    "no neurons": (lambda: FFL(neurons=-1), "neurons must be an int of at least 1"),
+    "dropout in percent": (lambda: Dropout(50), "prob is the share that is dropped, 0 <= prob < 1"),
+    "in_channels": (lambda: Conv2d(in_channels=3), "the channels are the last of input_shape"),
+    "LSTM": (lambda: layers.LSTM, "there are no recurrent layers"),
+    "BatchNorm of one": (lambda: BatchNorm()(np.ones((1, 4)), training=True), "use a larger batch"),
+    "layers to CNN": (lambda: CNN([FFL(input_shape=3)]), "seed must be an int"),
+    "score": (lambda: net().score(X, Y), "evaluate(X, Y)['accuracy']"),
+    "misspelt method": (lambda: net().predit(X), "did you mean 'predict'?"),
+    "a layer saved": (lambda: tg.save_model(Sequential([FFL()]), "m"), "add it to a CNN"),
+    # -- tensors
+    "vector backward": (lambda: (leaf(1.0, 2.0) * 2).backward(), "call .sum() or .mean() first, or pass gradient="),
+    "backward twice": (twice_backward, "pass retain_graph=True"),
+    "integers": (lambda: tg.tensor(np.arange(3), requires_grad=True), "make it floating, with dtype='float32'"),
+    "complex leaf": (lambda: tg.tensor(1j, requires_grad=True), "as two real tensors"),
+    "item assignment": (lambda: leaf(1.0).__setitem__(0, 1), "build a new tensor with where()"),
+    "in place": (lambda: leaf(1.0).__iadd__(1), "with no_grad(): t += ..."),
+    "truth": (lambda: bool(leaf(1.0, 2.0)), "use .any(), .all() or compare it"),
+    "list of tensors": (lambda: tg.tensor([leaf(1.0)]), "join them with stack()"),
+    "np.median": (lambda: np.median(leaf(1.0)), "or .numpy() to leave it"),
+    "broadcasting": (lambda: leaf(1.0, 2.0) + np.ones(3), "use reshape() or expand_dims() on one of them"),
+    "optimizer of arrays": (lambda: Adam([X]), "make it one with tensor()"),
+    "constant optimized": (lambda: Adam([Tensor([1.0])]), "set requires_grad=True, or leave it out"),
+    "number as loss": (lambda: net().backpropagate(3.0), "the first of the two that apply_loss gives"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_message_says_what_to_do(name: str) -> None:
+    call, remedy = MISTAKES[name]
+    with pytest.raises((TypeError, ValueError, RuntimeError, AttributeError, ImportError)) as caught:
+        call()
+    assert re.sub(r"\s+", " ", str(caught.value)) == str(caught.value), "one line"
+    assert remedy in str(caught.value)
+
+
+def test_there_are_sixty() -> None:
+    assert len(MISTAKES) >= 60
