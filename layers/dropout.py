@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tensorgrad import functional
-from tensorgrad.checks import is_number
+from tensorgrad.checks import Foreign, is_number
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.tensor import Tensor
 
@@ -18,6 +18,7 @@ class Dropout(Layer):
     """
 
     is_elementwise = True
+    p = rate = Foreign("set its prob")
 
     def __init__(self, prob: float = 0.5) -> None:
         if not is_number(prob) or not 0 <= prob < 1:

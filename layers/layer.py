@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from tensorgrad.checks import Foreign
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
@@ -39,6 +40,8 @@ class Layer(Stateful):
         Of one sample; None until the layer is wired.
     activation : str or None
     isbias : bool
+    training : bool
+        The mode of calls without ``training=``; see :meth:`train`.
     input, out : ndarray or None
         What went in and came out at the last :meth:`tensorgrad.CNN.feedforward`, or ``predict`` of one sample.
 
@@ -71,6 +74,8 @@ class Layer(Stateful):
     input: np.ndarray[Any, Any] | None = None
     out: np.ndarray[Any, Any] | None = None
     rng: RNG = None
+    training: bool = False
+    requires_grad = Foreign("set layer.trainable = False to freeze it")
     _wired: bool = False
     _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
 
@@ -155,8 +160,43 @@ class Layer(Stateful):
                 f"one and {input_shape} in another; make a layer for each"
             )
 
-    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
-        """Apply to a batch, or to one sample: the result is of the same kind."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. An array that is assigned to a tensor of the layer is written into it."""
+        old = vars(self).get(name)
+        if isinstance(old, Tensor) and old.is_leaf and isinstance(value, np.ndarray | np.generic | float | int | list):
+            if np.shape(value) != old.shape:
+                raise ValueError(
+                    f"{self.title}: expected {name} of shape {old.shape}, received shape {np.shape(value)}; assign a "
+                    "tensor to replace it"
+                )
+            old.data = np.asarray(value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def train(self, mode: bool = True) -> Self:
+        """Let calls without ``training=`` count as training from now on, here and in the layers inside.
+
+        Only calls of layers as functions follow the mode. :meth:`tensorgrad.CNN.train`, ``predict`` and their like know
+        what they do. A new layer is in evaluation mode.
+        """
+        for layer in self.walk():
+            layer.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Let calls without ``training=`` count as predicting from now on: undo :meth:`train`."""
+        return self.train(False)
+
+    def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
+        """Apply to a batch, or to one sample: the result is of the same kind.
+
+        Parameters
+        ----------
+        x : array_like, shape=(N, *input_shape) or input_shape
+        training : bool, optional
+            Whether this is a training step; by default the mode that :meth:`train` or :meth:`eval` has set.
+        """
+        training = self.training if training is None else training
         t = as_tensor(x).floating()
         batched = self._is_batch(t)
         shape = t.shape[1:] if batched else t.shape

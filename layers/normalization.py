@@ -7,19 +7,20 @@ from typing import ClassVar
 import numpy as np
 
 from tensorgrad import functional
-from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.checks import Foreign
+from tensorgrad.layers.layer import Shape, as_tuple
+from tensorgrad.layers.parameters import Parametric, parameter
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.tensor import Array, Tensor
 
 
-class _Norm(Layer):
+class _Norm(Parametric):
     """A scale and a shift for each number along the last axis."""
 
-    built = ("weights", "biases")
-
     eps: float
-    weights: Tensor
-    biases: Tensor
+
+    weight = gamma = Foreign("set its weights")
+    bias = beta = Foreign("set its biases")
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """As the input's."""
@@ -28,12 +29,12 @@ class _Norm(Layer):
     def build(self, input_shape: Shape) -> None:
         """Start with the scale 1 and the shift 0; check those that are there."""
         shape = as_tuple(input_shape)[-1:]
-        for name, start in (("weights", 1), ("biases", 0)):
-            found = getattr(self, name, None)
-            if found is None:
-                setattr(self, name, Tensor(np.full(shape, start, np.float32), requires_grad=True))
-            elif found.shape != shape:
-                raise ValueError(f"{self.title}: expected {name} of shape {shape}, received shape {found.shape}")
+        if self._weights is None:
+            self._weights = parameter(np.ones(shape, np.float32))
+        if self._biases is None:
+            self._biases = parameter(np.zeros(shape, np.float32))
+        self._check(self._weights, shape, "weights")
+        self._check(self._biases, shape, "biases")
 
     def _check_eps(self) -> None:
         if not self.eps > 0:
@@ -67,6 +68,9 @@ class BatchNorm(_Norm):
     running_mean: Array
     running_var: Array
 
+    moving_mean = Foreign("set its running_mean")
+    moving_variance = Foreign("set its running_var")
+
     def build(self, input_shape: Shape) -> None:
         """Start with the scale 1, the shift 0, the running mean 0 and the running variance 1."""
         super().build(input_shape)
@@ -79,8 +83,8 @@ class BatchNorm(_Norm):
         """Standardize, scale and shift."""
         return functional.batch_norm(
             x,
-            self.weights,
-            self.biases,
+            self._weights,
+            self._biases,
             running_mean=self.running_mean,
             running_var=self.running_var,
             training=training,
@@ -104,7 +108,7 @@ class LayerNorm(_Norm):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""
-        return functional.layer_norm(x, self.weights, self.biases, eps=self.eps)
+        return functional.layer_norm(x, self._weights, self._biases, eps=self.eps)
 
     def see(self, field: Field) -> Field:
         """A pixel mixes its own channels; what is no image mixes everything."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tensorgrad import initializers
-from tensorgrad.checks import one_of
+from tensorgrad.checks import Foreign, one_of
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.layers.layer import Shape
+from tensorgrad.layers.parameters import Parametric, parameter
 from tensorgrad.random import generator
 from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
-class Weighted(Layer):
+class Weighted(Parametric):
     """``activation(linear(x))`` with weights and, unless told otherwise, biases.
 
     A subclass says what its linear part is, in ``affine``, and of which shape its weights are. The weights of a layer
@@ -22,8 +21,11 @@ class Weighted(Layer):
     Glorot's otherwise, by the model's own generator. Biases start at zero.
     """
 
-    built = ("_weights", "_biases")
     initial = ("weights", "bias", "kernel")
+
+    kernel = Foreign("set its weights")
+    weight = Foreign("set its weights")
+    bias = Foreign("set its biases")
 
     def __init__(
         self, activation: str | None, isbias: bool, weights: TensorLike | None, biases: TensorLike | None
@@ -32,8 +34,13 @@ class Weighted(Layer):
             one_of(activation, ACTIVATIONS, type(self).__name__, "activation")
         self.activation = activation
         self.isbias = bool(isbias)
-        self._weights: Any = None if weights is None else _parameter(weights)
-        self._biases: Any = None if biases is None or not isbias else _parameter(biases)
+        self._weights = None if weights is None else parameter(weights)
+        self._biases = None if biases is None or not isbias else parameter(biases)
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether the layer has biases."""
+        return self.isbias
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """The linear part with the biases, and an activation or none."""
@@ -79,49 +86,5 @@ class Weighted(Layer):
             if self._biases is None:
                 self._biases = Tensor(np.zeros(units, np.float32), requires_grad=True)
             elif self._biases.shape == (units, 1):  # as the tutorial has them
-                self._biases = _parameter(self._biases.array.reshape(-1))
+                self._biases = parameter(self._biases.array.reshape(-1))
             self._check(self._biases, (units,), "biases")
-
-    @property
-    def weights(self) -> Tensor:
-        """The weights; None while the layer does not know its input."""
-        if self._weights is None and self.input_shape is not None:
-            self.set_output_shape()
-        return self._weights  # type: ignore[no-any-return]
-
-    @weights.setter
-    def weights(self, values: TensorLike) -> None:
-        self._weights = self._replacement(self._weights, values, "weights")
-
-    @property
-    def biases(self) -> Tensor:
-        """The biases, one per unit; None without them, or while the layer does not know its input."""
-        if self._biases is None and self.isbias and self.input_shape is not None:
-            self.set_output_shape()
-        return self._biases  # type: ignore[no-any-return]
-
-    @biases.setter
-    def biases(self, values: TensorLike) -> None:
-        if not self.isbias:
-            raise ValueError(f"{self.title}: it was made without biases, so none can be set")
-        self._biases = self._replacement(self._biases, values, "biases")
-
-    def _replacement(self, old: Tensor | None, values: TensorLike, name: str) -> Tensor:
-        """New values: written into the tensor that is there, so that an optimizer keeps hold of it."""
-        new = _parameter(values)
-        if old is None:
-            return new
-        if name == "biases" and new.shape == (*old.shape, 1):
-            new = _parameter(new.array.reshape(-1))
-        self._check(new, old.shape, name)
-        old.data = new
-        return old
-
-    def _check(self, values: Tensor, shape: tuple[int, ...], name: str) -> None:
-        if values.shape != shape:
-            raise ValueError(f"{self.title}: expected {name} of shape {shape}, received shape {values.shape}")
-
-
-def _parameter(values: TensorLike) -> Tensor:
-    """A leaf of its own; integers become float32."""
-    return Tensor(Tensor(values).floating(), requires_grad=True)

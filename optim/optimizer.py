@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tensorgrad.checks import one_of
+from tensorgrad.checks import Foreign, one_of
 from tensorgrad.optim.arguments import count, number
 from tensorgrad.optim.flat import BLOCK, Flat
 from tensorgrad.optim.groups import Params, from_state, grouped
@@ -111,6 +111,8 @@ class Optimizer:
                     "give the class another one"
                 )
             OPTIMIZERS[cls.name] = cls
+
+    learning_rate = Foreign("set its lr")
 
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, **settings: float | bool) -> None:
         where = type(self).__name__

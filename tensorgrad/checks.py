@@ -151,3 +151,25 @@ def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: 
             "complex numbers: compute with the real and the imaginary parts, two real tensors"
         )
     return gradient.astype(wanted)
+
+
+class Foreign:
+    """An attribute that other libraries have and an object here has not: setting it raises, and names ours."""
+
+    def __init__(self, advice: str) -> None:
+        self.advice = advice
+        self.names: list[str] = []
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.names.append(name)
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        raise AttributeError(f"{type(instance).__name__} has no {self._name()}; {self.advice}")
+
+    def __set__(self, instance: object, value: Any) -> None:
+        raise AttributeError(f"{type(instance).__name__} has no {self._name()}; {self.advice}")
+
+    def _name(self) -> str:
+        return " or ".join(map(repr, self.names))

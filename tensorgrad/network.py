@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import numbers
+from tensorgrad.checks import Foreign, numbers
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
@@ -56,6 +56,10 @@ class Network(Stateful):
     >>> network.predict([[1, 2], [3, 4]]).shape
     (2, 1)
     """
+
+    requires_grad = Foreign("set model.trainable = False to freeze it")
+    training = Foreign("pass training= to the call, or call train() or eval() of its layers")
+    lr = learning_rate = Foreign("set model.optimizer.lr")
 
     def __init__(self, seed: int | None = None) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
@@ -211,7 +215,7 @@ class Network(Stateful):
             x = layer.run(x, training)
         return last.linear(x) if logits else last.run(x, training)  # type: ignore[attr-defined]
 
-    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+    def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
         """Apply to a batch or one sample, as a function on tensors."""
         t = as_tensor(x)
         for layer in self.layers:

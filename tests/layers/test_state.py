@@ -13,7 +13,7 @@ import pytest
 
 import tensorgrad
 from tensorgrad import CNN, Tensor
-from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, Sequential
+from tensorgrad.layers import FFL, Activation, Add, BatchNorm, Conv2d, Dropout, Flatten, Layer, LayerNorm, Sequential
 from tensorgrad.network import Network
 from tensorgrad.optim import Iterative
 from tensorgrad.saving import registry
@@ -315,3 +315,114 @@ def test_frozen_layers_in_the_summary_and_in_the_tutorials_json(tmp_path: Path) 
 def test_trainable_is_true_or_false(value: Any) -> None:
     with pytest.raises(TypeError, match="FFL: trainable must be True or False, received"):
         FFL(2).trainable = value
+
+
+# -- what is assigned ------------------------------------------------------------------------------------------------
+
+
+class Own(Layer):
+    def __init__(self) -> None:
+        self.factor = Tensor(np.ones(3, np.float32), requires_grad=True)
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        return x * self.factor
+
+
+ASSIGNED: dict[str, tuple[Any, str, Any]] = {
+    "batch norm": (BatchNorm, "weights", [5, 1, 1]),
+    "layer norm": (LayerNorm, "biases", np.array([5.0, 1, 1])),
+    "dense": (lambda: FFL(neurons=3), "biases", np.array([[5.0], [1], [1]])),
+    "a user's own": (Own, "factor", np.array([5, 1, 1], np.float32)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASSIGNED)
+def test_what_is_assigned_is_written_into_the_tensor(tmp_path: Path, name: str) -> None:
+    make, attribute, values = ASSIGNED[name]
+    layer = make()
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=3))
+    model.add(layer)
+    model.compile_model(opt="iterative", loss="mse", lr=0.1)
+    tensor = getattr(layer, attribute)
+    setattr(layer, attribute, values)
+    assert getattr(layer, attribute) is tensor
+    assert tensor.numpy().tolist() == [5, 1, 1]
+    assert tensor.dtype == np.float32
+    model.train(RNG.standard_normal((8, 4)), RNG.standard_normal((8, 3)), val_split=0, verbose=0)
+    assert tensor.numpy()[0] != 5
+    with pytest.raises(ValueError, match=rf"expected {attribute} of shape \(3,\), received shape \(2,\)"):
+        setattr(layer, attribute, np.ones(2))
+
+
+def test_weights_can_be_assigned_before_the_input_is_known(tmp_path: Path) -> None:
+    layer = BatchNorm()
+    layer.weights = np.array([5, 1, 1])
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=3))
+    model.add(layer)
+    assert len(model.parameters()) == 4
+    model.save_model(tmp_path / "model.tgrad")
+    again = tensorgrad.load_model(tmp_path / "model.tgrad")
+    assert again.layers[1].weights.numpy().tolist() == [5, 1, 1]
+
+
+def test_a_tensor_replaces_a_users_own_parameter_and_train_says_that_it_is_new() -> None:
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=3))
+    model.add(own := Own())
+    model.compile_model(opt="iterative", loss="mse")
+    own.factor = Tensor(np.ones(3, np.float32), requires_grad=True)
+    with pytest.raises(
+        ValueError, match=r"train: 1\.factor is trained now, but was .* another tensor when the model was"
+    ):
+        model.train(np.ones((4, 4)), np.ones((4, 3)))
+
+
+FOREIGN = [
+    (lambda: FFL(2), "requires_grad", "set layer.trainable = False to freeze it"),
+    (lambda: FFL(2), "weight", "set its weights"),
+    (lambda: Conv2d(), "kernel", "set its weights"),
+    (lambda: Conv2d(), "bias", "set its biases"),
+    (BatchNorm, "gamma", "set its weights"),
+    (BatchNorm, "beta", "set its biases"),
+    (BatchNorm, "moving_mean", "set its running_mean"),
+    (BatchNorm, "moving_variance", "set its running_var"),
+    (Dropout, "rate", "set its prob"),
+    (Dropout, "p", "set its prob"),
+    (mixed, "requires_grad", "set model.trainable = False to freeze it"),
+    (mixed, "training", "pass training= to the call"),
+    (mixed, "learning_rate", "set model.optimizer.lr"),
+    (mixed, "lr", "set model.optimizer.lr"),
+    (lambda: Iterative(mixed().parameters()), "learning_rate", "set its lr"),
+    (lambda: Tensor([1.0]), "trainable", "trainable"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "name", "says"), FOREIGN)
+def test_attributes_of_other_libraries_never_pass_in_silence(make: Any, name: str, says: str) -> None:
+    thing = make()
+    with pytest.raises(AttributeError, match=re.escape(says)):
+        setattr(thing, name, 0.5)
+    assert not hasattr(thing, name)
+
+
+# -- modes -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_mode_counts_where_training_is_not_said() -> None:
+    layer = Sequential([Dropout(0.5), Add([Dropout(0.5), []])])
+    x = np.ones((4, 5), np.float32)
+    network = Network(seed=0)
+    network.add(FFL(5, neurons=5))
+    network.add(layer)
+    assert (layer(x).numpy() == 2).all(), "a new layer predicts"
+    assert layer.train() is layer
+    assert layer.layers[1].branches[0].training  # type: ignore[attr-defined]
+    assert (layer(x).numpy() != 2).any()
+    assert (layer(x, training=False).numpy() == 2).all()
+    assert (network(x).numpy() != network(x, training=False).numpy()).any()
+    np.testing.assert_array_equal(network.predict(x), network(x, training=False).numpy())
+    assert layer.eval() is layer
+    np.testing.assert_array_equal(network(x).numpy(), network(x, training=False).numpy())
+    assert (layer(x, training=True).numpy() != 2).any()

@@ -468,7 +468,7 @@ def test_other_things_that_cannot_be_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="MT19937; a file holds the state of PCG64"):
         odd.save_model(tmp_path / "model.tgrad")
     long = every_layer()
-    long.layers[4].seen = np.zeros(2, np.longdouble)  # type: ignore[attr-defined]
+    long.layers[4].seen = np.zeros(2, np.longdouble)
     with pytest.raises(ValueError, match=r"'state/4.seen' has dtype (float128|longdouble)"):
         long.save_model(tmp_path / "model.tgrad")
     with pytest.raises(ValueError, match="use save_weights"):
