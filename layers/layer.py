@@ -286,6 +286,11 @@ class Layer(Stateful):
         """The numbers in the parameters, trained or frozen."""
         return sum(parameter.size for parameter in [*self.parameters(), *self.frozen_parameters()])
 
+    @property
+    def least_batch(self) -> int:
+        """The fewest samples in a batch that it can be trained with."""
+        return 1
+
     def get_parameters(self) -> int:
         """The numbers in the parameters, under the tutorial's name."""
         return self.parameter_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -78,6 +79,11 @@ class BatchNorm(_Norm):
             channels = as_tuple(input_shape)[-1]
             self.running_mean = np.zeros(channels, np.float32)
             self.running_var = np.ones(channels, np.float32)
+
+    @property
+    def least_batch(self) -> int:
+        """Two samples where each has one value per channel, as a variance needs two values."""
+        return 2 if prod(as_tuple(self.input_shape or ())[:-1]) == 1 else 1
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""

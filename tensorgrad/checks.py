@@ -59,6 +59,27 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
         raise ValueError(f"{name}: {argument} is not rectangular, its samples must have one shape: {error}") from None
     if array.dtype.kind in "fiub":
         return array
+    if hasattr(data, "toarray"):  # SciPy's sparse matrices
+        kind = type(data).__name__
+        raise TypeError(f"{name}: {argument} is sparse, received {kind}; make it dense with {argument}.toarray()")
+    if array.dtype.kind == "c":
+        raise TypeError(
+            f"{name}: {argument} must be real, received {array.dtype}; use {argument}.real or np.abs({argument}), or "
+            f"real and imaginary parts as two channels: np.stack([{argument}.real, {argument}.imag], axis=-1)"
+        )
+    if array.dtype.kind == "O" and array.ndim:
+        items = list(array.flat)
+        missing = [i for i, item in enumerate(items) if item is None or type(item).__name__ in ("NAType", "NaTType")]
+        if missing:
+            raise TypeError(
+                f"{name}: {argument} has missing values, first at sample {missing[0] * len(array) // len(items)}; fill "
+                "them in or leave those samples out"
+            )
+        if all(isinstance(item, np.ndarray | list | tuple) for item in items):
+            raise TypeError(
+                f"{name}: {argument} is an array of {type(items[0]).__name__}s, received dtype object; make one array "
+                f"with np.stack({argument})"
+            )
     if array.dtype.kind == "O" and not array.ndim:
         if hasattr(data, "toarray"):
             remedy = f"; it is sparse: use {argument}.toarray()"

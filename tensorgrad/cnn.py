@@ -28,7 +28,7 @@ from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
 from tensorgrad.training.objective import Objective
-from tensorgrad.training.samples import ClassWeight, Samples, checked, targets
+from tensorgrad.training.samples import ClassWeight, Samples, checked, hints, targets, weights_of
 from tensorgrad.training.sources import source, sources
 from tensorgrad.training.stream import Stream
 from tensorgrad.vocabulary import called, missing, speaks
@@ -80,11 +80,7 @@ class CNN(Network):
         super().__init__(seed)
         self.iscompiled = False
         self.metrics: tuple[str, ...] = ()
-        self.train_loss: dict[int, float] = {}
-        self.val_loss: dict[int, float] = {}
-        self.train_acc: dict[int, float] = {}
-        self.val_acc: dict[int, float] = {}
-        self.history = History()
+        self.forget()
 
     # -- building ------------------------------------------------------------------------------------------
 
@@ -127,6 +123,7 @@ class CNN(Network):
         metrics: str | Sequence[str | MetricFunction | Metric] = ("mse",),
         *,
         label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
@@ -141,14 +138,21 @@ class CNN(Network):
             Momentum rate, for "sgd".
         opt : str or Optimizer
             A name from ``tensorgrad.optim.OPTIMIZERS``, or an optimizer over ``model.parameters()``.
-        loss : "mse", "cse", "mae", "huber" or "bce"
+        loss : "mse", "cse", "mae", "huber", "bce", or callable
             Mean squared error; cross-entropy, after softmax or sigmoid; mean absolute error; Huber's; binary
-            cross-entropy, after sigmoid.
-        metrics : sequence of "mse", "accuracy", "cse", "precision", "recall", "f1", "top3" (or any other k)
-            What :meth:`evaluate` and the validation report besides the loss and the accuracy. Precision, recall and
-            F1 are means over the classes.
+            cross-entropy, after sigmoid. A function of your own gets outputs and targets as Tensors, and gives the loss
+            of each sample or their mean; :func:`tensorgrad.losses.register` gives it a name that files can hold.
+        metrics : sequence of names or callables
+            Of "mse", "mae", "r2", "cse", "precision", "recall", "f1", "top3" (or any other k): what :meth:`evaluate`
+            and the validation report besides the loss and the accuracy of a classifier, or the mean absolute error and
+            r2 of a regression. ("accuracy" may be named, and changes nothing.) Precision, recall and F1 are means over
+            the classes that occur or are named. A function of your own gets outputs and targets as arrays, and gives a
+            number; :func:`tensorgrad.training.metrics.register` gives it a name that files can hold.
         label_smoothing : float
             While training, the share of each target that is spread evenly over the classes.
+        ignore_index : int, optional
+            An integer label that does not count, such as 255 for pixels at a border: neither in the loss nor in any
+            figure. For the loss "cse" after softmax.
         clip_norm, clip_value : float, optional
             Scale the gradients down to this global norm; cut each off at this value.
         """
@@ -169,7 +173,7 @@ class CNN(Network):
                 "one of them all, such as FFL"
             )
         activation = last.activation if hasattr(last, "linear") else None
-        objective = Objective(loss, tuple(names), activation, self.output_shape[-1], label_smoothing)
+        objective = Objective(loss, tuple(names), activation, self.output_shape, label_smoothing, ignore_index)
         for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if limit is not None and not (is_number(limit) and limit > 0):
                 raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
@@ -213,6 +217,7 @@ class CNN(Network):
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         augment: Augmentation | None = None,
+        drop_last: bool = False,
         first_epoch: int = 0,
         steps_per_epoch: int | None = None,
     ) -> History:
@@ -243,12 +248,16 @@ class CNN(Network):
             0 is silent, 1 shows a progress line, 2 plain lines; "auto" is 1 on a terminal and 2 elsewhere.
         callbacks : sequence of Callback
             What to do at the turns of the training (see :mod:`tensorgrad.training.callbacks`).
-        sample_weight : array_like, shape=(N,)
-            What each sample's loss is multiplied by.
-        class_weight : mapping from a class to a number
-            What the losses of its samples are multiplied by; 1 for a class that is not in it.
+        sample_weight : array_like, shape=(N,) or, for maps, (N, H, W)
+            What the loss of each sample, or each pixel, is multiplied by.
+        class_weight : mapping from a class to a number, array_like, shape=(classes,), or "balanced"
+            What the losses of its samples, or pixels, are multiplied by; 1 for a class that a mapping leaves out.
+            "balanced" gives all classes the same sum of weights. Where a sample may have several labels, the weight
+            of each label's own terms.
         augment : callable
             Changes each batch of inputs while training, such as :class:`tensorgrad.data.Augment`.
+        drop_last : bool
+            Leave out the last batch of an epoch where it is smaller than the others.
         first_epoch : int
             The number of the first epoch; see :meth:`resume`.
         steps_per_epoch : int, optional
@@ -296,7 +305,10 @@ class CNN(Network):
             augment=augment,
             steps=steps_per_epoch,
             epochs=int(epochs),
+            drop_last=drop_last,
         )
+        for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
+            logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
         loop.run(
@@ -308,6 +320,7 @@ class CNN(Network):
             batch_size=int(batch_size),
             shuffle=shuffle,
             show_every=int(show_every),
+            drop_last=drop_last,
             augment=augment,
             callbacks=(logger, *callbacks),
         )
@@ -338,6 +351,14 @@ class CNN(Network):
             return self.history
         return self.train(X, Y, epochs - done, first_epoch=done, **arguments)
 
+    def forget(self) -> None:
+        """Begin a new history, and the tutorial's dictionaries with it."""
+        self.history = History()
+        self.train_loss: dict[int, float] = {}
+        self.val_loss: dict[int, float] = {}
+        self.train_acc: dict[int, float] = {}
+        self.val_acc: dict[int, float] = {}
+
     def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Keep a shown epoch's figures where the text keeps them, rounded as it does."""
         self.train_loss[epoch] = round(figures["loss"], 4)
@@ -350,19 +371,33 @@ class CNN(Network):
 
     # -- the steps of training, one by one -------------------------------------------------------------------
 
-    def apply_loss(self, y: TensorLike, out: TensorLike) -> tuple[Tensor, float]:
-        """The loss of outputs: as a tensor, for :meth:`backpropagate`, and as a number, the mean per sample."""
+    def apply_loss(
+        self, y: TensorLike, out: TensorLike, sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[Tensor, float]:
+        """The loss that :meth:`train` minimizes, as a tensor for :meth:`backpropagate` and as a number.
+
+        Parameters
+        ----------
+        y : array_like, shape=(N, *output_shape) or (N,), or of one sample
+        out : Tensor
+            What :meth:`feedforward` gave. From other outputs, whose logits are not at hand, the loss is less exact
+            where probabilities are near 0 or 1.
+        sample_weight : array_like, shape=(N,), optional
+        """
         if not self.iscompiled:
             raise ValueError("apply_loss: the model is not compiled; call compile_model(...) first")
         outputs = as_tensor(out).floating()
-        shape = self.output_shape
-        single = outputs.shape == shape
+        single = outputs.shape == self.output_shape
         label = numbers(value(y), "apply_loss", "Y")
-        target = targets(label[None] if single else label, shape, self.objective, "apply_loss")
-        batch = outputs.reshape((1, *shape)) if single else outputs
-        if len(batch) != len(target):
-            raise ValueError(f"apply_loss: {len(batch)} outputs but {len(target)} labels; each output needs one")
-        loss = self.objective.of_outputs(batch, Tensor.wrap(target))
+        target = targets(label[None] if single else label, self.output_shape, self.objective, "apply_loss")
+        count = 1 if single else len(outputs)
+        if count != len(target):
+            raise ValueError(f"apply_loss: {count} outputs but {len(target)} labels; each output needs one")
+        weights = weights_of(self.objective, target, self.objective.task, sample_weight, None, "apply_loss")
+        logits = self.logits_of(out) if self.objective.from_logits else None
+        batch = outputs.reshape((count, *self.output_shape)) if logits is None else logits
+        function = self.objective.of_outputs if logits is None else self.objective
+        loss = function(batch, Tensor.wrap(target), weights, training=outputs.requires_grad)
         return loss, float(loss.array)
 
     def backpropagate(self, loss: Tensor, update: bool = True) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tensorgrad import ops
 from tensorgrad.checks import one_of, whole
 from tensorgrad.engine import value
+from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.promotion import in_float32
 
@@ -48,19 +49,13 @@ def huber(prediction: TensorLike, target: TensorLike, delta: float = 1.0, *, red
 def bce(probability: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy of probabilities: -(t ln p + (1 - t) ln(1 - p)).
 
-    The logarithms are bounded from below by -100, as PyTorch has it. From logits, :func:`bce_with_logits` is exact.
+    The logarithms are bounded from below by -100, and the gradient divides by at least 1e-12, so that it also leads
+    away from 0 and 1, as PyTorch has it. From logits, :func:`bce_with_logits` is exact.
     """
     p, t = _same_shape(probability, target, "bce")
     if p.size and not ((p.array.real >= 0).all() and (p.array.real <= 1).all()):
         raise ValueError("bce: expected probabilities between 0 and 1; for logits use bce_with_logits")
-    yes, no = (_bounded_log(q) for q in (p, 1 - p))
-    return _reduced(-(t * yes + (1 - t) * no), reduction, "bce")
-
-
-def _bounded_log(q: Tensor) -> Tensor:
-    """Ln q, but at least -100: also where q is 0, or so small that 1 / q would be infinite."""
-    zero = q.array.real < np.finfo(q.dtype).tiny
-    return q.where(~zero, 1.0).log().where(~zero, -100.0).clip(-100.0, None)
+    return _reduced(ops.binary_cross_entropy(p, t), reduction, "bce")
 
 
 def bce_with_logits(logits: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
@@ -76,6 +71,7 @@ def cross_entropy(
     *,
     label_smoothing: float = 0.0,
     class_weights: TensorLike | None = None,
+    ignore_index: int | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Cross-entropy of softmax(logits), in one pass that cannot overflow.
@@ -91,6 +87,8 @@ def cross_entropy(
         The share of each target that is spread evenly over all classes.
     class_weights : array_like, shape=(classes,), optional
         A weight for each class. With integer labels the mean is then by weight, as PyTorch has it.
+    ignore_index : int, optional
+        An integer label that does not count: its loss and gradient are 0, and the mean is over the others.
     reduction : "mean", "sum" or "none"
 
     Raises
@@ -109,6 +107,11 @@ def cross_entropy(
     given = value(labels)
     given = given if isinstance(given, np.ndarray | np.generic) else np.asarray(given)
     by_index = given.dtype.kind in "iub" and given.shape != x.shape
+    if ignore_index is not None and not by_index:
+        raise ValueError("cross_entropy: ignore_index needs integer labels, received a distribution for each sample")
+    counts = None if ignore_index is None else given != ignore_index
+    if counts is not None:
+        given = np.where(counts, given, 0)
     target = (
         Tensor.wrap(_one_hot(given, classes, x.dtype, "cross_entropy"))
         if by_index
@@ -121,14 +124,20 @@ def cross_entropy(
         )
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
+    if counts is not None:
+        target = target * counts[..., None].astype(x.dtype)
     if class_weights is None:
-        return _reduced(ops.softmax_cross_entropy(x, target), reduction, "cross_entropy")
+        loss = ops.softmax_cross_entropy(x, target)
+        if counts is not None and reduction == "mean":
+            return loss.sum() / max(1, int(np.count_nonzero(counts)))
+        return _reduced(loss, reduction, "cross_entropy")
     weights = as_tensor(class_weights).astype(x.dtype)
     if weights.shape != (classes,):
         raise ValueError(f"cross_entropy: expected {classes} class weights, received shape {weights.shape}")
     loss = ops.softmax_cross_entropy(x, target * weights)
     if reduction == "mean" and by_index:
-        return loss.sum() / weights[given.astype(int)].sum()
+        each = weights[given.astype(int)]
+        return loss.sum() / (each if counts is None else each[counts]).sum()
     return _reduced(loss, reduction, "cross_entropy")
 
 
@@ -179,9 +188,10 @@ class Loss:
     function : callable
         From outputs and targets to the loss of each element, of each sample, or their mean.
     of_logits : callable, optional
-        The same loss from what the activation `after` was applied to, where that is more exact.
-    after : str
-        The activation that the outputs come from; any if empty.
+        The same loss from what the last activation was applied to, where that is more exact.
+    after : "classes", "labels" or ""
+        What the outputs must be, as :class:`tensorgrad.functional.activations.Activation` says it of the activation
+        that they come from; anything if empty.
     """
 
     name: str
@@ -191,9 +201,8 @@ class Loss:
 
 
 def _surprise(probabilities: Tensor, target: Tensor) -> Tensor:
-    """-sum(target log(probabilities)) over the last axis, where probabilities count as at least tiny."""
-    tiny = float(np.finfo(probabilities.dtype).tiny)
-    return -(target * probabilities.clip(tiny, None).log()).sum(-1)
+    """-sum(target log(probabilities)) over the last axis, the logarithm bounded from below by -100."""
+    return -(target * ops.bounded_log(probabilities)).sum(-1)
 
 
 _each: dict[str, Any] = {"reduction": "none"}
@@ -202,12 +211,12 @@ _binary = (partial(bce, **_each), partial(bce_with_logits, **_each))
 LOSSES: dict[str, tuple[Loss, ...]] = {
     "mse": (Loss("mse", partial(mse, **_each)),),
     "cse": (
-        Loss("cse", _surprise, partial(cross_entropy, **_each), after="softmax"),
-        Loss("cse", *_binary, after="sigmoid"),
+        Loss("cse", _surprise, partial(cross_entropy, **_each), after="classes"),
+        Loss("cse", *_binary, after="labels"),
     ),
     "mae": (Loss("mae", partial(mae, **_each)),),
     "huber": (Loss("huber", partial(huber, **_each)),),
-    "bce": (Loss("bce", *_binary, after="sigmoid"),),
+    "bce": (Loss("bce", *_binary, after="labels"),),
 }
 """The losses known by name, with a variant for each activation that the outputs may come from."""
 
@@ -251,10 +260,11 @@ def find(given: str | LossFunction | Loss, activation: str | None) -> Loss:
     else:
         one_of(given, LOSSES, "compile_model", "loss")
         variants = LOSSES[given]
+    outputs = ACTIVATIONS[activation].outputs if activation else "values"
     for loss in variants:
-        if loss.after in ("", activation):
+        if loss.after in ("", outputs):
             return loss
-    needed = " or ".join(repr(loss.after) for loss in variants)
+    needed = " or ".join(repr({"classes": "softmax"}.get(loss.after, "sigmoid")) for loss in variants)
     raise ValueError(
         f"compile_model: loss {variants[0].name!r} needs probabilities, but the last layer's activation is "
         f"{activation!r}; give it activation={needed}"

@@ -71,6 +71,7 @@ class Network(Stateful):
         self.layers: list[Layer] = []
         self._classes: tuple[str, ...] = ()
         self.picture_fit = "stretch"
+        self._passed: tuple[Tensor, Tensor] | None = None  # what the last layer got and gave in feedforward
 
     def stream(self, *key: int) -> np.random.Generator:
         """Return a generator that depends on the seed and the key alone.
@@ -227,13 +228,23 @@ class Network(Stateful):
 
         With `train` the result has a graph.
         """
-        t = as_tensor(x).floating()
+        t = last_input = as_tensor(x).floating()
         with set_recording(train):
             for layer in self.layers:
                 layer.input = t.numpy()
-                t = layer(t, train)
+                last_input, t = t, layer(t, train)
                 layer.out = t.numpy()
+        self._passed = (last_input, t)
         return t
+
+    def logits_of(self, out: TensorLike) -> Tensor | None:
+        """What the last activation was applied to, for the outputs of the last :meth:`feedforward`; None for others."""
+        if self._passed is None or out is not self._passed[1]:
+            return None
+        x, last = self._passed[0], self.layers[-1]
+        batch = x.reshape((1, *x.shape)) if self._passed[1].shape == self.output_shape else x
+        with set_recording(self._passed[1].requires_grad):
+            return last.linear(batch)  # type: ignore[attr-defined, no-any-return]
 
     @speaks("predict")
     def predict(self, X: npt.ArrayLike | Indexed, batch_size: int | None = None) -> Array:

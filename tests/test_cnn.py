@@ -567,14 +567,18 @@ BAD = [
     (
         lambda: compiled().train(GOOD_X, [0.0, 1.0, 2.0, 0.0]),
         ValueError,
-        "but Y has shape (4,); expected (4, 3), or integer labels of shape (4,): use Y.astype(int)",
+        "but Y has shape (4,); expected (4, 3), or integer labels of shape (4,): use np.asarray(Y).astype(int)",
     ),
     (
         lambda: compiled().train(GOOD_X, np.array([[0], [1], [2], [0]])),
         ValueError,
         "but Y has shape (4, 1); expected (4, 3), or integer labels of shape (4,): use Y.reshape(4)",
     ),
-    (lambda: compiled("sigmoid").train(GOOD_X, GOOD_Y), ValueError, "but Y has shape (4,); expected (4, 3)$"),
+    (
+        lambda: compiled("sigmoid").train(GOOD_X, GOOD_Y),
+        ValueError,
+        "expected (4, 3); for one class of 3 use activation='softmax' with loss='cse', or",
+    ),
     (lambda: compiled().apply_loss([0, 1], np.ones((3, 3))), ValueError, "apply_loss: 3 outputs but 2 labels"),
     (
         lambda: compiled().predict(np.ones((4, 3))),

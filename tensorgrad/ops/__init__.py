@@ -56,6 +56,8 @@ from tensorgrad.ops.elementwise import times_tanh_slope as times_tanh_slope
 from tensorgrad.ops.linalg import affine as affine
 from tensorgrad.ops.linalg import einsum as einsum
 from tensorgrad.ops.linalg import matmul as matmul
+from tensorgrad.ops.loss import binary_cross_entropy as binary_cross_entropy
+from tensorgrad.ops.loss import bounded_log as bounded_log
 from tensorgrad.ops.loss import softmax_cross_entropy as softmax_cross_entropy
 from tensorgrad.ops.loss import softmax_cross_entropy_logits as softmax_cross_entropy_logits
 from tensorgrad.ops.reduction import cumsum as cumsum

@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import classes
 from tensorgrad.ops.activation import log_softmax, softmax
-from tensorgrad.ops.arithmetic import where
+from tensorgrad.ops.arithmetic import maximum, where
 from tensorgrad.ops.reduction import total
 from tensorgrad.ops.shaping import reshape
 
@@ -71,3 +71,32 @@ softmax_cross_entropy_logits.rules(
 
 def _ones(g: Any) -> Any:
     return np.ones(value(g).shape, value(g).dtype)
+
+
+@primitive
+def bounded_log(probability: Any) -> Any:
+    """ln(probability), at least -100; its gradient is that of ln(max(probability, 1e-12))"""
+    with np.errstate(divide="ignore"):
+        log = np.log(probability)
+    return np.where(log.real > -100, log, -100).astype(log.dtype)
+
+
+bounded_log.rules(lambda g, _y, probability: g / maximum(probability, _least(probability)))
+
+
+@primitive
+def binary_cross_entropy(probability: Any, target: Any) -> Any:
+    """-(target ln(probability) + (1 - target) ln(1 - probability)), the logarithms at least -100"""
+    yes, no = bounded_log(probability), bounded_log(1 - probability)
+    return -(target * yes + (1 - target) * no)
+
+
+def _least(x: Any) -> float:
+    """What a gradient divides by at least: a guard in the rule, as one in the value would leave no gradient."""
+    return max(1e-12, float(np.finfo(x.dtype).tiny))
+
+
+binary_cross_entropy.rules(
+    lambda g, _y, p, t: g * (p - t) / maximum(p * (1 - p), _least(p)),
+    lambda g, _y, p, _t: g * (bounded_log(1 - p) - bounded_log(p)),
+)

@@ -16,6 +16,7 @@ from tensorgrad.training.history import History
 
 SLOTS = "optimizer/"
 SHOWN = ("train_loss", "val_loss", "train_acc", "val_acc")
+OPTIONAL = ("ignore_index",)
 COMPILED = ("loss", "metrics", "label_smoothing", "clip_norm", "clip_value")
 
 
@@ -35,10 +36,17 @@ def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tu
     schedule = architecture.Encoder().value(model.schedule, "the learning-rate schedule")
     arrays = {f"{SLOTS}{slot}/{name}": values[i] for slot, values in slots.items() for i, name in enumerate(order)}
     objective = model.objective
+    if objective.unregistered:
+        raise ValueError(
+            f"save: the loss or metric {', '.join(map(repr, objective.unregistered))} is a function that no file can "
+            "name; register it with tensorgrad.losses.register or tensorgrad.training.metrics.register, or save the "
+            "weights alone"
+        )
     return {
         "loss": objective.loss,
         "metrics": list(model.metrics),
         "label_smoothing": objective.label_smoothing,
+        **({} if objective.ignore_index is None else {"ignore_index": objective.ignore_index}),
         "clip_norm": model.clip_norm,
         "clip_value": model.clip_value,
         "schedule": schedule,
@@ -50,7 +58,9 @@ def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tu
 
 def restore_training(model: Trainable, training: Any, arrays: Mapping[str, Array]) -> None:
     """Compile a model as it was, and restore its optimizer."""
-    found = validation.keys(training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"))
+    found = validation.keys(
+        training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"), ("ignore_index",)
+    )
     kept = dict(validation.mapping(found["optimizer"], "optimizer"))
     kind = kind_of(validation.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
     kept["name"] = kind.name
@@ -90,6 +100,7 @@ def _compile(model: Trainable, optimizer: Any, found: Mapping[str, Any]) -> None
         loss=validation.text(found["loss"], "loss"),
         metrics=[validation.text(name, "metrics") for name in validation.items(found["metrics"], "metrics")],
         label_smoothing=validation.number(found["label_smoothing"], "label_smoothing"),
+        ignore_index=found.get("ignore_index"),
         clip_norm=_limit(found["clip_norm"], "clip_norm"),
         clip_value=_limit(found["clip_value"], "clip_value"),
     )

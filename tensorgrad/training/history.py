@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import nan
 
 
@@ -35,6 +35,12 @@ class History:
         if name not in self.history:
             raise KeyError(f"History: there is no {name!r}; recorded are {', '.join(self.history) or 'no figures yet'}")
         return self.history[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.history
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.history)
 
     def __len__(self) -> int:
         return len(self.epoch)

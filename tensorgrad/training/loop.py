@@ -18,7 +18,6 @@ from tensorgrad.optim import clip_grad_norm, clip_grad_value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.callbacks import Callback
 from tensorgrad.training.evaluation import measure
-from tensorgrad.training.history import History
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
@@ -41,15 +40,19 @@ def run(
     batch_size: int,
     shuffle: bool,
     show_every: int,
+    drop_last: bool,
     augment: Augmentation | None,
     callbacks: Sequence[Callback],
 ) -> None:
     """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
-    per_epoch: Stream | batches = (
-        samples
-        if isinstance(samples, Stream)
-        else batches(*samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, augment=augment)
-    )
+    per_epoch: Stream | batches
+    if isinstance(samples, Stream):
+        per_epoch = samples
+    else:
+        per_epoch = batches(
+            *samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, drop_last=drop_last, augment=augment
+        )
+        _check_smallest_batch(model, len(samples), batch_size, drop_last)
     # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
     callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
     model.stop_training = False
@@ -58,7 +61,7 @@ def run(
         callback.model = model
         callback.check_run(names)
     if not first_epoch:
-        model.history = History()
+        model.forget()
 
     def tell(hook: str, *args: Any) -> None:
         for callback in callbacks:
@@ -77,8 +80,7 @@ def run(
                 if interrupted():
                     break
                 if validation is not None:
-                    found = measure(model, validation.blocks(model, None, "train"), validation.task)
-                    figures |= {f"val_{name}": figure for name, figure in found.items()}
+                    figures |= _validated(model, validation, epoch, tell)
                 figures["time"] = time.perf_counter() - since
                 model.history.record(epoch, figures)
                 if epoch % show_every == 0:
@@ -88,6 +90,42 @@ def run(
         with ExitStack() as ends:  # each is told, also if another one raises
             for callback in reversed(callbacks):
                 ends.callback(callback.on_train_end, {})
+
+
+def _check_smallest_batch(model: Trainee, samples: int, batch_size: int, drop_last: bool) -> None:
+    """Raise if a layer, such as batch normalization, cannot be trained with a batch as small as the last one."""
+    last = batch_size if drop_last else samples % batch_size or batch_size
+    for layer in model.layers:
+        for part in layer.walk():
+            if part.least_batch > last:
+                raise ValueError(
+                    f"train: {part.title} needs batches of at least {part.least_batch} samples, but the last of "
+                    f"{samples} samples in batches of {batch_size} has {last}; give drop_last=True or another "
+                    "batch_size"
+                )
+
+
+def _validated(model: Trainee, samples: Samples | Stream, epoch: int, tell: Callable[..., None]) -> dict[str, float]:
+    """The figures of the validation after an epoch, as the history names them."""
+    tell("on_test_begin", {})
+    found = measure(model, told(samples.blocks(model, None, "train"), tell), samples.task)
+    tell("on_test_end", found)
+    for name, figure in found.items():
+        if not np.isfinite(figure):
+            bad = bad_state(model) or "all parameters are finite"
+            raise NonFiniteLossError(
+                f"train: val_{name} became {figure} in epoch {epoch}; {bad}; use a smaller learning rate, or look at "
+                "the validation's data"
+            )
+    return {f"val_{name}": figure for name, figure in found.items()}
+
+
+def told(blocks: Iterator[tuple[Array, ...]], tell: Callable[..., None]) -> Iterator[tuple[Array, ...]]:
+    """The same blocks; callbacks are told before and after each."""
+    for index, block in enumerate(blocks):
+        tell("on_test_batch_begin", index, {})
+        yield block
+        tell("on_test_batch_end", index, {})
 
 
 def figure_names(objective: Objective, task: Task, validated: bool) -> list[str]:
@@ -112,6 +150,7 @@ def _epoch(
     logs: dict[str, float] = {}
     for index, (raw, y, *weights) in enumerate(per_epoch):
         x = raw.astype(dtype, copy=False)
+        tell("on_train_batch_begin", index, {})
         loss, scores = step(model, x, y, *weights)
         if not np.isfinite(loss):
             raise NonFiniteLossError(
@@ -124,8 +163,13 @@ def _epoch(
         figures.add(scores, y)
         logs = {"loss": loss_sum / max(1, counted)} | figures.figures()
         tell("on_train_batch_end", index, logs)
-        if interrupted():
+        if interrupted() or model.stop_training:
             break
+    bad = bad_state(model)
+    if bad:  # of the last step, which no later loss would show
+        raise NonFiniteLossError(
+            f"train: the loss was finite in epoch {epoch}, but after its last step {bad}; use a smaller learning rate"
+        )
     return dict(logs)
 
 
@@ -154,20 +198,29 @@ def apply_gradients(model: Trainee) -> None:
     optimizer.zero_grad()
 
 
+def bad_state(model: Trainee) -> str:
+    """Say which parameters or running statistics are not finite; nothing if all are."""
+    for name, item in model.named_state():
+        if not np.isfinite(item.array if isinstance(item, Tensor) else item).all():
+            number, _, inner = name.partition(".")
+            return f"the first bad layer is {model.layers[int(number)].title}: its {inner} are not finite"
+    return ""
+
+
 def first_bad_layer(model: Trainee, x: Array) -> str:
     """Say where a batch first meets, or makes, a value that is not finite."""
     if not np.isfinite(x).all():
         return "X holds NaN or infinity in that batch"
+    bad = bad_state(model)
+    if bad:
+        return bad
     with no_grad(), np.errstate(all="ignore"):
         t = Tensor.wrap(x)
         for layer in model.layers:
-            for name, parameter in layer.named_parameters():
-                if not np.isfinite(parameter.array).all():
-                    return f"the first bad layer is {layer.title}: its {name} are not finite"
             t = layer.forward(t, training=False)
             if not np.isfinite(t.array).all():
                 return f"the first bad layer is {layer.title}: its output is not finite"
-    return "every layer's output is finite, so it is the loss itself that overflowed"
+    return "every layer's output is finite, so it is the loss or metric itself that overflowed"
 
 
 @contextmanager

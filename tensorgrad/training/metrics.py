@@ -152,9 +152,13 @@ def _tallied(name: str, answers: Answers) -> float:
     return figures.figures()[name]
 
 
-def _top_k(k: int, answers: Answers) -> float:
-    outputs, targets = answers.rows
-    return top_k(outputs, targets.argmax(-1), k)
+@dataclass(frozen=True)
+class _TopK:
+    k: int
+
+    def __call__(self, answers: Answers) -> float:
+        outputs, targets = answers.rows
+        return top_k(outputs, targets.argmax(-1), self.k)
 
 
 _CLASSIFIERS = ("classes", "yes or no", "labels")
@@ -205,7 +209,7 @@ def find(name: str) -> Metric | None:
     match = _TOP.fullmatch(name)
     if match is None:
         return None
-    return Metric(name, partial(_top_k, int(match.group(1))), higher_is_better=True, tasks=("classes",))
+    return Metric(name, _TopK(int(match.group(1))), higher_is_better=True, tasks=("classes",))
 
 
 def metric(given: Any) -> Metric:

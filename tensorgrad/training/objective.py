@@ -30,10 +30,12 @@ class Objective:
     metrics : sequence of str, callable or Metric
     activation : str or None
         What the last layer ends with.
-    outputs : int
-        How many outputs there are for each sample or pixel.
+    output_shape : tuple of int
+        Of one sample.
     label_smoothing : float
         While training, the share of each target that is spread evenly over the classes.
+    ignore_index : int, optional
+        An integer label that means that a sample or pixel does not count.
 
     Attributes
     ----------
@@ -48,11 +50,12 @@ class Objective:
         loss: Any,
         metrics_: Sequence[Any],
         activation: str | None,
-        outputs: int,
+        output_shape: tuple[int, ...],
         label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
     ) -> None:
         self.activation = activation
-        self.task = Task.of(activation, outputs)
+        self.task = Task.of(activation, output_shape[-1], ignores=ignore_index is not None)
         self.record: Loss = losses.find(loss, activation)
         self.loss = self.record.name
         self.from_logits = self.record.of_logits is not None
@@ -63,6 +66,14 @@ class Objective:
                 f"{label_smoothing!r} with {self.loss!r}"
             )
         self.label_smoothing = float(label_smoothing)
+        is_index = isinstance(ignore_index, int | np.integer) and not isinstance(ignore_index, bool)
+        if ignore_index is not None and not (is_index and self.task.kind == "classes" and self.from_logits):
+            raise ValueError(
+                "compile_model: ignore_index must be an int, and needs the loss 'cse' after softmax; received "
+                f"{ignore_index!r} with {self.loss!r} after {activation!r}; sample_weight may give pixels the weight 0"
+            )
+        self.ignore_index = None if ignore_index is None else int(ignore_index)
+        self.gives_mean = callable(loss) and _gives_mean(self.record, output_shape)
         self.metrics = tuple(self._checked(given) for given in metrics_)
 
     def _checked(self, given: Any) -> Metric:
@@ -91,28 +102,56 @@ class Objective:
         """The loss of a batch: the mean over its samples, each times its weight if there are weights."""
         return self._mean(self.record.of_logits or self.record.function, scores, target, weights, training)
 
-    def of_outputs(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def of_outputs(
+        self, outputs: Tensor, target: Tensor, weights: Array | None = None, training: bool = False
+    ) -> Tensor:
         """The loss of outputs whose logits are not at hand."""
-        return self._mean(self.record.function, outputs, target, None, False)
+        return self._mean(self.record.function, outputs, target, weights, training)
 
     def _mean(
         self, function: losses.LossFunction, x: Tensor, target: Tensor, weights: Array | None, training: bool
     ) -> Tensor:
         if training and self.label_smoothing:
             classes = target.shape[-1] if self.task.kind == "classes" else 2
-            target = target * (1 - self.label_smoothing) + self.label_smoothing / classes
+            evenly = Tensor.wrap(np.asarray(self.label_smoothing / classes, target.dtype))
+            if self.task.ignores:  # targets that do not count stay 0
+                evenly = target.sum(-1, keepdims=True) * evenly
+            target = target * (1 - self.label_smoothing) + evenly
         loss = function(x, target)
-        if weights is None:
-            return loss.mean()
-        per_sample = loss.mean(tuple(range(1, loss.ndim))) if loss.ndim > 1 else loss
-        return (per_sample * Tensor.wrap(weights.astype(per_sample.dtype))).mean()
+        if weights is not None:
+            weights = weights.reshape(weights.shape + (1,) * (loss.ndim - weights.ndim))
+            loss = loss * Tensor.wrap(weights.astype(loss.dtype))
+        return loss.sum() / max(1.0, self.size(target.array)) if self.task.ignores else loss.mean()
 
     def size(self, target: Array) -> float:
-        """What the loss of a batch counts for in the mean over all batches."""
-        return len(target)
+        """What the loss of a batch counts for in the mean over all batches: its samples, or what is not ignored."""
+        return float(np.count_nonzero(target.any(-1))) if self.task.ignores else len(target)
+
+    @property
+    def unregistered(self) -> list[str]:
+        """The names of the user's own losses and metrics by which a file could not find them again."""
+        loss = [] if self.record in losses.LOSSES.get(self.loss, ()) else [self.loss]
+        return loss + [metric.name for metric in self.metrics if metrics.find(metric.name) != metric]
 
     def outputs(self, scores: Tensor) -> Array:
         """What the model says, from its scores."""
         if self.from_logits:
             scores = ACTIVATIONS[str(self.activation)](scores)
         return np.asarray(scores.array)
+
+
+def _gives_mean(loss: Loss, output_shape: tuple[int, ...]) -> bool:
+    """Try a user's loss: whether it gives the mean, and not the loss of each sample. An error if it gives neither."""
+    shape = (output_shape[0] + 1, *output_shape)  # unlike that of a sample, whatever that is
+    given = loss.function(
+        Tensor(np.full(shape, 0.5, np.float32), requires_grad=True), Tensor(np.zeros(shape, np.float32))
+    )
+    if not isinstance(given, Tensor) or not given.requires_grad or (given.ndim and given.shape[0] != shape[0]):
+        found = f"a Tensor of shape {given.shape}" if isinstance(given, Tensor) else type(given).__name__
+        if isinstance(given, Tensor) and not given.requires_grad:
+            found += " without a gradient"
+        raise TypeError(
+            f"compile_model: loss {loss.name!r} must be a function of (outputs, targets) that gives a Tensor, the loss "
+            f"of each sample or their mean, computed from the outputs; for {shape[0]} samples it gave {found}"
+        )
+    return not given.ndim

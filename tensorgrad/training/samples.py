@@ -86,53 +86,74 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
         raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")
     if x.in_memory:
         check_finite(x, owner, model.dtype)
-    y = targets(y, model.output_shape, model.objective, owner)
+    spelled = "Y" if isinstance(Y, np.ndarray) else "np.asarray(Y)"
+    y = targets(y, model.output_shape, model.objective, owner, spelled)
     return Samples(x, y, task or model.objective.task.told_by(y, model.objective.from_logits))
 
 
-def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, owner: str) -> Array:
-    """Labels or values as the loss wants them: float32, one row per sample; integer labels become one-hot."""
-    classes = output_shape[-1]
-    by_class = classes > 1 and objective.activation != "sigmoid"
+def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, owner: str, spelled: str = "Y") -> Array:
+    """Labels or values as the loss wants them: floating, one row per sample; integer labels become one-hot."""
+    task, classes = objective.task, output_shape[-1]
+    if task.kind == "classes" and classes == 1:
+        raise ValueError(
+            f"{owner}: softmax over a single output is always 1; for yes or no give the last layer "
+            "activation='sigmoid' and loss='bce', otherwise one output per class"
+        )
+    if not np.isfinite(given).all():
+        raise ValueError(f"{owner}: Y holds NaN or infinity, first at sample {_first_bad(given)}; clean the data first")
+    by_class = classes > 1 and task.kind != "labels"
     if by_class and given.ndim == len(output_shape) and given.dtype.kind in "iu":
-        try:
-            return losses.one_hot(given, classes)
-        except ValueError as error:
-            raise ValueError(f"{owner}: Y: {error}") from None
-    if given.shape[1:] == () and output_shape == (1,):
-        given = given.reshape(-1, 1)
+        return _one_hot(given, classes, objective.ignore_index, owner)
+    if given.shape == (len(given), *output_shape[:-1]) and classes == 1:
+        given = given[..., None]
     if given.shape[1:] != output_shape:
+        hint = _labels_hint(given, output_shape, spelled) if by_class else ""
+        if task.kind == "labels" and given.dtype.kind in "iu" and given.size == prod((len(given), *output_shape[:-1])):
+            hint = (
+                f"; for one class of {classes} use activation='softmax' with loss='cse', or "
+                f"tensorgrad.one_hot({spelled}, {classes})"
+            )
         raise ValueError(
             f"{owner}: the last layer gives samples of shape {output_shape}, but Y has shape {given.shape}; expected "
-            f"{(len(given), *output_shape)}" + (_labels_hint(given, output_shape) if by_class else "")
+            f"{(len(given), *output_shape)}{hint}"
         )
     result = given.astype(np.float64 if given.dtype == np.float64 else np.float32)
-    if not np.isfinite(result).all():
-        raise ValueError(
-            f"{owner}: Y holds NaN or infinity, first at sample {_first_bad(result)}; clean the data first"
-        )
     if objective.from_logits and len(result):
         if result.min() < 0 or result.max() > 1:
             raise ValueError(
                 f"{owner}: loss {objective.loss!r} needs targets between 0 and 1 in Y; they reach from "
                 f"{result.min():g} to {result.max():g}"
             )
-        if objective.activation == "softmax" and np.abs(result.sum(-1) - 1).max() > 1e-3:
+        if task.kind == "classes" and np.abs(result.sum(-1) - 1).max() > 1e-3:
             raise ValueError(
                 f"{owner}: with softmax every row of Y is a distribution, but one adds up to "
-                f"{result.sum(-1)[np.abs(result.sum(-1) - 1).argmax()]:g}; use one-hot or integer labels"
+                f"{result.sum(-1).flat[np.abs(result.sum(-1) - 1).argmax()]:g}; use one-hot or integer labels"
             )
     return result
 
 
-def _labels_hint(given: Array, output_shape: tuple[int, ...]) -> str:
+def _one_hot(labels: Array, classes: int, ignored: int | None, owner: str) -> Array:
+    """A row with a single 1 for each label, of zeros alone for the label that is ignored."""
+    counts = None if ignored is None else labels != ignored
+    try:
+        if counts is None:
+            return losses.one_hot(labels, classes)
+        rows = losses.one_hot(np.where(counts, labels, 0), classes)
+        rows[~counts] = 0
+        return rows
+    except ValueError as error:
+        hint = "; labels that do not count need compile_model(..., ignore_index=...)" if ignored is None else ""
+        raise ValueError(f"{owner}: Y: {error}{hint}") from None
+
+
+def _labels_hint(given: Array, output_shape: tuple[int, ...], spelled: str) -> str:
     """That labels may be integers, and how to make them so where they nearly are."""
     shape = given.shape[:1] + output_shape[:-1]
     whole = given.dtype.kind in "iub" or bool((given % 1 == 0).all())
     steps = "" if given.shape == shape else f".reshape({', '.join(map(str, shape))})"
     steps += "" if given.dtype.kind in "iu" else ".astype(int)"
     nearly = whole and given.size == prod(shape)
-    return f", or integer labels of shape {shape}" + (f": use Y{steps}" if nearly else "")
+    return f", or integer labels of shape {shape}" + (f": use {spelled}{steps}" if nearly else "")
 
 
 def _first_bad(values: Array) -> int:
@@ -146,38 +167,48 @@ def check_finite(x: Rows, owner: str, dtype: np.dtype[Any]) -> None:
     per_block = max(1, BLOCK_BYTES * len(x) // max(1, x.size * max(x.dtype.itemsize, dtype.itemsize)))
     for start in range(0, len(x), per_block):
         with np.errstate(over="ignore"):
-            block = x[start : start + per_block].astype(dtype, copy=False)
-        if not np.isfinite(block).all():
+            values = x[start : start + per_block].astype(dtype, copy=False)
+        if not np.isfinite(values).all():
             raise ValueError(
-                f"{owner}: X holds NaN or infinity (as {dtype}), first at sample {start + _first_bad(block)}; "
+                f"{owner}: X holds NaN or infinity (as {dtype}), first at sample {start + _first_bad(values)}; "
                 "clean or scale the data first"
             )
 
 
 def weights_of(
-    samples: Samples, sample_weight: npt.ArrayLike | None, class_weight: ClassWeight | None, owner: str
+    objective: Objective,
+    y: Array,
+    task: Task,
+    sample_weight: npt.ArrayLike | None,
+    class_weight: ClassWeight | None,
+    owner: str,
 ) -> Array | None:
     """The weights of samples, pixels or labels: what was given for them times that of their classes; None without any.
 
-    The shape is a beginning of the shape of `samples.y`: (N,), (N, H, W) where pixels have weights of their own, and
+    The shape is a beginning of the shape of `y`: (N,), (N, H, W) where pixels have weights of their own, and
     all of it where labels have.
     """
     if sample_weight is None and class_weight is None:
         return None
-    weights = _sample_weights(samples, sample_weight, owner)
+    if objective.gives_mean:
+        raise ValueError(
+            f"{owner}: loss {objective.loss!r} gives the mean over the batch, which leaves nothing to weigh; let it "
+            "give the loss of each sample, or leave weights out"
+        )
+    weights = _sample_weights(y, sample_weight, owner)
     if class_weight is not None:
-        factors = _class_weights(samples, class_weight, owner)
-        if samples.task.kind == "labels":  # each label's own terms
-            weights = weights.reshape(weights.shape + (1,) * (samples.y.ndim - weights.ndim)) * factors
+        factors = _class_weights(y, task, class_weight, owner)
+        if task.kind == "labels":  # each label's own terms
+            weights = weights.reshape(weights.shape + (1,) * (y.ndim - weights.ndim)) * factors
         else:
-            by_class = factors[samples.task.class_of(samples.y)]
+            by_class = factors[task.class_of(y)]
             weights = weights.reshape(weights.shape + (1,) * (by_class.ndim - weights.ndim)) * by_class
     return weights.astype(np.float32)
 
 
-def _sample_weights(samples: Samples, given: npt.ArrayLike | None, owner: str) -> Array:
+def _sample_weights(y: Array, given: npt.ArrayLike | None, owner: str) -> Array:
     """One weight per sample or, of maps, per pixel."""
-    count, *pixels = samples.y.shape[:-1]
+    count, *pixels = y.shape[:-1]
     if given is None:
         return np.ones(count)
     weights = numbers(given, owner, "sample_weight").astype(np.float64)
@@ -193,9 +224,8 @@ def _sample_weights(samples: Samples, given: npt.ArrayLike | None, owner: str) -
     return weights
 
 
-def _class_weights(samples: Samples, given: ClassWeight, owner: str) -> Array:
+def _class_weights(y: Array, task: Task, given: ClassWeight, owner: str) -> Array:
     """One weight per class."""
-    task = samples.task
     if not task.classes:
         raise ValueError(
             f"{owner}: class_weight needs classes, but the model's outputs are values (it does not end in softmax or "
@@ -208,9 +238,10 @@ def _class_weights(samples: Samples, given: ClassWeight, owner: str) -> Array:
                 f"{owner}: class_weight must be a dict, an array of {task.classes} numbers or, for one class of "
                 f"several, 'balanced'; received {given!r} for {task.classes} {what}"
             )
-        (counted,) = task.counted(samples.y)
+        (counted,) = task.counted(y)
         counts = np.bincount(task.class_of(counted), minlength=task.classes)
-        return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))  # type: ignore[no-any-return]
+        balanced: Array = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return balanced
     if not isinstance(given, Mapping):
         given = dict(enumerate(numbers(given, owner, "class_weight").ravel().tolist()))
         if len(given) != task.classes:
@@ -224,3 +255,15 @@ def _class_weights(samples: Samples, given: ClassWeight, owner: str) -> Array:
             )
         factors[label] = factor
     return factors
+
+
+def hints(x: Array, lr: float) -> Iterator[str]:
+    """What is allowed, but rarely meant: inputs (some of them do) as large as bytes, a huge learning rate."""
+    most = float(x.max())
+    if most > 50:
+        yield (
+            f"X reaches {most:g}; networks learn faster from inputs near -1 to 1: X / {max(255, most):g}, or "
+            "tensorgrad.data.standardize(X)"
+        )
+    if lr > 10:
+        yield f"the learning rate {lr:g} is very large; 0.0001 to 0.1 are usual"

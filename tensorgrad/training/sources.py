@@ -44,6 +44,7 @@ def sources(
     augment: Augmentation | None,
     steps: int | None,
     epochs: int,
+    drop_last: bool,
 ) -> tuple[Samples | Stream, Samples | Stream | None]:
     """What to train on and what to validate with; the arguments are those of ``train``.
 
@@ -51,6 +52,8 @@ def sources(
     """
     training: Samples | Stream
     if Y is None:
+        if drop_last:
+            raise ValueError("train: drop_last goes with X and Y; leave the last batch out of the iterable instead")
         if sample_weight is not None:
             raise ValueError("train: sample_weight goes with X and Y; give batches (x, y, weights) instead")
         options: dict[str, Any] = {"class_weight": class_weight, "augment": augment, "rng": model.rng, "steps": steps}
@@ -73,7 +76,10 @@ def sources(
         if steps is not None:
             raise ValueError("train: steps_per_epoch goes with an iterable of batches; X and Y go with batch_size")
         training = checked(model, X, Y, "train")
-        training = replace(training, weights=weights_of(training, sample_weight, class_weight, "train"))
+        training = replace(
+            training,
+            weights=weights_of(model.objective, training.y, training.task, sample_weight, class_weight, "train"),
+        )
         if val_x is None:
             return training.split(val_split, choice if shuffle else None)
     if val_x is None:

@@ -123,5 +123,7 @@ class Stream:
         samples = checked(self.model, x, y, owner, self._task)
         if not samples.x.in_memory:
             check_finite(samples.x, owner, self.model.dtype)
-        found = weights_of(samples, weights[0] if weights else None, self.class_weight, owner)
+        found = weights_of(
+            self.model.objective, samples.y, samples.task, weights[0] if weights else None, self.class_weight, owner
+        )
         return Samples(samples.x, samples.y, samples.task, found)

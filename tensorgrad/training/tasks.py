@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array
 
 
@@ -33,13 +34,14 @@ class Task:
     ignores: bool = False
 
     @classmethod
-    def of(cls, activation: str | None, outputs: int) -> Self:
+    def of(cls, activation: str | None, outputs: int, ignores: bool = False) -> Self:
         """The task of a model that ends in this activation, with so many outputs for each sample or pixel."""
-        if activation == "softmax":
-            return cls("classes", outputs)
-        if activation == "sigmoid":
-            return cls("yes or no", 2) if outputs == 1 else cls("labels", outputs)
-        return cls("values")
+        kind = ACTIVATIONS[activation].outputs if activation else "values"
+        if kind == "values":
+            return cls(kind)
+        if kind == "labels" and outputs == 1:
+            return cls("yes or no", 2)
+        return cls(kind, outputs, ignores=ignores)
 
     def told_by(self, targets: Array, loss_is_of_probabilities: bool) -> Self:
         """The task in the light of all targets.

@@ -17,17 +17,17 @@ class Progress:
     ----------
     verbose : "auto", 0, 1 or 2
         0 prints nothing; 2 prints a block of plain lines per shown epoch; 1 shows a progress line besides; "auto" is
-        1 on a terminal and 2 elsewhere, so that a log file holds no control characters.
+        1 on a terminal or in a notebook, and 2 elsewhere, so that a log file holds no control characters.
     stream : text file, optional
-        Where to; standard output by default.
+        Where to; standard output by default. It need not have more than ``write``.
     """
 
     def __init__(self, verbose: str | int = "auto", stream: TextIO | None = None) -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"train: verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
-        self.stream = sys.stdout if stream is None else stream
-        self.silent = verbose == 0
-        self.live = verbose == 1 or (verbose == "auto" and self.stream.isatty())
+        self.stream = sys.stdout if stream is None else stream  # None in a program without a console
+        self.silent = verbose == 0 or self.stream is None
+        self.live = not self.silent and (verbose == 1 or (verbose == "auto" and _rewrites_lines(self.stream)))
         self._due = 0.0
         self._width = 0
         self._since = 0.0
@@ -39,7 +39,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line."""
         if not self.silent:
-            print(text, file=self.stream, flush=True)
+            self._write(text + "\n")
 
     def batch(self, epoch: int, epochs: int, done: int, batches: int, loss: float) -> None:
         """Rewrite the progress line, if there is one and it is due."""
@@ -54,8 +54,7 @@ class Progress:
         else:  # nobody knows how many there will be
             count = f"batch {done}  loss {loss:.4f}"
         text = f"Epoch {epoch + 1}/{epochs} {count}"
-        self.stream.write("\r" + text.ljust(self._width))
-        self.stream.flush()
+        self._write("\r" + text.ljust(self._width))
         self._width = len(text)
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
@@ -69,9 +68,19 @@ class Progress:
     def clear(self) -> None:
         """Take the progress line away."""
         if self.live and self._width:
-            self.stream.write("\r" + " " * self._width + "\r")
-            self.stream.flush()
+            self._write("\r" + " " * self._width + "\r")
             self._width = 0
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        if hasattr(self.stream, "flush"):  # loggers and windows that stand in for a file often have write alone
+            self.stream.flush()
+
+
+def _rewrites_lines(stream: TextIO) -> bool:
+    """Whether a carriage return goes back to the line's beginning: on a terminal, and in a notebook."""
+    in_notebook = type(stream).__module__.split(".")[0] == "ipykernel"
+    return in_notebook or (hasattr(stream, "isatty") and stream.isatty())
 
 
 def _line(of: str, prefix: str, figures: Mapping[str, float]) -> str:

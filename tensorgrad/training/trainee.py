@@ -60,6 +60,9 @@ class Trainee(Protocol):
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
         """Parameters and running statistics."""
 
+    def forget(self) -> None:
+        """Begin a new history."""
+
     def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Keep the figures of an epoch that is shown."""
 

@@ -517,6 +517,12 @@ ROWS = [
     Row(ops.log_softmax, reducing(keepdims=False, least=1), lambda x, axis: np.log(softmax(x, axis))),
     Row(ops.softmax_cross_entropy, logits_and_targets, cross_entropy),
     Row(ops.softmax_cross_entropy_logits, logits_and_targets_with_gradients, cross_entropy_logits),
+    Row(ops.bounded_log, one(0.3), np.log),
+    Row(
+        ops.binary_cross_entropy,
+        two(0.2, 0.8),
+        lambda p, t: -(t * np.log(p) + (1 - t) * np.log(1 - p)),
+    ),
     Row(ops.total, reducing(), np.sum),
     Row(ops.product, with_zeros, np.prod),
     Row(ops.largest, reducing(make=draw.distinct, empty=False), np.max),

@@ -48,7 +48,8 @@ def test_hooks_come_in_order_with_keras_arguments() -> None:
     model = small()
     model.train(X, Y, epochs=2, batch_size=30, val_split=0, verbose=0, callbacks=[diary])
     names = [call[0] for call in diary.calls]
-    epoch = ["on_epoch_begin", "on_train_batch_end", "on_train_batch_end", "on_epoch_end"]
+    batch = ["on_train_batch_begin", "on_train_batch_end"]
+    epoch = ["on_epoch_begin", *batch, *batch, "on_epoch_end"]
     assert names == ["on_train_begin", *epoch, *epoch, "on_train_end"]
     assert diary.model is model
     assert [call[1] for call in diary.calls if call[0] == "on_train_batch_end"] == [0, 1, 0, 1]
