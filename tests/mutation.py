@@ -144,7 +144,7 @@ ENGINE_MUTATIONS = {
     "a use forgotten in place": ("= iadd if ours", "= (lambda total, h: total) if ours"),
     "gradient of a leaf shared": ("own = g if fresh else g.copy()", "own = g"),
     "the first gradient mutated": ("h is not g and not create_graph and not is_view(h)", "True"),
-    "dtype not matched": ("return h if value(h).dtype == dtype else h.astype(dtype)", "return h"),
+    "dtype not matched": ("return h if value(h).dtype == dtype else converted(", "return h if True else converted("),
     "wrong order": ("y = order.pop()", "y = order.pop(0)"),
     "nothing freed": ("if not retain_graph:", "if False:"),
     "everything freed": ("if not retain_graph:", "if True:"),

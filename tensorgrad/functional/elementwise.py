@@ -44,7 +44,7 @@ erf = of_method(Tensor.erf)
 
 @implements(np.power)
 def power(x: TensorLike, y: TensorLike) -> Tensor:
-    """X to the power of y. By y the gradient is x^y ln x; where x is not positive it is 0."""
+    """`x` to the power of `y`. By y the gradient is x^y ln x; where x is not positive it is 0."""
     return _both(ops.power, x, y)
 
 
@@ -73,7 +73,12 @@ def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None =
 
 @implements(np.where)
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
-    """X where the condition holds, y elsewhere; the three broadcast. The condition has no gradient."""
+    """`x` where the condition holds, `y` elsewhere; the three broadcast. The condition has no gradient.
+
+    What is not chosen gets the gradient 0. If a function of infinite slope lies behind it, 0 times infinity is NaN:
+    ``where(x > 0, sqrt(x), 0)`` has the gradient NaN at 0. Choose inside of the function too:
+    ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``.
+    """
     chosen = np.array(value(condition), dtype=bool)
     return _both(partial(ops.where, chosen), x, y)
 

@@ -164,7 +164,7 @@ def conv_transpose2d(
     if rows or columns:  # a whole stride more of output is one more row, or column, of input, of zeros
         widths = ((0, 0), (0, rows), (0, columns), (0, 0))
         images = ops.pad(images, widths=widths[-images.ndim :], constant=0.0)
-    geometry = {"stride": steps, "padding": around, "dilation": gaps, "groups": groups}
+    geometry: dict[str, Any] = {"stride": steps, "padding": around, "dilation": gaps, "groups": groups}
     y = on_batch(
         images,
         lambda g: ops.conv2d_input(g, kernels, shape=(g.shape[0], height, width, channels * groups), **geometry),

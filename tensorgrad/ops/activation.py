@@ -11,18 +11,19 @@ import numpy as np
 from tensorgrad.engine import Primitive, primitive
 from tensorgrad.kernels import elementwise
 from tensorgrad.kernels.elementwise import InPlace
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.elementwise import clip, exp
-from tensorgrad.ops.reduction import keep, total
+from tensorgrad.ops.reduction import Axes, keep, total
 
 
 @primitive
-def relu(x: Any) -> Any:
+def relu(x: Array) -> Array:
     """max(x, 0); its gradient at 0 is 0"""
     return elementwise.relu(x)
 
 
 @primitive
-def where_positive(x: Any, y: Any) -> Any:
+def where_positive(x: Array, y: Any) -> Array:
     """x where y > 0, else 0; its gradient by y is 0"""
     return elementwise.where_positive(x, y)
 
@@ -32,13 +33,13 @@ where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
 
 
 @primitive
-def leaky_relu(x: Any, *, slope: float) -> Any:
+def leaky_relu(x: Array, *, slope: float) -> Array:
     """x where x > 0, else slope x; slope is not negative, so that the result has the sign of x"""
     return elementwise.leaky_relu(x, slope)
 
 
 @primitive
-def times_leaky_slope(x: Any, y: Any, *, slope: float) -> Any:
+def times_leaky_slope(x: Array, y: Any, *, slope: float) -> Array:
     """x where y > 0, else slope x; its gradient by y is 0"""
     return elementwise.times_leaky_slope(x, y, slope)
 
@@ -48,7 +49,7 @@ times_leaky_slope.rules(lambda g, _z, _x, y, *, slope: times_leaky_slope(g, y, s
 
 
 @primitive
-def elu(x: Any, *, alpha: float) -> Any:
+def elu(x: Array, *, alpha: float) -> Array:
     """x where x > 0, else alpha (e^x - 1)"""
     return elementwise.elu(x, alpha)
 
@@ -57,13 +58,13 @@ elu.rules(lambda g, _y, x, *, alpha: times_leaky_slope(g, x, slope=alpha) * exp(
 
 
 @primitive
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x)"""
     return elementwise.sigmoid(x)
 
 
 @primitive
-def times_sigmoid_slope(x: Any, y: Any) -> Any:
+def times_sigmoid_slope(x: Array, y: Any) -> Array:
     """x (y (1 - y)), which is x times the slope of a sigmoid whose result is y"""
     return elementwise.times_sigmoid_slope(x, y)
 
@@ -73,7 +74,7 @@ times_sigmoid_slope.rules(lambda g, _z, _x, y: times_sigmoid_slope(g, y), lambda
 
 
 @primitive
-def softplus(x: Any) -> Any:
+def softplus(x: Array) -> Any:
     """ln(1 + e^x), without overflow"""
     return np.clip(x, 0, None) + np.log1p(np.exp(-abs(x)))
 
@@ -82,7 +83,7 @@ softplus.rules(lambda g, _y, x: g * sigmoid(x))
 
 
 @primitive
-def softmax(x: Any, *, axis: Any) -> Any:
+def softmax(x: Array, *, axis: Axes) -> Any:
     """e^x / sum(e^x) over the axis, or axes"""
     e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=axis, keepdims=True)
@@ -92,7 +93,7 @@ softmax.rules(lambda g, y, _x, *, axis: y * (g - total(g * y, axis=axis, keepdim
 
 
 @primitive
-def log_softmax(x: Any, *, axis: Any) -> Any:
+def log_softmax(x: Array, *, axis: Axes) -> Any:
     """x - ln sum(e^x) over the axis, or axes"""
     shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)) if x.size else shifted
@@ -102,7 +103,7 @@ log_softmax.rules(lambda g, y, _x, *, axis: g - exp(y) * total(g, axis=axis, kee
 
 
 @primitive
-def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+def logsumexp(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """ln sum(e^x) over the axes, without overflow"""
     top = x.max(axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)  # all -inf gives -inf, and inf gives inf

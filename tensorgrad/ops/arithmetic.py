@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.elementwise import log
 
 
 @primitive
-def add(x: Any, y: Any) -> Any:
+def add(x: Array, y: Any) -> Any:
     """x + y"""
     return x + y
 
@@ -20,7 +21,7 @@ add.rules(lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: g)
 
 
 @primitive
-def sub(x: Any, y: Any) -> Any:
+def sub(x: Array, y: Any) -> Any:
     """x - y"""
     return x - y
 
@@ -29,7 +30,7 @@ sub.rules(lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: -g)
 
 
 @primitive
-def mul(x: Any, y: Any) -> Any:
+def mul(x: Array, y: Any) -> Any:
     """x y"""
     return x * y
 
@@ -38,7 +39,7 @@ mul.rules(lambda g, _z, _x, y: g * y, lambda g, _z, x, _y: g * x)
 
 
 @primitive
-def div(x: Any, y: Any) -> Any:
+def div(x: Array, y: Any) -> Any:
     """x / y"""
     return x / y
 
@@ -47,7 +48,7 @@ div.rules(lambda g, _z, _x, y: g / y, lambda g, z, _x, y: -g * z / y)
 
 
 @primitive
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition: Array, x: Any, y: Any) -> Any:
     """x where the condition holds, else y"""
     return np.where(condition, x, y)
 
@@ -60,7 +61,7 @@ where.rules(
 
 
 @primitive
-def power(x: Any, y: Any) -> Any:
+def power(x: Array, y: Any) -> Any:
     """x ** y"""
     return x**y
 
@@ -78,7 +79,7 @@ def _slope_base(x: Any, y: Any) -> Any:
 
 
 @primitive
-def neg(x: Any) -> Any:
+def neg(x: Array) -> Array:
     """-x"""
     return -x
 
@@ -87,13 +88,13 @@ neg.rules(lambda g, _y, _x: -g)
 
 
 @primitive
-def maximum(x: Any, y: Any) -> Any:
+def maximum(x: Array, y: Any) -> Any:
     """max(x, y); where both are equal, each takes half of the gradient"""
     return np.maximum(x, y)
 
 
 @primitive
-def minimum(x: Any, y: Any) -> Any:
+def minimum(x: Array, y: Any) -> Any:
     """min(x, y); where both are equal, each takes half of the gradient"""
     return np.minimum(x, y)
 

@@ -11,16 +11,18 @@ import numpy as np
 
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import channels
+from tensorgrad.kernels.memory import Array
+from tensorgrad.ops.shaping import Shape
 
 
 @primitive
-def channel_sums(x: Any) -> Any:
+def channel_sums(x: Array) -> Array:
     """the sum of x over all axes but the last"""
     return channels.channel_sums(x)
 
 
 @primitive
-def spread_channels(b: Any, *, shape: Any) -> Any:
+def spread_channels(b: Array, *, shape: Shape) -> Array:
     """the number b[c] at all pixels of channel c"""
     return channels.spread_channels(b, shape)
 
@@ -30,13 +32,13 @@ spread_channels.rules(lambda g, _y, _b, *, shape: channel_sums(g))
 
 
 @primitive
-def scale_channels(x: Any, a: Any) -> Any:
+def scale_channels(x: Array, a: Any) -> Array:
     """x[..., c] a[c]"""
     return channels.scale_channels(x, a)
 
 
 @primitive
-def channel_dots(x: Any, y: Any) -> Any:
+def channel_dots(x: Array, y: Any) -> Array:
     """the sum of x y over all axes but the last"""
     return channels.channel_dots(x, y)
 
@@ -46,7 +48,7 @@ channel_dots.rules(lambda g, _z, _x, y: scale_channels(y, g), lambda g, _z, x, _
 
 
 @primitive
-def shift_channels(x: Any, b: Any) -> Any:
+def shift_channels(x: Array, b: Any) -> Array:
     """x[..., c] + b[c]"""
     return channels.shift_channels(x, b)
 
@@ -55,19 +57,19 @@ shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums
 
 
 @primitive
-def batch_norm(x: Any, w: Any, b: Any, *, eps: Any, moments: Any) -> Any:
+def batch_norm(x: Array, w: Any, b: Any, *, eps: float, moments: Any) -> Array:
     """(x - mean) / sqrt(var + eps) w + b, of each channel; moments is x's own (mean, var), or None to work it out"""
     return channels.batch_norm(x, w, b, moments or channels.moments(x), eps)
 
 
 @primitive
-def batch_norm_input(g: Any, x: Any, w: Any, *, eps: Any, moments: Any) -> Any:
+def batch_norm_input(g: Array, x: Any, w: Any, *, eps: float, moments: Any) -> Array:
     """the transpose of batch_norm's derivative in x: w / s (g - mean(g) - z mean(g z)), where z = (x - mean) / s"""
     return channels.batch_norm_input(g, x, w, moments or channels.moments(x), eps)
 
 
 @primitive
-def batch_norm_weight(g: Any, x: Any, *, eps: Any, moments: Any) -> Any:
+def batch_norm_weight(g: Array, x: Any, *, eps: float, moments: Any) -> Array:
     """the transpose of batch_norm's derivative in w: the sum of g z over all axes but the last, z = (x - mean) / s"""
     return channels.batch_norm_weight(g, x, moments or channels.moments(x), eps)
 

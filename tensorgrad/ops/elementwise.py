@@ -10,10 +10,11 @@ import numpy as np
 
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import elementwise
+from tensorgrad.kernels.memory import Array
 
 
 @primitive
-def exp(x: Any) -> Any:
+def exp(x: Array) -> Array:
     """e^x"""
     return np.exp(x)
 
@@ -22,7 +23,7 @@ exp.rules(lambda g, y, _x: g * y)
 
 
 @primitive
-def expm1(x: Any) -> Any:
+def expm1(x: Array) -> Array:
     """e^x - 1, exact near 0"""
     return np.expm1(x)
 
@@ -31,7 +32,7 @@ expm1.rules(lambda g, y, _x: g * (y + 1))
 
 
 @primitive
-def log(x: Any) -> Any:
+def log(x: Array) -> Array:
     """ln x"""
     return np.log(x)
 
@@ -40,7 +41,7 @@ log.rules(lambda g, _y, x: g / x)
 
 
 @primitive
-def log1p(x: Any) -> Any:
+def log1p(x: Array) -> Array:
     """ln(1 + x), exact near 0"""
     return np.log1p(x)
 
@@ -49,7 +50,7 @@ log1p.rules(lambda g, _y, x: g / (1 + x))
 
 
 @primitive
-def log2(x: Any) -> Any:
+def log2(x: Array) -> Array:
     """log x to base 2"""
     return np.log2(x)
 
@@ -58,7 +59,7 @@ log2.rules(lambda g, _y, x: g / (x * _ln(2)))
 
 
 @primitive
-def log10(x: Any) -> Any:
+def log10(x: Array) -> Array:
     """log x to base 10"""
     return np.log10(x)
 
@@ -67,8 +68,8 @@ log10.rules(lambda g, _y, x: g / (x * _ln(10)))
 
 
 @primitive
-def sqrt(x: Any) -> Any:
-    """square root of x"""
+def sqrt(x: Array) -> Array:
+    """square root of x; its gradient at 0 is infinite, or NaN where the incoming gradient is 0: 0 times infinity"""
     return np.sqrt(x)
 
 
@@ -76,7 +77,7 @@ sqrt.rules(lambda g, y, _x: g / (2 * y))
 
 
 @primitive
-def square(x: Any) -> Any:
+def square(x: Array) -> Array:
     """x^2"""
     return x * x
 
@@ -85,7 +86,7 @@ square.rules(lambda g, _y, x: 2 * g * x)
 
 
 @primitive
-def absolute(x: Any) -> Any:
+def absolute(x: Array) -> Array:
     """|x|; its gradient at 0 is 0"""
     return np.abs(x)
 
@@ -94,7 +95,7 @@ absolute.rules(lambda g, _y, x: g * np.sign(value(x)))
 
 
 @primitive
-def sign(x: Any) -> Any:
+def sign(x: Array) -> Array:
     """-1, 0 or 1: the sign of x; its gradient is 0 everywhere"""
     return np.sign(x)
 
@@ -103,13 +104,13 @@ sign.rules(None)
 
 
 @primitive
-def sin(x: Any) -> Any:
+def sin(x: Array) -> Array:
     """sin x"""
     return np.sin(x)
 
 
 @primitive
-def cos(x: Any) -> Any:
+def cos(x: Array) -> Array:
     """cos x"""
     return np.cos(x)
 
@@ -119,7 +120,7 @@ cos.rules(lambda g, _y, x: -g * sin(x))
 
 
 @primitive
-def tan(x: Any) -> Any:
+def tan(x: Array) -> Array:
     """tan x"""
     return np.tan(x)
 
@@ -128,7 +129,7 @@ tan.rules(lambda g, y, _x: g * (1 + y * y))
 
 
 @primitive
-def arcsin(x: Any) -> Any:
+def arcsin(x: Array) -> Array:
     """arcsin x"""
     return np.arcsin(x)
 
@@ -137,7 +138,7 @@ arcsin.rules(lambda g, _y, x: g / sqrt(1 - x * x))
 
 
 @primitive
-def arccos(x: Any) -> Any:
+def arccos(x: Array) -> Array:
     """arccos x"""
     return np.arccos(x)
 
@@ -146,7 +147,7 @@ arccos.rules(lambda g, _y, x: -g / sqrt(1 - x * x))
 
 
 @primitive
-def arctan(x: Any) -> Any:
+def arctan(x: Array) -> Array:
     """arctan x"""
     return np.arctan(x)
 
@@ -155,13 +156,13 @@ arctan.rules(lambda g, _y, x: g / (1 + x * x))
 
 
 @primitive
-def sinh(x: Any) -> Any:
+def sinh(x: Array) -> Array:
     """sinh x"""
     return np.sinh(x)
 
 
 @primitive
-def cosh(x: Any) -> Any:
+def cosh(x: Array) -> Array:
     """cosh x"""
     return np.cosh(x)
 
@@ -171,13 +172,13 @@ cosh.rules(lambda g, _y, x: g * sinh(x))
 
 
 @primitive
-def tanh(x: Any) -> Any:
+def tanh(x: Array) -> Array:
     """tanh x"""
     return np.tanh(x)
 
 
 @primitive
-def times_tanh_slope(x: Any, y: Any) -> Any:
+def times_tanh_slope(x: Array, y: Any) -> Array:
     """x (1 - y y), which is x times the slope of a tanh whose result is y"""
     return elementwise.times_tanh_slope(x, y)
 
@@ -187,7 +188,7 @@ times_tanh_slope.rules(lambda g, _z, _x, y: times_tanh_slope(g, y), lambda g, _z
 
 
 @primitive
-def erf(x: Any) -> Any:
+def erf(x: Array) -> Any:
     """2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x"""
     from scipy import special
 
@@ -198,7 +199,7 @@ erf.rules(lambda g, _y, x: g * exp(-x * x) * (2 / pi**0.5))
 
 
 @primitive
-def clip(x: Any, *, low: float | None, high: float | None) -> Any:
+def clip(x: Array, *, low: float | None, high: float | None) -> Array:
     """x, but at least low and at most high; a bound lets the gradient pass, what is beyond it does not"""
     return np.clip(x, low, high)
 
@@ -207,7 +208,7 @@ clip.rules(lambda g, y, x, *, low, high: g * (value(x) == value(y)))
 
 
 @primitive
-def cast(x: Any, *, dtype: Any) -> Any:
+def cast(x: Array, *, dtype: Any) -> Array:
     """x in another dtype"""
     return x.astype(dtype)
 
@@ -216,7 +217,7 @@ cast.rules(lambda g, _y, _x, *, dtype: g)  # the engine gives every gradient its
 
 
 @primitive
-def copy(x: Any) -> Any:
+def copy(x: Array) -> Array:
     """x in memory of its own"""
     return x.copy()
 

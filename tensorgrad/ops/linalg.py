@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import matrix
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
 from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import transpose
@@ -20,7 +21,7 @@ def _swap(x: Any) -> Any:
 
 
 @primitive
-def matmul(x: Any, y: Any) -> Any:
+def matmul(x: Array, y: Any) -> Array:
     """x @ y, for operands of at least two axes; the leading ones broadcast"""
     return matrix.matmul(x, y)
 
@@ -29,7 +30,7 @@ matmul.rules(lambda g, _z, _x, y: matmul(g, _swap(y)), lambda g, _z, x, _y: matm
 
 
 @primitive
-def affine(x: Any, w: Any, b: Any, *, activation: LastStep | None) -> Any:
+def affine(x: Array, w: Any, b: Any, *, activation: LastStep | None) -> Array:
     """activation(x @ w + b) for matrices, without a pass over memory for each"""
     return matrix.affine(x, w, b, in_place(activation))
 

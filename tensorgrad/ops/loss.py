@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import classes
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.activation import log_softmax, softmax
 from tensorgrad.ops.arithmetic import maximum, where
 from tensorgrad.ops.reduction import total
@@ -15,13 +16,13 @@ from tensorgrad.ops.shaping import reshape
 
 
 @primitive
-def softmax_cross_entropy(logits: Any, target: Any) -> Any:
+def softmax_cross_entropy(logits: Array, target: Any) -> Array:
     """-sum(target log softmax(logits)) over the last axis"""
     return classes.cross_entropy(logits, target)
 
 
 @primitive
-def softmax_cross_entropy_logits(g: Any, logits: Any, target: Any) -> Any:
+def softmax_cross_entropy_logits(g: Array, logits: Any, target: Any) -> Array:
     """the transpose of softmax_cross_entropy's derivative in logits: g (softmax(logits) sum(target) - target)"""
     return classes.cross_entropy_logits(g, logits, target)
 

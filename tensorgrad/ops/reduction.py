@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.shaping import broadcast_to, flip, reshape, transpose
 
@@ -24,7 +25,7 @@ def _spread(g: Any, shape: tuple[int, ...], axis: Axes) -> Any:
 
 
 @primitive
-def total(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def total(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """sum of x over the axes"""
     return x.sum(axis=axis, keepdims=keepdims)
 
@@ -33,13 +34,13 @@ total.rules(lambda g, _y, _x, *, axis, keepdims: _spread(g, _x.shape, axis))
 
 
 @primitive
-def largest(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def largest(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """largest x over the axes; equal ones share the gradient"""
     return x.max(axis=axis, keepdims=keepdims)
 
 
 @primitive
-def smallest(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def smallest(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """smallest x over the axes; equal ones share the gradient"""
     return x.min(axis=axis, keepdims=keepdims)
 
@@ -57,7 +58,7 @@ smallest.rules(_to_extreme)
 
 
 @primitive
-def product(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def product(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """product of x over the axes"""
     return x.prod(axis=axis, keepdims=keepdims)
 
@@ -82,7 +83,7 @@ product.rules(_others)
 
 
 @primitive
-def cumsum(x: Any, *, axis: int) -> Any:
+def cumsum(x: Array, *, axis: int) -> Array:
     """running sum of x along the axis"""
     return x.cumsum(axis=axis)
 
@@ -91,7 +92,7 @@ cumsum.rules(lambda g, _y, _x, *, axis: flip(cumsum(flip(g, axis=(axis,)), axis=
 
 
 @primitive
-def norm(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def norm(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """sqrt(sum(x^2)) over the axes; its gradient at 0 is 0"""
     return np.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive
+from tensorgrad.kernels.memory import Array
 
 Shape = tuple[int, ...]
 
 
 @primitive
-def reshape(x: Any, *, shape: Shape) -> Any:
+def reshape(x: Array, *, shape: Shape) -> Array:
     """the elements of x, row-major, in another shape"""
     return x.reshape(shape)
 
@@ -21,7 +22,7 @@ reshape.rules(lambda g, _y, _x, *, shape: reshape(g, shape=_x.shape))
 
 
 @primitive
-def transpose(x: Any, *, axes: Shape) -> Any:
+def transpose(x: Array, *, axes: Shape) -> Array:
     """x with its axes in another order"""
     return x.transpose(axes)
 
@@ -30,7 +31,7 @@ transpose.rules(lambda g, _y, _x, *, axes: transpose(g, axes=tuple(int(i) for i 
 
 
 @primitive
-def broadcast_to(x: Any, *, shape: Shape) -> Any:
+def broadcast_to(x: Array, *, shape: Shape) -> Array:
     """x repeated along new axes and axes of length 1, without a copy"""
     return np.broadcast_to(x, shape)
 
@@ -39,7 +40,7 @@ broadcast_to.rules(lambda g, _y, _x, *, shape: g)  # the engine sums it over the
 
 
 @primitive
-def concatenate(*xs: Any, axis: int) -> Any:
+def concatenate(*xs: Any, axis: int) -> Array:
     """the operands one after the other along the axis"""
     return np.concatenate(xs, axis=axis)
 
@@ -54,13 +55,13 @@ concatenate.rule_for_each(_part)
 
 
 @primitive
-def getitem(x: Any, *, index: Any) -> Any:
+def getitem(x: Array, *, index: Any) -> Any:
     """x[index]"""
     return x[index]
 
 
 @primitive
-def putitem(x: Any, *, index: Any, shape: Shape) -> Any:
+def putitem(x: Array, *, index: Any, shape: Shape) -> Array:
     """zeros of the shape, with x added at [index]; an element that is named twice is added to twice"""
     y = np.zeros(shape, dtype=x.dtype)
     if _is_repeatable(index):
@@ -81,13 +82,13 @@ putitem.rules(lambda g, _y, _x, *, index, shape: getitem(g, index=index))
 
 
 @primitive
-def take(x: Any, *, indices: Any, axis: int) -> Any:
+def take(x: Array, *, indices: Any, axis: int) -> Any:
     """the slices of x at the indices, a 1-d integer array, along one axis"""
     return np.take(x, indices, axis=axis)
 
 
 @primitive
-def take_adjoint(x: Any, *, indices: Any, axis: int, size: int) -> Any:
+def take_adjoint(x: Array, *, indices: Any, axis: int, size: int) -> Array:
     """zeros with ``size`` slices along the axis, and slice k of x added to slice indices[k]"""
     y = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), dtype=x.dtype)
     if len(indices):
@@ -102,7 +103,7 @@ take_adjoint.rules(lambda g, _y, _x, *, indices, axis, size: take(g, indices=ind
 
 
 @primitive
-def pad(x: Any, *, widths: tuple[tuple[int, int], ...], constant: float) -> Any:
+def pad(x: Array, *, widths: tuple[tuple[int, int], ...], constant: float) -> Array:
     """x with ``widths[i]`` constants before and after it along axis i"""
     return np.pad(x, widths, constant_values=constant) if widths else x.copy()  # NumPy refuses to pad no axes
 
@@ -116,7 +117,7 @@ def inside(widths: tuple[tuple[int, int], ...], shape: Shape) -> tuple[slice, ..
 
 
 @primitive
-def flip(x: Any, *, axis: Shape) -> Any:
+def flip(x: Array, *, axis: Shape) -> Array:
     """x in reverse order along the axes"""
     return np.flip(x, axis=axis)
 

@@ -11,18 +11,21 @@ from typing import Any
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
+from tensorgrad.kernels.lowering import Frame, Pair
+from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
 from tensorgrad.ops.channels import channel_sums, shift_channels
+from tensorgrad.ops.shaping import Shape
 
 
 @primitive
-def im2col(x: Any, *, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+def im2col(x: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """the windows of images as the rows of a matrix"""
     return lowering.im2col(x, size, stride, padding, dilation)
 
 
 @primitive
-def col2im(cols: Any, *, shape: Any, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+def col2im(cols: Array, *, shape: Shape, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """the rows of a matrix added to the windows of images"""
     return lowering.col2im(cols, shape, size, stride, padding, dilation)
 
@@ -32,19 +35,19 @@ col2im.rules(lambda g, _y, _cols, *, shape, **windows: im2col(g, **windows))
 
 
 @primitive
-def conv2d(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+def conv2d(x: Array, w: Any, *, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
     """y[i, j, f] = sum over a, b, c of x[i s + a d - p, j s + b d - p, c] w[a, b, c, f]"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups)
 
 
 @primitive
-def conv2d_input(g: Any, w: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+def conv2d_input(g: Array, w: Any, *, shape: Shape, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
     """the transpose of conv2d in x: x[i s + a d - p, j s + b d - p, c] = sum of g[i, j, f] w[a, b, c, f]"""
     return convolution.conv2d_input(g, w, shape, stride, padding, dilation, groups)
 
 
 @primitive
-def conv2d_weight(x: Any, g: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+def conv2d_weight(x: Array, g: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
     """the transpose of conv2d in w: w[a, b, c, f] = sum over i, j of x[i s + a d - p, j s + b d - p, c] g[i, j, f]"""
     return convolution.conv2d_weight(x, g, size, stride, padding, dilation, groups)
 
@@ -65,8 +68,8 @@ conv2d_weight.rules(
 
 @primitive
 def conv2d_bias(
-    x: Any, w: Any, b: Any, *, activation: LastStep | None, stride: Any, padding: Any, dilation: Any, groups: Any
-) -> Any:
+    x: Array, w: Any, b: Any, *, activation: LastStep | None, stride: Pair, padding: Frame, dilation: Pair, groups: int
+) -> Array:
     """activation(conv2d(x, w) + b), without a pass over memory for each"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups, b, in_place(activation))
 
@@ -84,25 +87,25 @@ conv2d_bias.stands_for(
 
 
 @primitive
-def max_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+def max_pool2d(x: Array, *, size: Pair, stride: Pair, padding: Frame) -> Array:
     """the largest pixel of each window; the first of equal ones takes the gradient"""
     return pooling.extreme(x, size, stride, padding, largest=True)
 
 
 @primitive
-def min_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+def min_pool2d(x: Array, *, size: Pair, stride: Pair, padding: Frame) -> Array:
     """the smallest pixel of each window; the first of equal ones takes the gradient"""
     return pooling.extreme(x, size, stride, padding, largest=False)
 
 
 @primitive
-def pool_select(v: Any, x: Any, y: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+def pool_select(v: Array, x: Any, y: Any, *, size: Pair, stride: Pair, padding: Frame) -> Array:
     """v at the place of each window's extreme y in x"""
     return pooling.select(v, x, y, size, stride, padding)
 
 
 @primitive
-def pool_place(g: Any, x: Any, y: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+def pool_place(g: Array, x: Any, y: Any, *, size: Pair, stride: Pair, padding: Frame) -> Array:
     """the transpose of pool_select: g added to the place of each window's extreme y in x"""
     return pooling.place(g, x, y, size, stride, padding)
 
@@ -114,13 +117,13 @@ pool_place.rules(lambda h, _placed, _g, x, y, **windows: pool_select(h, x, y, **
 
 
 @primitive
-def avg_pool2d(x: Any, *, size: Any, stride: Any, padding: Any) -> Any:
+def avg_pool2d(x: Array, *, size: Pair, stride: Pair, padding: Frame) -> Array:
     """the mean of each window, padding not counted"""
     return pooling.average(x, size, stride, padding)
 
 
 @primitive
-def pool_spread(g: Any, *, shape: Any, size: Any, stride: Any, padding: Any) -> Any:
+def pool_spread(g: Array, *, shape: Shape, size: Pair, stride: Pair, padding: Frame) -> Array:
     """the transpose of avg_pool2d: each gradient in equal parts to the pixels of its window"""
     return pooling.spread(g, shape, size, stride, padding)
 

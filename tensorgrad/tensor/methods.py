@@ -89,7 +89,7 @@ class Methods(engine.Traced):
         return ops.log10(self.floating())
 
     def sqrt(self) -> Self:
-        """The square root of each element."""
+        """The square root of each element; its slope at 0 is infinite (see :func:`tensorgrad.where`)."""
         return ops.sqrt(self.floating())
 
     def square(self) -> Self:

@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 import tensorgrad as tg
-from tensorgrad import functional, losses
+from tensorgrad import Tensor, functional, losses
 from tensorgrad.testing import gradcheck
 from tensorgrad.testing.strategies import distinct_values
 from tests.ops.table import softmax, strided
@@ -252,3 +252,11 @@ def test_methods_of_two_operands() -> None:
     for refused in (x.pow, x.matmul, x.maximum):
         with pytest.raises(TypeError, match="expected numbers, arrays or tensors; received Tensor and NoneType"):
             refused(None)
+
+
+def test_a_choice_inside_of_a_root_has_a_gradient_at_zero() -> None:
+    """What the docstring of where advises."""
+    x = Tensor(np.array([0.0, 4.0]), requires_grad=True)
+    positive = x.numpy() > 0
+    functional.where(positive, functional.sqrt(functional.where(positive, x, 1.0)), 0.0).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 0.25])
