@@ -21,14 +21,13 @@ def shape_of(text: str) -> str:
 @pytest.mark.parametrize("page", ["README.md", "tensorgrad/README.md"])
 def test_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {}
     printed = None
     ran = compared = 0
     for language, body in BLOCK.findall((ROOT / page).read_text()):
         if language == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
-                exec(compile(body, page, "exec"), namespace)
+                exec(compile(body, page, "exec"), {})  # each on its own
             printed = out.getvalue()
             ran += 1
         elif language == "text":
