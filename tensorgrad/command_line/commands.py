@@ -95,8 +95,7 @@ def _network(options: argparse.Namespace, source: Source, before: CNN | None) ->
             model.add(layer)
         if options.freeze:
             for layer in model.layers[:-1]:
-                for parameter in layer.parameters():
-                    parameter.requires_grad = False
+                layer.trainable = False
     model.classes = source.classes
     if source.reader is not None:
         model.picture_fit = source.reader.fit
