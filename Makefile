@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench bench-quick oracles check clean
+.PHONY: demo test bench bench-quick oracles check docs page clean
 
 demo: .venv/viz
 	$(BIN)/python examples/experiments.py 4 --pictures output
@@ -18,6 +18,12 @@ bench-quick: .venv/bench
 
 oracles: .venv/dev # the same gradients by PyTorch, ONNX's own node cases
 	$(BIN)/python -m pytest -n auto tests/oracles
+
+docs: .venv/docs # the site, in build/docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
+page: .venv/viz # a network on a page to draw on, and to teach
+	$(BIN)/python examples/draw.py
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
