@@ -101,7 +101,7 @@ class ConvTranspose2d(Weighted):
         if channels % self.groups:
             raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
         image, size = (height, width), self.kernel_size
-        (rows, columns), _, _ = transposed_sizes(
+        (rows, columns), self.frame, _ = transposed_sizes(
             self.title, image, size, self.stride, self.padding, self.dilation, self.output_padding
         )
         return rows, columns, self.filters

@@ -13,7 +13,9 @@ from tensorgrad.layers import (
     Activation,
     Add,
     BatchNorm,
+    Concatenate,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     GlobalPool,
@@ -21,9 +23,11 @@ from tensorgrad.layers import (
     LayerNorm,
     Pool2d,
     Rescale,
+    Reshape,
     Sequential,
     Standardize,
     Upsample,
+    ZeroPadding2d,
 )
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.network import Network
@@ -99,7 +103,7 @@ def encoded(numbers: Any) -> str:
     return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
 
 
-def _weighted(layer: Conv2d | FFL) -> Form:
+def _weighted(layer: Conv2d | ConvTranspose2d | FFL) -> Form:
     found: Form = {"activation": layer.activation, "weights": encoded(layer.weights)}
     return found if layer.biases is None else found | {"biases": encoded(layer.biases)}
 
@@ -114,6 +118,18 @@ def _conv2d(layer: Conv2d) -> Form:
         "groups": layer.groups,
         "padding": layer.frame,
         "edge": layer.padding == "same",
+    }
+
+
+def _conv_transpose2d(layer: ConvTranspose2d) -> Form:
+    kernel = tuple(layer.weights.shape) if layer.weights is not None else ()
+    return _weighted(layer) | {
+        "type": "conv_transpose2d",
+        "kernel": kernel,
+        "stride": layer.stride,
+        "dilation": layer.dilation,
+        "groups": layer.groups,
+        "padding": layer.frame,
     }
 
 
@@ -143,7 +159,9 @@ _FORMS: dict[type[Layer], Callable[[Any], Form]] = {
     Activation: lambda layer: {"type": "activation", "activation": layer.activation},
     Add: lambda layer: {"type": "add", "branches": [form(branch) for branch in layer.branches]},
     BatchNorm: _batch_norm,
+    Concatenate: lambda layer: {"type": "concatenate", "branches": [form(branch) for branch in layer.branches]},
     Conv2d: _conv2d,
+    ConvTranspose2d: _conv_transpose2d,
     Dropout: lambda _: {"type": "identity"},
     FFL: lambda layer: _weighted(layer) | {"type": "dense"},
     Flatten: lambda _: {"type": "reshape"},
@@ -155,7 +173,9 @@ _FORMS: dict[type[Layer], Callable[[Any], Form]] = {
         "weights": encoded(np.atleast_1d(layer.scale)),
         "biases": encoded(np.atleast_1d(layer.offset)),
     },
+    Reshape: lambda _: {"type": "reshape"},
     Sequential: lambda layer: {"type": "sequential", "layers": [form(inner) for inner in layer.layers]},
     Standardize: lambda _: {"type": "normalize", "over": "sample", "eps": 0},
     Upsample: lambda layer: {"type": "upsample", "kernel": layer.kernel_size},
+    ZeroPadding2d: lambda layer: {"type": "pad", "padding": layer.frame},
 }
