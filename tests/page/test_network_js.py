@@ -75,10 +75,10 @@ def image_layers(draw: st.DrawFn) -> Layer:
         )
     if kind == "transpose":
         groups = draw(st.sampled_from([1, 2]))
-        stride, size = draw(st.sampled_from([1, 2, (1, 2)])), draw(st.sampled_from([2, 3, (3, 2)]))
+        stride, window = draw(st.sampled_from([1, 2, (1, 2)])), draw(st.sampled_from([2, 3, (3, 2)]))
         up = ConvTranspose2d(
             filters=2 * channels,
-            kernel_size=size,
+            kernel_size=window,
             stride=stride,
             groups=groups,
             padding=draw(st.sampled_from([None, 1])),
