@@ -283,12 +283,17 @@ class Network(Stateful):
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples; each has `batch_size` of them, or as many as memory is bounded to."""
         if batch_size is None:
-            widest = max(
-                prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
-                for layer in self.layers
-                for part in layer.walk()
+            batch_size = (
+                1 if samples == 1 else min(BLOCK, max(1, BLOCK_BYTES // (self._widest() * self.dtype.itemsize)))
             )
-            batch_size = min(BLOCK, max(1, BLOCK_BYTES // (widest * self.dtype.itemsize)))
         elif isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"{owner}: batch_size must be an int of at least 1, or None, received {batch_size!r}")
         return (slice(start, start + batch_size) for start in range(0, samples, batch_size))
+
+    def _widest(self) -> int:
+        """Numbers of one sample's input and output together, of the layer where they are most, at any depth."""
+        return max(
+            prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
+            for layer in self.layers
+            for part in layer.walk()
+        )

@@ -14,6 +14,9 @@ from tensorgrad.checks import numbers
 Array = np.ndarray[Any, Any]
 
 
+_ARRAYS = (np.ndarray, np.generic, Sequence, Mapping)  # what NumPy makes an array of
+
+
 class Indexed(Protocol):
     """Data with one sample per row, which is read by indexing: HDF5, Zarr, files on disk, a class of your own."""
 
@@ -48,11 +51,11 @@ class Rows:
         given: Any = np.asarray(source) if self.in_memory else source  # an array also of a memory map
         self._source = given
         self._places = places
-        first: Any = self._source if hasattr(source, "shape") or self.in_memory else self._read(np.zeros(1, np.intp))
-        self.dtype = np.dtype(first.dtype)
-        self.shape: tuple[int, ...] = tuple(map(int, first.shape))
-        if self.shape:
-            self.shape = (len(given if places is None else places), *self.shape[1:])
+        first: Any = given if self.in_memory or hasattr(given, "shape") else self._read(np.zeros(1, np.intp))
+        self.dtype: np.dtype[Any] = first.dtype
+        self.shape: tuple[int, ...] = first.shape
+        if places is not None or first is not given:
+            self.shape = (len(given if places is None else places), *first.shape[1:])
 
     @property
     def ndim(self) -> int:
@@ -110,7 +113,7 @@ class Rows:
 
 def is_indexed(data: Any) -> bool:
     """Whether data is read by indexing, and not made an array: other than arrays, sequences and tables."""
-    if isinstance(data, np.ndarray | np.generic | Sequence | Mapping):
+    if isinstance(data, _ARRAYS):
         return False
     if not (hasattr(type(data), "__len__") and hasattr(type(data), "__getitem__")):
         return False

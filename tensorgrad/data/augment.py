@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tensorgrad.checks import is_number
 from tensorgrad.data.resample import affine_coordinates, resample, smooth_noise
 
-_BLOCK = 64  # images at a time, so that all intermediate arrays stay in the cache
+_BLOCK = 64  # images whose transformations are drawn at once
+_PIECE_BYTES = 100_000  # of pixels that are resampled at once: larger arrays come from the system, zeroed page by page
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ class Augment:
         result = np.empty(images.shape, images.dtype)
         for start in range(0, len(images), _BLOCK):
             part = slice(start, start + _BLOCK)
-            result[part] = self._block(images[part], rng)
+            self._block(images[part], rng, result[part])
         return result
 
-    def _block(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    def _block(self, images: NDArray[Any], rng: np.random.Generator, result: NDArray[Any]) -> None:
         count, height, width, _ = images.shape
         largest, (low, high) = math.radians(self.rotate), self.zoom
         angle = rng.uniform(-largest, largest, size=(count,)).astype(np.float32)
@@ -120,7 +121,10 @@ class Augment:
             displacement *= alpha
             rows += displacement[:count]
             columns += displacement[count:]
-        return resample(images, rows, columns, self.fill)
+        piece = max(1, _PIECE_BYTES // (height * width * 4))
+        for start in range(0, count, piece):
+            part = slice(start, start + piece)
+            result[part] = resample(images[part], rows[part], columns[part], self.fill)
 
 
 def _is_number(value: object) -> bool:
