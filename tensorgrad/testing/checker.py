@@ -163,10 +163,13 @@ class _Check:
             return self.complex_step(order, d), "complex step", d
         sized = [v * np.where(x == 0, 1.0, np.abs(x)) for v, x in zip(d, self.at, strict=True)]
         difference = self.central_difference(order, sized)
-        if method == "auto":
-            step = self.complex_step(order, sized)
-            if abs(step - difference) <= AGREEMENT * abs(difference):
-                return step, "complex step", sized
+        if method == "difference":
+            return difference, "central differences", sized
+        for along in (sized, d):  # d itself for functions of distances between large inputs, as logsumexp
+            step = self.complex_step(order, along)
+            slope = difference if along is sized else self.central_difference(order, d)
+            if abs(step - slope) <= AGREEMENT * abs(slope):
+                return step, "complex step", along
         return difference, "central differences", sized
 
     def central_difference(self, order: int, d: Sequence[Array], h: float = 1e-5) -> float:
@@ -194,7 +197,7 @@ class _Check:
         here = self.number(self.at, order)[0].item()
         for i, x in enumerate(self.at[:-1]):
             for place in np.ndindex(x.shape if x.size <= MOST_ELEMENTS else (0,)):
-                step = h * (np.abs(x[place]) or 1.0)
+                step = h * min(np.abs(x[place]) or 1.0, 1.0)
                 sides = []
                 for e in (-step, step):
                     moved = [np.array(each) for each in self.at]
