@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -512,7 +512,9 @@ class CNN(Network):
         """Save parameters and running statistics alone; ``.safetensors`` needs the extra of that name."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | os.PathLike[str], strict: bool = True) -> StateDifference:
+    def load_weights(
+        self, path: str | os.PathLike[str], strict: bool = True, layout: Literal["torch"] | None = None
+    ) -> StateDifference:
         """Copy parameters and running statistics from any file of a model or of weights.
 
         Parameters
@@ -521,6 +523,8 @@ class CNN(Network):
         strict : bool
             Load all or none: names, shapes and dtypes must be the model's. Otherwise what fits is loaded, such as all
             layers but the last of a model for other classes.
+        layout : "torch", optional
+            The file is a PyTorch ``state_dict``, in safetensors, of the same layers in the same order.
 
         Returns
         -------
@@ -532,7 +536,7 @@ class CNN(Network):
         tensorgrad.saving.ModelFileError
             If `strict` and something differs; it lists what. Nothing has changed then.
         """
-        return saving.load_weights(self, path, strict)
+        return saving.load_weights(self, path, strict, layout)
 
 
 def _described(samples: Samples | Stream, aside: Samples | Stream | None, batch_size: int, own: bool) -> str:

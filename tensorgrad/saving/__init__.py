@@ -59,13 +59,18 @@ def save_weights(network: Network, path: str | os.PathLike[str]) -> None:
     save(network, path)
 
 
-def load_weights(network: Network, path: str | os.PathLike[str], strict: bool = True) -> StateDifference:
+def load_weights(
+    network: Network, path: str | os.PathLike[str], strict: bool = True, layout: str | None = None
+) -> StateDifference:
     """Copy parameters and running statistics from a file; see :meth:`tensorgrad.CNN.load_weights`."""
-    from tensorgrad.saving import weights
+    from tensorgrad.saving import torch_layout, weights
 
     _check_has_layers(network)
+    if layout not in (None, "torch"):
+        raise ValueError(f"load_weights: unknown layout {layout!r}; known are 'torch' and None")
     with reading(path):
-        return weights.load(network, _format(path).read_weights(path), strict)
+        values = _format(path).read_weights(path)
+        return weights.load(network, values if layout is None else torch_layout.translated(network, values), strict)
 
 
 def _check_has_layers(network: Network) -> None:

@@ -1,0 +1,158 @@
+"""Networks that go to PyTorch and come from it compute the same, train the same, and keep their order of numbers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from torch import nn
+
+import tensorgrad
+import tensorgrad.torch
+from tensorgrad import CNN
+from tensorgrad.layers import FFL, Add, Conv2d, Flatten
+from tensorgrad.saving import ModelFileError
+from tests.onnx.networks import networks, samples
+
+
+def first(x: np.ndarray[Any, Any]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2) if x.ndim == 4 else x))
+
+
+def last(y: torch.Tensor) -> np.ndarray[Any, Any]:
+    array = y.detach().numpy()
+    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    made = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Conv2d(6, 6, 3, groups=2, stride=2, padding="valid"),
+        nn.LeakyReLU(),
+        nn.Upsample(scale_factor=2),
+        nn.Identity(),
+        nn.Flatten(),
+        nn.BatchNorm1d(6 * 4 * 4),
+        nn.Dropout(0.0),
+        nn.Linear(6 * 4 * 4, 5),
+        nn.SiLU(),
+        nn.Linear(5, 4),
+    )
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -1, 1)
+    return made
+
+
+X = np.random.default_rng(0).normal(size=(6, 10, 10, 3)).astype(np.float32)
+
+
+def test_values_from_torch() -> None:
+    model = tensorgrad.torch.from_torch(net(), input_shape=(10, 10, 3))
+    np.testing.assert_allclose(model.predict(X), last(net().eval()(first(X))), rtol=1e-5, atol=1e-5)
+
+
+def test_it_trains_as_pytorch_does() -> None:
+    module = net()
+    model = tensorgrad.torch.from_torch(module, input_shape=(10, 10, 3))
+    labels = np.arange(6) % 4
+    model.add(tensorgrad.layers.Activation("softmax"))
+    model.compile_model(loss="cse", opt="iterative", lr=0.05)
+    model.train(X, labels, epochs=10, batch_size=6, shuffle=False, val_split=0, verbose=0)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
+    for _ in range(10):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(first(X)), torch.from_numpy(labels)).backward()
+        optimizer.step()
+    theirs = torch.softmax(module.eval()(first(X)), 1)
+    np.testing.assert_allclose(model.predict(X), last(theirs), rtol=1e-3, atol=1e-3)
+
+
+@given(model=networks())
+def test_there_and_back(model: CNN) -> None:
+    """Whatever PyTorch has a module of: same values there, the same to the bit when it comes back."""
+    try:
+        module = tensorgrad.torch.to_torch(model)
+    except ValueError as error:
+        assert "to_torch: " in str(error)  # noqa: PT017 - many networks have layers that PyTorch has not
+        return
+    if not len(module):
+        return
+    x = samples(model)
+    want = model.predict(x)
+    np.testing.assert_allclose(last(module.eval()(first(x))), want, rtol=1e-5, atol=1e-5 * max(1, np.abs(want).max()))
+    back = tensorgrad.torch.from_torch(module, input_shape=model.layers[0].input_shape)
+    np.testing.assert_array_equal(back.predict(x), want)
+
+
+def test_a_state_dict_in_safetensors(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    module = net()
+    model = tensorgrad.torch.from_torch(module, input_shape=(10, 10, 3))
+    want = model.predict(X)
+    save_file(module.state_dict(), tmp_path / "net.safetensors")
+    for _, parameter in model.named_parameters():
+        parameter.data = np.zeros(parameter.shape)
+    model.load_weights(tmp_path / "net.safetensors", layout="torch")
+    np.testing.assert_array_equal(model.predict(X), want)
+
+    named = {"conv1.weight": torch.ones(2, 1, 3, 3), "fc.weight": torch.ones(3, 2), "fc.bias": torch.ones(3)}
+    other = CNN(seed=0)
+    other.add(Conv2d(input_shape=(3, 3, 1), filters=2, padding=None, isbias=False))
+    other.add(Flatten())
+    other.add(FFL(neurons=3))
+    save_file(named, tmp_path / "named.safetensors")
+    other.load_weights(tmp_path / "named.safetensors", layout="torch")
+    np.testing.assert_array_equal(other.predict(np.ones((1, 3, 3, 1))), [[19, 19, 19]])
+    before = other.get_weights()
+    with pytest.raises(ModelFileError, match=r"net.safetensors: .* needs arrays of the shapes .*, as no module has"):
+        other.load_weights(tmp_path / "net.safetensors", layout="torch")
+    with pytest.raises(ValueError, match="load_weights: unknown layout 'tf'"):
+        other.load_weights(tmp_path / "net.safetensors", layout="tf")
+    for kept, now in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, kept)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "error"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 1, 3)), None, "Conv2d does not say how large its images are; give input_shape="),
+        (nn.Sequential(nn.Linear(3, 3), nn.PReLU()), None, r"module.1, PReLU.*, has no layer of its kind.*torch.onnx"),
+        (nn.AvgPool2d(3, padding=1), (4, 4, 1), "has no layer of its kind here"),
+        (nn.Sequential(), 3, "the module has no layers"),
+        (nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2)), None, "expected weights|features|shape"),
+    ],
+)
+def test_modules_that_are_not_here(module: nn.Module, shape: Any, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        tensorgrad.torch.from_torch(module, input_shape=shape)
+
+
+def test_layers_that_are_not_there() -> None:
+    model = CNN(seed=0)
+    model.add(Conv2d(input_shape=(4, 4, 1)))
+    model.add(Add([Conv2d(), []]))
+    with pytest.raises(ValueError, match=r"to_torch: Add 'Out Layer.Add.' has no module of its kind"):
+        tensorgrad.torch.to_torch(model)
+    with pytest.raises(ValueError, match="to_torch: the model has no layers yet"):
+        tensorgrad.torch.to_torch(CNN())
+    with pytest.raises(TypeError, match=r"from_torch: expected a torch.nn.Module, received CNN"):
+        tensorgrad.torch.from_torch(CNN())
+    with pytest.raises(TypeError, match="to_torch: expected a model, received Linear"):
+        tensorgrad.torch.to_torch(nn.Linear(1, 1))
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match="from_torch needs the package torch, which the extra 'torch' installs"):
+        tensorgrad.torch.from_torch(None)
