@@ -268,6 +268,14 @@ def _activation(torch: Any, layer: Layer) -> Any:
     return kind(dim=1) if layer.activation == "softmax" else kind()
 
 
+def _even(layer: Conv2d | Pool2d) -> tuple[int, int]:
+    """The pixels on both sides, which PyTorch's modules have equal."""
+    (top, bottom), (left, right) = layer.frame
+    if top != bottom or left != right:
+        raise ValueError(f"to_torch: {layer.title} has another padding on each side, {layer.frame}; {OUT}")
+    return top, left
+
+
 def _modules(torch: Any, layer: Layer) -> list[Any]:
     """The modules for a layer, without its activation; the first has its arrays."""
     nn, shape = torch.nn, as_tuple(layer.input_shape or ())
@@ -277,7 +285,7 @@ def _modules(torch: Any, layer: Layer) -> list[Any]:
             repeat = layer.padding == "same"
             return [
                 nn.Conv2d(
-                    shape[2], layer.filters, layer.kernel_size, layer.stride, 1 if repeat else layer._frame,
+                    shape[2], layer.filters, layer.kernel_size, layer.stride, 1 if repeat else _even(layer),
                     layer.dilation, layer.groups, layer.isbias, "replicate" if repeat else "zeros",
                 )
             ]  # fmt: skip
@@ -289,10 +297,10 @@ def _modules(torch: Any, layer: Layer) -> list[Any]:
         case LayerNorm() if len(shape) == 1:
             return [nn.LayerNorm(shape[0], layer.eps)]
         case Pool2d(kind="max"):
-            return [nn.MaxPool2d(layer.kernel_size, layer.stride, layer._frame)]
+            return [nn.MaxPool2d(layer.kernel_size, layer.stride, _even(layer))]
         case Pool2d(kind="average"):
-            return [nn.AvgPool2d(layer.kernel_size, layer.stride, layer._frame, count_include_pad=False)]
-        case GlobalPool():
+            return [nn.AvgPool2d(layer.kernel_size, layer.stride, _even(layer), count_include_pad=False)]
+        case GlobalPool(kind="average" | "max"):
             return [nn.AdaptiveAvgPool2d(1) if layer.kind == "average" else nn.AdaptiveMaxPool2d(1), nn.Flatten()]
         case Flatten():
             return [nn.Flatten()]

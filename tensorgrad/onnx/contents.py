@@ -52,6 +52,7 @@ class Contents:
     results: list[str]
     opset: int
     properties: dict[str, str]
+    literals: set[str]  # arrays that stand in nodes, not among the weights
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -75,12 +76,14 @@ def read(path: str | os.PathLike[str]) -> Contents:
     _check_supported(graph.node)
     folder = Path(os.path.realpath(path)).parent
     arrays = {tensor.name: array(onnx, tensor, folder) for tensor in graph.initializer}
-    nodes = []
+    nodes: list[Node] = []
+    literals: set[str] = set()
     for proto in graph.node:
         node = Node(proto.op_type, list(proto.input), list(proto.output), {}, proto.name)
         node.attributes = attributes(onnx, proto, folder, node.title)
         if node.op == "Constant":
             (arrays[node.outputs[0]],) = node.attributes.values()
+            literals.add(node.outputs[0])
         else:
             nodes.append(node)
     _check_names(nodes, arrays, [value.name for value in graph.input])
@@ -92,7 +95,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     if lost := [name for name in results if name not in made]:
         raise ModelFileError(f"nothing makes its output {lost[0][:100]!r}")
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    return Contents(nodes, arrays, source, sizes, results, opset, properties)
+    return Contents(nodes, arrays, source, sizes, results, opset, properties, literals)
 
 
 def _opset(onnx: Any, model: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from math import prod
 from typing import Any, Literal
@@ -31,7 +32,8 @@ def load(
     path: str | os.PathLike[str],
     *,
     layout: Literal["NCHW", "NHWC"] = "NCHW",
-    input_shape: tuple[int, ...] | None = None,
+    input_shape: tuple[int, ...] | int | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> CNN:
     """Make a model of an ONNX file that PyTorch, Keras or another tool has written.
 
@@ -47,6 +49,8 @@ def load(
         last, as all models here. "NHWC": what the model takes and gives is as in the file.
     input_shape : tuple of int, optional
         Of one sample, as the model takes it, where the file leaves the size of its images open.
+    outputs : sequence of str, optional
+        Values of the graph to give instead of the file's outputs, such as the features before its head.
 
     Returns
     -------
@@ -67,6 +71,7 @@ def load(
     given = None if input_shape is None else check_shape(input_shape, "onnx.load")
     with reading(path):
         contents = read(path)
+        _choose(contents, outputs)
         renewed(contents)
         sample = _sample(contents, layout, given)
         layers = _layers(contents, prepared(contents, sample), sample, layout)
@@ -75,6 +80,18 @@ def load(
             model.add(layer)
         _name_classes(model, contents.properties.get("classes"))
     return model
+
+
+def _choose(contents: Contents, outputs: Sequence[str] | None) -> None:
+    """Take other values than the file's outputs."""
+    if outputs is None:
+        return
+    made = [name for node in contents.nodes for name in node.outputs]
+    if isinstance(outputs, str) or not outputs or any(name not in made for name in outputs):
+        raise ModelFileError(
+            f"outputs must be a list of names that its nodes give, such as {made[-3:]}; got {outputs!r}"
+        )
+    contents.results = list(outputs)
 
 
 def _name_classes(model: CNN, names: str | None) -> None:

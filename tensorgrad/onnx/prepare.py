@@ -58,7 +58,7 @@ def prepared(contents: Contents, sample: tuple[int, ...]) -> Prepared:
             shape = shapes[node.inputs[0]]
             if prod(shape[node.attributes["axis"] % len(shape) + 1 :]) == 1:
                 del node.attributes["flat"]
-    return Prepared(nodes, arrays, _weights(nodes, arrays), shapes)
+    return Prepared(nodes, arrays, _weights(nodes, arrays, contents.literals), shapes)
 
 
 def _without_copies(contents: Contents) -> list[Node]:
@@ -216,10 +216,10 @@ def _needed(nodes: list[Node], results: list[str]) -> list[Node]:
     return left[::-1]
 
 
-def _weights(nodes: list[Node], arrays: dict[str, Array]) -> list[str]:
-    """The arrays that are trained: floats, wherever one stands as a weight."""
+def _weights(nodes: list[Node], arrays: dict[str, Array], literals: set[str]) -> list[str]:
+    """The arrays that are trained: floats, wherever one stands as a weight; no constants of all equal numbers."""
     found: dict[str, None] = {}
-    refused: set[str] = set()
+    refused = {name for name in literals & arrays.keys() if arrays[name].size and np.ptp(arrays[name]) == 0}
     for node in nodes:
         for i, name in enumerate(node.inputs):
             if name in arrays:
