@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,11 +63,13 @@ class Net:
     samples: int
     shape: tuple[int, int, int] = (28, 28, 1)
     lr: float = 0.001
+    initializer: str | None = None
+    seed: int = 0
 
     def without_dropout(self) -> Net:
         """The same without what is random."""
         layers = tuple(layer for layer in self.layers if not isinstance(layer, Drop))
-        return Net(self.name, layers, self.samples, self.shape, self.lr)
+        return replace(self, layers=layers)
 
     def data(self, count: int) -> tuple[Array, Array]:
         """Images and integer labels: digits where they fit, otherwise noise."""
@@ -130,6 +132,10 @@ DEPTHWISE = Net(
 def ours(net: Net) -> CNN:
     """The network in tensorgrad, compiled for training with Adam."""
     layers: list[Layer] = []
+
+    def dense(units: int, activation: str) -> FFL:
+        return FFL(neurons=units, activation=activation, initializer=net.initializer)
+
     for layer in net.layers:
         match layer:
             case Conv():
@@ -141,6 +147,7 @@ def ours(net: Net) -> CNN:
                         padding=layer.padding,
                         groups=layer.groups,
                         activation=layer.activation,
+                        initializer=net.initializer,
                     )
                 )
             case Pool():
@@ -148,10 +155,10 @@ def ours(net: Net) -> CNN:
             case Drop():
                 layers.append(Dropout(layer.prob))
             case Dense():
-                layers += [Flatten()] * _first_dense(layers) + [FFL(neurons=layer.units, activation=layer.activation)]
-    layers += [Flatten()] * _first_dense(layers) + [FFL(neurons=10, activation="softmax")]
+                layers += [Flatten()] * _first_dense(layers) + [dense(layer.units, layer.activation)]
+    layers += [Flatten()] * _first_dense(layers) + [dense(10, "softmax")]
     layers[0].input_shape = net.shape
-    model = CNN(seed=0)
+    model = CNN(seed=net.seed)
     for layer_of_ours in layers:
         model.add(layer_of_ours)
     model.compile_model(lr=net.lr, opt="adam", loss="cse")

@@ -9,6 +9,7 @@ from tensorgrad import functional
 from tensorgrad.checks import pair, whole
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.windows import convolve
+from tensorgrad.initializers import Draw
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
 from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
 from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
@@ -47,6 +48,9 @@ class Conv2d(Weighted):
         Pixels from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own.
+    initializer : str or callable, optional
+        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
+        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
 
     Attributes
     ----------
@@ -75,8 +79,9 @@ class Conv2d(Weighted):
         bias: TensorLike | None = None,
         dilation: Size = (1, 1),
         groups: int = 1,
+        initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias)
+        super().__init__(activation, isbias, kernel, bias, initializer)
         self.filters = whole(filters, "Conv2d", "filters")
         self.groups = whole(groups, "Conv2d", "groups")
         if self.filters % self.groups:

@@ -6,10 +6,11 @@ from tensorgrad import functional
 from tensorgrad.checks import pair, whole
 from tensorgrad.functional.padding import Padding, explicit
 from tensorgrad.functional.windows import transposed_sizes
+from tensorgrad.initializers import Draw
 from tensorgrad.layers.geometry import Size
 from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
 from tensorgrad.layers.weighted import Weighted
-from tensorgrad.tensor import Array, Tensor, TensorLike
+from tensorgrad.tensor import Tensor, TensorLike
 
 
 class ConvTranspose2d(Weighted):
@@ -42,6 +43,9 @@ class ConvTranspose2d(Weighted):
         Pixels from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own.
+    initializer : str or callable, optional
+        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
+        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
 
     Notes
     -----
@@ -66,8 +70,9 @@ class ConvTranspose2d(Weighted):
         bias: TensorLike | None = None,
         dilation: Size = (1, 1),
         groups: int = 1,
+        initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias)
+        super().__init__(activation, isbias, kernel, bias, initializer)
         self.filters = whole(filters, "ConvTranspose2d", "filters")
         self.groups = whole(groups, "ConvTranspose2d", "groups")
         if self.filters % self.groups:
@@ -90,10 +95,10 @@ class ConvTranspose2d(Weighted):
         """The filters, which are not the last axis here."""
         return self.filters
 
-    def drawn(self, shape: tuple[int, ...]) -> Array:
-        """Weights as of a convolution with these channels and filters."""
-        *size, filters, channels = shape
-        return super().drawn((*size, channels // self.groups, filters * self.groups)).reshape(shape)
+    def initializer_shape(self, weight_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """That of a convolution from these channels to these filters."""
+        *size, filters, channels = weight_shape
+        return (*size, channels // self.groups, filters * self.groups)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(OH, OW, filters)``; samples must be images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tensorgrad import functional
 from tensorgrad.checks import whole
+from tensorgrad.initializers import Draw
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, phrase
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Tensor, TensorLike
@@ -26,6 +27,9 @@ class FFL(Weighted):
         A name from ``tensorgrad.functional.ACTIVATIONS``.
     is_bias : bool
         Whether the layer has biases.
+    initializer : str or callable, optional
+        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
+        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
 
     Examples
     --------
@@ -44,8 +48,9 @@ class FFL(Weighted):
         weights: TensorLike | None = None,
         activation: str | None = None,
         is_bias: bool = True,
+        initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, is_bias, weights, bias)
+        super().__init__(activation, is_bias, weights, bias, initializer)
         self.neurons = whole(neurons, "FFL", "neurons")
         if input_shape is not None:
             self.input_shape = check_shape(input_shape, "FFL")

@@ -8,6 +8,7 @@ from tensorgrad import functional
 from tensorgrad.checks import one_of, whole
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
+from tensorgrad.initializers import Draw
 from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
 from tensorgrad.layers.geometry import windows_see
 from tensorgrad.layers.layer import Layer, Shape, as_tuple, check_shape, phrase
@@ -46,6 +47,9 @@ class Conv1d(Weighted):
         Steps from one tap of the kernel to the next.
     groups : int
         Cut channels and filters into that many groups, each convolved on its own.
+    initializer : str or callable, optional
+        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
+        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
     """
 
     rank = 2
@@ -64,8 +68,9 @@ class Conv1d(Weighted):
         bias: TensorLike | None = None,
         dilation: int = 1,
         groups: int = 1,
+        initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias)
+        super().__init__(activation, isbias, kernel, bias, initializer)
         self.filters = whole(filters, "Conv1d", "filters")
         self.groups = whole(groups, "Conv1d", "groups")
         if self.filters % self.groups:

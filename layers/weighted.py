@@ -5,34 +5,40 @@ from __future__ import annotations
 import numpy as np
 
 from tensorgrad import initializers
-from tensorgrad.checks import Foreign, one_of
+from tensorgrad.checks import Foreign, numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.layers.layer import Shape
 from tensorgrad.layers.parameters import Parametric, parameter
 from tensorgrad.random import generator
-from tensorgrad.tensor import Array, Tensor, TensorLike
+from tensorgrad.tensor import Tensor, TensorLike
 
 
 class Weighted(Parametric):
     """``activation(linear(x))`` with weights and, unless told otherwise, biases.
 
     A subclass says what its linear part is, in ``affine``, and of which shape its weights are. The weights of a layer
-    that knows its input are drawn when they are first asked for: from He's distribution for relu-like activations,
-    Glorot's otherwise, by the model's own generator. Biases start at zero.
+    that knows its input are drawn when they are first asked for, as its initializer says, by the model's own generator.
     """
 
-    initial = ("weights", "bias", "kernel")
+    initial = ("weights", "bias", "kernel", "initializer")
 
     kernel = Foreign("set its weights")
     weight = Foreign("set its weights")
     bias = Foreign("set its biases")
 
     def __init__(
-        self, activation: str | None, isbias: bool, weights: TensorLike | None, biases: TensorLike | None
+        self,
+        activation: str | None,
+        isbias: bool,
+        weights: TensorLike | None,
+        biases: TensorLike | None,
+        initializer: str | initializers.Draw | None,
     ) -> None:
         if activation is not None:
             one_of(activation, ACTIVATIONS, type(self).__name__, "activation")
+        initializers.find(initializer, activation, type(self).__name__)
         self.activation = activation
+        self.initializer = initializer
         self.isbias = bool(isbias)
         self._weights = None if weights is None else parameter(weights)
         self._biases = None if biases is None or not isbias else parameter(biases)
@@ -67,9 +73,9 @@ class Weighted(Parametric):
         """How many units the layer has, one bias for each."""
         return weight_shape[-1]
 
-    def drawn(self, shape: tuple[int, ...]) -> Array:
-        """Weights to start with: He's for relu-like activations, Glorot's otherwise."""
-        return initializers.for_activation(self.activation, shape, generator(self.rng))
+    def initializer_shape(self, weight_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the weights as an initializer knows it, ``(..., inputs, units)``."""
+        return weight_shape
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the linear part, then the activation."""
@@ -78,13 +84,25 @@ class Weighted(Parametric):
     def build(self, input_shape: Shape) -> None:
         """Draw the weights that were not given; check those that were."""
         shape = self.weight_shape(input_shape)
+        initializer = initializers.find(self.initializer, self.activation, self.title)
+        known = self.initializer_shape(shape)
         if self._weights is None:
-            self._weights = Tensor(self.drawn(shape), requires_grad=True)
+            drawn = self._drawn(initializer.weights, known, known, "weights")
+            self._weights = drawn if known == shape else Tensor(drawn.array.reshape(shape), requires_grad=True)
         self._check(self._weights, shape, "weights")
         units = self.units(shape)
         if self.isbias:
             if self._biases is None:
-                self._biases = Tensor(np.zeros(units, np.float32), requires_grad=True)
+                self._biases = self._drawn(initializer.biases, known, (units,), "biases")
             elif self._biases.shape == (units, 1):  # as the tutorial has them
                 self._biases = parameter(self._biases.array.reshape(-1))
             self._check(self._biases, (units,), "biases")
+
+    def _drawn(
+        self, draw: initializers.Draw, weight_shape: tuple[int, ...], shape: tuple[int, ...], name: str
+    ) -> Tensor:
+        """A parameter from an initializer, which may be a user's function."""
+        values = numbers(draw(weight_shape, generator(self.rng)), self.title, "the initializer's result")
+        drawn = Tensor(values.astype(np.float32), requires_grad=True)
+        self._check(drawn, shape, name)
+        return drawn
