@@ -1,4 +1,4 @@
-"""Moving averages, in place: what the adaptive optimizers know of the gradients so far."""
+"""Moving averages, in place: what the adaptive optimizers remember of the gradients."""
 
 from __future__ import annotations
 

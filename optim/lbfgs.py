@@ -1,4 +1,4 @@
-"""SciPy's L-BFGS over the parameters of a model: for small models and all of the data at once."""
+"""SciPy's L-BFGS on the parameters of a model, for small models and all of the data at once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Result(NamedTuple):
     """How :func:`minimize` ended."""
 
     loss: float
-    """The lowest loss that was found, and that the parameters have now."""
+    """The lowest loss that was found; the parameters have its values."""
     iterations: int
-    """How many steps were taken."""
+    """Steps taken."""
     evaluations: int
-    """How often the loss and its gradient were computed."""
+    """Evaluations of the loss and its gradient."""
     converged: bool
     """Whether the tolerance was reached."""
     message: str
@@ -38,15 +38,15 @@ def minimize(
     Parameters
     ----------
     closure : callable
-        Returns the loss, a Tensor of one element, of the parameters as they are. Called often, it must always
-        return the same loss for the same parameters: no dropout, no random batches.
+        Returns the loss of the parameters as they are, a Tensor of one element. It is called often, and must return
+        the same loss for the same parameters every time: no dropout, no random batches.
     params : iterable of Tensor
-        What to change, in place. At the end, also if `closure` raises or the user interrupts, they have the values of
-        the lowest loss so far, and no gradient.
+        What to change, in place. In the end they have the values of the lowest loss, and no gradient, also if `closure`
+        raises or the user interrupts.
     max_iterations : int
-        The most steps to take.
+        Steps after which it gives up.
     tolerance : float
-        Stop when no element of the gradient is larger.
+        Stop when no element of the gradient is larger in absolute value.
 
     Returns
     -------

@@ -176,7 +176,7 @@ class Optimizer:
             g += np.multiply(flat.weights[block], self.lr * self.weight_decay, out=scratch)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set every gradient to None."""
         for p in self.params:
             p.grad = None
 

@@ -1,7 +1,7 @@
 """Learning rates that change: functions of the number of the step or epoch, counted from 0.
 
 A schedule remembers nothing, so it can be called with any number at any time, and a training that is resumed goes on
-with the right rate. Its ``repr`` is the expression that makes it.
+with the right rate. Its ``repr`` is the expression that makes it again.
 
 >>> schedule = WarmUp(2, then=Cosine(0.1, total=10))
 >>> [round(schedule(epoch), 4) for epoch in range(5)]
@@ -46,16 +46,16 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Times `gamma` at every so many steps: ``lr * gamma ** (n // every)``.
+    """Multiplied by `gamma` every so many steps: ``lr * gamma ** (n // every)``.
 
     Parameters
     ----------
     lr : float
         The learning rate at the start.
     every : int
-        How many steps or epochs are between two changes.
+        Steps or epochs between two changes.
     gamma : float
-        The factor of a change.
+        The factor of each change.
 
     """
 
@@ -75,7 +75,7 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class Exponential:
-    """Times `gamma` in every step: ``lr * gamma ** n``.
+    """Multiplied by `gamma` in every step: ``lr * gamma ** n``.
 
     Parameters
     ----------
@@ -100,16 +100,16 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Down along half a cosine: ``final + (lr - final) * (1 + cos(pi * n / total)) / 2``, from `total` on `final`.
+    """Falls along half a cosine, then stays: ``final + (lr - final) * (1 + cos(pi * min(n / total, 1))) / 2``.
 
     Parameters
     ----------
     lr : float
         The learning rate at the start.
     total : int
-        How many steps or epochs the way down takes.
+        Steps or epochs until the last rate.
     final : float
-        The learning rate at the end.
+        The last learning rate.
 
     References
     ----------
@@ -134,16 +134,16 @@ class Cosine:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Up along a straight line, and on with another schedule.
+    """Rises along a straight line, then follows another schedule.
 
     ``then(0) * (n + 1) / (steps + 1)`` for the first `steps`, ``then(n - steps)`` from there on.
 
     Parameters
     ----------
     steps : int
-        How many steps or epochs the way up takes; none of them has the rate 0, or the full one.
+        Steps or epochs of the rise. The first has a rate above 0, and the last one below the full rate.
     then : callable
-        The schedule that follows, counted from 0.
+        The schedule that follows; its steps are counted from 0.
 
     References
     ----------
