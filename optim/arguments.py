@@ -61,7 +61,10 @@ def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:
         )
     found = list(params)
     if not found:
-        raise ValueError(f"{where}: params is empty: there is nothing to optimize")
+        raise ValueError(
+            f"{where}: params is empty: there is nothing to optimize; a layer has parameters once it knows its input: "
+            "give the first one its input_shape=, or call it once before this"
+        )
     for i, p in enumerate(found):
         what = f"{where}: parameter {i}"
         if not isinstance(p, Tensor):

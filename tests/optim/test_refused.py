@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tensorgrad import Tensor, optim, tensor
+from tensorgrad.layers import FFL, BatchNorm, Sequential
 from tensorgrad.optim import Adam, Constant
 from tests.optim.problems import give, small, some_gradients, values
 
@@ -23,7 +24,11 @@ def frozen() -> Tensor:
 W = tensor([1.0], requires_grad=True)
 loose: Any = optim  # so that a type checker does not refuse them first
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
-    (lambda: loose.Adam([]), ValueError, "Adam: params is empty: there is nothing to optimize"),
+    (
+        lambda: loose.Adam(Sequential([FFL(neurons=2)]).parameters()),
+        ValueError,
+        "Adam: params is empty: there is nothing to optimize; .* input_shape=, or call it once before this",
+    ),
     (lambda: loose.Adam(W), TypeError, r"Adam: params must be a list of Tensors, received one Tensor; pass \[w\]"),
     (lambda: loose.Adam({"w": W}), TypeError, r"received one dict; .* list\(d\.values\(\)\)"),
     (lambda: loose.Adam(3), TypeError, "Adam: params must be a list of Tensors, received one int"),
@@ -107,6 +112,17 @@ def test_a_gradient_that_does_not_fit_changes_nothing(wrong: Any, received: str)
         optimizer.step()
     assert all(np.array_equal(a, b) for a, b in zip(values(params), before, strict=True))
     assert optimizer.steps == 0
+
+
+def test_an_optimizer_may_come_before_the_first_call() -> None:
+    net = Sequential([FFL(input_shape=3, neurons=4, activation="tanh"), BatchNorm(), FFL(neurons=2)])
+    optimizer = Adam(net.parameters(), lr=0.1)
+    before = values(optimizer.params)
+    net(np.ones((5, 3))).sum().backward()
+    optimizer.step()
+    assert len(before) == 6
+    assert {id(p) for p in net.parameters()} == {id(p) for p in optimizer.params}
+    assert all(p.grad is not None for p in optimizer.params)
 
 
 def test_an_optimizer_without_a_formula() -> None:
