@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from tensorgrad import engine
 
 COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("dev", max_examples=15, derandomize=True, **COMMON)
+settings.register_profile("dev", max_examples=8, derandomize=True, **COMMON)  # two minutes for all of `make test`
 settings.register_profile("ci", max_examples=150, **COMMON)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 settings.load_profile(PROFILE)
