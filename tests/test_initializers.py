@@ -86,8 +86,9 @@ def test_every_layer_with_weights_starts_as_told(layer: Any) -> None:
     channels = (9, 4) if layer is Conv1d else (9, 9, 4)
     made = layer(input_shape=channels, filters=6, groups=2, initializer="torch")
     taps = 3 if layer is Conv1d else 9
-    for values in (made.weights.numpy(), made.biases.numpy()):
-        assert 0.5 < np.abs(values).max() * sqrt(taps * 2) <= 1  # the limit is 1 / sqrt(fan_in)
+    limit = 1 / sqrt(taps * 2)  # the root of fan_in
+    assert limit / 2 < np.abs(made.weights.numpy()).max() <= limit
+    assert 0 < np.abs(made.biases.numpy()).max() <= limit
     assert made.biases.shape == (6,)
 
 
