@@ -150,6 +150,11 @@ class Layer(Stateful):
         if self._held is not None:
             self._freeze()  # the new parameters
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has the parameters that ``build`` makes; not asking the layers inside of it."""
+        return not self.built or getattr(self, self.built[0], None) is not None
+
     def _check_shared(self, input_shape: Shape) -> None:
         """Raise if another layer that this one is also inside of has just wired it for another shape."""
         shapes = _shapes.get()

@@ -65,6 +65,7 @@ class Network(Stateful):
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
             raise ValueError(
                 f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, received {seed!r}"
+                + ("; layers are added with model.add(layer)" if isinstance(seed, list | tuple | Layer) else "")
             )
         self.seed = int(generator().integers(2**63)) if seed is None else int(seed)
         self.rng = self.stream(0)
@@ -197,6 +198,12 @@ class Network(Stateful):
         """Return samples as rows of the shape that the first layer takes; errors begin with `owner`."""
         if not self.layers:
             raise ValueError(f"{owner}: the model has no layers yet; add them first")
+        for layer in self.layers:
+            if not layer.is_built:
+                raise ValueError(
+                    f"{owner}: {layer.title} was put into model.layers, where it does not know its input; make a new "
+                    "model and call its add(layer) for each layer that you want"
+                )
         x = numeric_rows(X, owner, "X")
         shape = self.input_shape
         if not x.size:

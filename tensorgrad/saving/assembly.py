@@ -19,7 +19,7 @@ def append(network: Buildable, layer: Layer, parameters: Mapping[str, Array], wh
     try:
         layer.preset(parameters)
         for part in layer.walk():
-            if part.built and getattr(part, part.built[0], None) is None:
+            if not part.is_built:
                 raise ModelFileError(f"the weights of {part.title} are missing")
         check_extents(layer)
         network.add(layer)

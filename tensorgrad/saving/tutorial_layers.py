@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.checks import pair
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d, Upsample
 from tensorgrad.layers.weighted import Weighted
@@ -16,6 +15,7 @@ from tensorgrad.saving import validation
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array
 
+POOLINGS = ("max", "min", "average")
 OTHER = "; save it with another suffix, such as .tgrad"
 Entry = Mapping[str, Any]
 Arrays = dict[str, Array]
@@ -111,6 +111,8 @@ def _read_pool2d(entry: Entry, where: str) -> tuple[Layer, Arrays]:
 
 
 def _write_pool2d(layer: Pool2d) -> dict[str, Any]:
+    if layer.kind not in POOLINGS:
+        raise ValueError(f"save: {layer.title} has kind={layer.kind!r}, which the tutorial's JSON has not" + OTHER)
     return {
         "kernel_size": layer.kernel_size,
         "stride": layer.stride,
@@ -173,15 +175,13 @@ def _read_padding(entry: Entry, where: str) -> Any:
 
 
 def _write_padding(layer: Conv2d | Pool2d) -> str | None:
-    """The tutorial's word: it has one pixel or none."""
-    padding = layer.padding
-    if padding is None or padding in ("zero", "same"):
-        return padding
-    words = {(0, 0): None, (1, 1): "zero"}
-    pixels = (-1, -1) if isinstance(padding, str) else pair(padding, layer.title, "padding", 0)
-    if pixels not in words:
-        raise ValueError(f"save: {layer.title} has padding={padding!r}, which the tutorial's JSON has not" + OTHER)
-    return words[pixels]
+    """The tutorial's word: it has one pixel on every side, or none."""
+    words = {((0, 0), (0, 0)): None, ((1, 1), (1, 1)): "same" if layer.padding == "same" else "zero"}
+    if layer.frame not in words:
+        raise ValueError(
+            f"save: {layer.title} has padding={layer.padding!r}, which the tutorial's JSON has not" + OTHER
+        )
+    return words[layer.frame]
 
 
 def _arrays(layer: Weighted) -> tuple[Array, Array]:

@@ -426,3 +426,17 @@ def test_the_mode_counts_where_training_is_not_said() -> None:
     assert layer.eval() is layer
     np.testing.assert_array_equal(network(x).numpy(), network(x, training=False).numpy())
     assert (layer(x, training=True).numpy() != 2).any()
+
+
+# -- what is put together wrongly ------------------------------------------------------------------------------------
+
+
+def test_layers_are_added() -> None:
+    with pytest.raises(ValueError, match=r"CNN: seed must be .*; layers are added with model\.add\(layer\)"):
+        CNN([FFL(2)])
+    model = mixed()
+    model.compile_model(opt="adam", loss="cse")
+    model.layers[3] = FFL(neurons=4, activation="softmax")
+    for call in (lambda: model.predict(X), lambda: model.train(X, Y), lambda: model.evaluate(X, Y)):
+        with pytest.raises(ValueError, match=r"FFL was put into model\.layers, where it .* call its add\(layer\)"):
+            call()

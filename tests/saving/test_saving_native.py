@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pytest
 
 import tensorgrad
-from tensorgrad import CNN, Tensor, atomic_file
+from tensorgrad import CNN, Tensor, atomic_file, losses
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -39,6 +39,7 @@ from tensorgrad.layers import (
 )
 from tensorgrad.optim import Adam, Cosine, Optimizer, WarmUp
 from tensorgrad.saving import ModelFileError, register, registry
+from tensorgrad.training import metrics
 
 Array = npt.NDArray[Any]
 X = np.random.default_rng(0).standard_normal((12, 8, 8, 2)).astype(np.float32)
@@ -730,3 +731,39 @@ def test_what_a_file_is_not_for(tmp_path: Path, call: Any, error: type[Exception
     with pytest.raises(error, match=says):
         call(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def own_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    return abs(outputs - targets) * 2
+
+
+def own_metric(outputs: Array, targets: Array) -> float:
+    return float(np.abs(outputs - targets).max())
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ({"loss": own_loss}, "the loss or metric 'own_loss' is a function that no file"),
+    ({"loss": "mse", "metrics": [own_metric]}, "the loss or metric 'own_metric' is a function that no file"),
+])  # fmt: skip
+def test_losses_and_metrics_of_one_s_own_are_registered_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr("tensorgrad.losses.LOSSES", dict(losses.LOSSES))
+    monkeypatch.setattr("tensorgrad.training.metrics.METRICS", dict(metrics.METRICS))
+
+    def made() -> CNN:
+        model = CNN(seed=0)
+        model.add(FFL(input_shape=4, neurons=2))
+        model.compile_model(opt="iterative", **given)
+        model.train(np.ones((8, 4)), np.ones((8, 2)), verbose=0)
+        return model
+
+    with pytest.raises(ValueError, match=says):
+        made().save_model(tmp_path / "model.tgrad")
+    assert not (tmp_path / "model.tgrad").exists()
+    losses.register(own_loss)
+    metrics.register(own_metric)
+    model = made()
+    model.save_model(tmp_path / "model.tgrad")
+    again = tensorgrad.load_model(tmp_path / "model.tgrad")
+    assert again.evaluate(np.ones((8, 4)), np.ones((8, 2))) == model.evaluate(np.ones((8, 4)), np.ones((8, 2)))
