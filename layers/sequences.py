@@ -94,7 +94,7 @@ class Conv1d(Weighted):
         if channels % self.groups:
             raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
         size, stride, dilation = self._as_images()
-        steps, _ = output_sizes((length, 1), size, stride, self._frame(length), dilation)
+        steps, _ = output_sizes((length, 1), size, stride, self.frame_of(length), dilation)
         _check_fit(self.title, self.dilation * (self.kernel_size - 1) + 1, length, steps)
         return steps, self.filters
 
@@ -107,7 +107,7 @@ class Conv1d(Weighted):
             self._weights.reshape((*size, *self._weights.shape[1:])),
             self._biases,
             stride=stride,
-            padding=self._frame(length),
+            padding=self.frame_of(length),
             dilation=dilation,
             groups=self.groups,
             activation=activation,
@@ -122,7 +122,7 @@ class Conv1d(Weighted):
     def see(self, field: Field) -> Field:
         """What the windows see."""
         size, stride, dilation = self._as_images()
-        return windows_see(field, size, stride, self._frame(len(field.rows.first)), dilation)
+        return windows_see(field, size, stride, self.frame_of(len(field.rows.first)), dilation)
 
     def extents(self) -> tuple[int, ...]:
         """The numbers of the output and of the padded input, and the window's geometry."""
@@ -132,7 +132,8 @@ class Conv1d(Weighted):
     def _as_images(self) -> tuple[Pair, Pair, Pair]:
         return (self.kernel_size, 1), (self.stride, 1), (self.dilation, 1)
 
-    def _frame(self, length: int) -> Frame:
+    def frame_of(self, length: int) -> Frame:
+        """The steps before and after a sequence of this length, as of an image of one column."""
         size, stride, dilation = self._as_images()
         return frame(_rows(self.padding), self.title, (length, 1), size, stride, dilation)
 
@@ -172,12 +173,12 @@ class Pool1d(Layer):
         self.padding = padding
         self.ceil_mode = bool(ceil_mode)
         if explicit(_rows(padding), "Pool1d") is not None:
-            self._frame(self.kernel_size)
+            self.frame_of(self.kernel_size)
 
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(length, channels)``; samples must be sequences that hold at least one window."""
         length, channels = _sequence(input_shape, self.title)
-        steps, _ = output_sizes((length, 1), (self.kernel_size, 1), (self.stride, 1), self._frame(length), (1, 1))
+        steps, _ = output_sizes((length, 1), (self.kernel_size, 1), (self.stride, 1), self.frame_of(length), (1, 1))
         _check_fit(self.title, self.kernel_size, length, steps)
         return steps, channels
 
@@ -185,7 +186,7 @@ class Pool1d(Layer):
         """Pool each window."""
         n, length, channels = x.shape
         images = x.reshape((n, length, 1, channels))
-        y = pool2d(self.kind, images, (self.kernel_size, 1), (self.stride, 1), self._frame(length))
+        y = pool2d(self.kind, images, (self.kernel_size, 1), (self.stride, 1), self.frame_of(length))
         return y.reshape((n, y.shape[1], channels))
 
     def describe(self) -> str:
@@ -196,13 +197,14 @@ class Pool1d(Layer):
 
     def see(self, field: Field) -> Field:
         """What the windows see."""
-        return windows_see(field, (self.kernel_size, 1), (self.stride, 1), self._frame(len(field.rows.first)))
+        return windows_see(field, (self.kernel_size, 1), (self.stride, 1), self.frame_of(len(field.rows.first)))
 
     def extents(self) -> tuple[int, ...]:
         """The numbers of the output and of the padded input, and the window's geometry."""
         return (*super().extents(), _padded_extent(self), self.kernel_size, self.stride)
 
-    def _frame(self, length: int) -> Frame:
+    def frame_of(self, length: int) -> Frame:
+        """The steps before and after a sequence of this length, as of an image of one column."""
         size, stride = (self.kernel_size, 1), (self.stride, 1)
         return pooling_frame(_rows(self.padding), self.title, (length, 1), size, stride, self.ceil_mode)
 
@@ -233,4 +235,4 @@ def _padded_extent(layer: Conv1d | Pool1d) -> int:
     """How many numbers a padded sequence has."""
     items = as_tuple(layer.input_shape or ())
     length, channels = items if len(items) == 2 else (1, 1)
-    return (length + sum(layer._frame(length)[0])) * channels
+    return (length + sum(layer.frame_of(length)[0])) * channels

@@ -7,6 +7,7 @@
 >>> tensorgrad.onnx.export(model, "model.onnx")  # doctest: +SKIP
 """
 
+from tensorgrad.onnx import shape_forms as shape_forms
 from tensorgrad.onnx.export import export as export
 from tensorgrad.onnx.forms import form as form
 from tensorgrad.onnx.graph import Graph as Graph

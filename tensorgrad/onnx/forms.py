@@ -13,7 +13,6 @@ from tensorgrad.kernels.lowering import Frame
 from tensorgrad.layers import (
     FFL,
     Activation,
-    Add,
     BatchNorm,
     Conv2d,
     Dropout,
@@ -137,7 +136,7 @@ ACTIVATIONS: dict[str, Callable[[Value, GraphWriter], Value]] = {
 # -- layers with weights ----------------------------------------------------------------------------------------------
 
 
-def _pads(frame: Frame) -> list[int]:
+def pads(frame: Frame) -> list[int]:
     """A frame as ONNX has it: all that comes before the image, then all that comes after."""
     (top, bottom), (left, right) = frame
     return [top, left, bottom, right]
@@ -145,15 +144,15 @@ def _pads(frame: Frame) -> list[int]:
 
 @form(Conv2d)
 def _conv2d(layer: Conv2d, x: Value, graph: GraphWriter) -> Value:
-    pads = _pads(layer.frame)
+    around = pads(layer.frame)
     if layer.padding == "same":
         frame = graph.constant("frame", np.array([0, 0, 1, 1, 0, 0, 1, 1]))
         rows, columns, channels = x.shape
-        x, pads = graph.add("Pad", x, frame, shape=(rows + 2, columns + 2, channels), mode="edge"), [0] * 4
+        x, around = graph.add("Pad", x, frame, shape=(rows + 2, columns + 2, channels), mode="edge"), [0] * 4
     weights = graph.constant("weights", value(layer.weights).transpose(3, 2, 0, 1))
     biases = [] if layer.biases is None else [graph.constant("biases", layer.biases)]
     return graph.add(
-        "Conv", x, weights, *biases, kernel_shape=layer.kernel_size, strides=layer.stride, pads=pads,
+        "Conv", x, weights, *biases, kernel_shape=layer.kernel_size, strides=layer.stride, pads=around,
         dilations=layer.dilation, group=layer.groups,
     )  # fmt: skip
 
@@ -224,17 +223,22 @@ def _upsample(layer: Upsample, x: Value, graph: GraphWriter) -> Value:
 
 @form(Pool2d)
 def _pool2d(layer: Pool2d, x: Value, graph: GraphWriter) -> Value:
-    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": _pads(layer.frame)}
-    if layer.kind == "average":
+    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": pads(layer.frame)}
+    return pooled(layer.kind, x, graph, options)
+
+
+def pooled(kind: str, x: Value, graph: GraphWriter, options: dict[str, Any]) -> Value:
+    """Write the pooling of a kind; the smallest of each window is ``-max(-x)``."""
+    if kind == "average":
         return graph.add("AveragePool", x, count_include_pad=0, **options)
-    if layer.kind == "max":
+    if kind == "max":
         return graph.add("MaxPool", x, **options)
-    return graph.add("Neg", graph.add("MaxPool", graph.add("Neg", x, shape=x.shape), **options))
+    return graph.add("Neg", graph.add("MaxPool", graph.alike("Neg", x), **options))
 
 
 @form(GlobalPool)
 def _global_pool(layer: GlobalPool, x: Value, graph: GraphWriter) -> Value:
-    op = {"average": "ReduceMean", "max": "ReduceMax"}[layer.kind]
+    op = {"average": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}[layer.kind]
     return graph.reduced(op, x, (2, 3), False)
 
 
@@ -270,17 +274,6 @@ def _sequential(layer: Sequential, x: Value, graph: GraphWriter) -> Value:
     for part, inner in layer.named_inner_layers():
         x = written_part(inner, x, graph, part)
     return x
-
-
-@form(Add)
-def _add(layer: Add, x: Value, graph: GraphWriter) -> Value:
-    branches = _branches(layer, x, graph)
-    return branches[0] if len(branches) == 1 else graph.add("Add" if len(branches) == 2 else "Sum", *branches)
-
-
-def _branches(layer: Layer, x: Value, graph: GraphWriter) -> list[Value]:
-    """What the layers inside of one give for its input."""
-    return [graph.sorted(written_part(inner, x, graph, part)) for part, inner in layer.named_inner_layers()]
 
 
 @form(Graph)

@@ -14,34 +14,42 @@ from tensorgrad.layers import (
     Activation,
     Add,
     BatchNorm,
+    Concatenate,
+    Conv1d,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     GlobalPool,
     Layer,
     LayerNorm,
+    Pool1d,
     Pool2d,
     Rescale,
+    Reshape,
     Standardize,
     Upsample,
+    ZeroPadding2d,
 )
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.onnx.forms import ACTIVATIONS
 
 ACTIVE = st.sampled_from([None, *ACTIVATIONS])
 PREPARING = st.builds(Standardize) | st.builds(Rescale, st.just(1 / 255))
-CONV_PADDING: tuple[Any, ...] = ("zero", "same", None, 2, (1, 0))
+CONV_PADDING: tuple[Any, ...] = ("zero", "same", None, 2, (1, 0), "keep", ((0, 1), (2, 0)))
 
 
 @st.composite
 def convolutions(draw: Any, shape: tuple[int, ...]) -> Layer:
     groups = draw(st.sampled_from([g for g in (1, 2, 3) if shape[2] % g == 0]))
+    padding = draw(st.sampled_from(CONV_PADDING))
+    size = 3 if padding == "same" else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))  # others are warned of
     return Conv2d(
         filters=groups * draw(st.integers(1, 3)),
-        kernel_size=(draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        kernel_size=size,
         stride=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
         dilation=draw(st.sampled_from([1, (2, 1)])),
-        padding=draw(st.sampled_from(CONV_PADDING)),
+        padding=padding,
         groups=groups,
         isbias=draw(st.booleans()),
         activation=draw(ACTIVE),
@@ -77,6 +85,16 @@ def fitting(shape: tuple[int, ...]) -> st.SearchStrategy[Layer]:
             *anywhere(shape),
             st.builds(FFL, neurons=st.integers(1, 5), activation=ACTIVE, is_bias=st.booleans()),
         )
+    if len(shape) == 2:
+        sizes = {"kernel_size": st.integers(1, 3), "stride": st.integers(1, 2)}
+        return st.one_of(
+            st.builds(Conv1d, filters=st.integers(1, 4), padding=st.sampled_from([None, "keep", 1]), **sizes),
+            st.builds(Pool1d, kind=st.sampled_from(["max", "min", "average"]), **sizes),
+            st.builds(BatchNorm),
+            st.builds(LayerNorm, eps=st.just(0.5)),
+            st.just(Flatten()),
+            st.just(Reshape((shape[0], 1, shape[1]))),
+        )
     same = st.builds(Conv2d, filters=st.just(shape[2]), padding=st.just("zero"), activation=ACTIVE)
     return st.one_of(
         *anywhere(shape),
@@ -88,6 +106,18 @@ def fitting(shape: tuple[int, ...]) -> st.SearchStrategy[Layer]:
         st.builds(lambda layer: Add([[layer], []]), st.one_of(*anywhere(shape))),
         st.just(Add([Flatten(), [Flatten(), BatchNorm()]])),
         st.just(Flatten()),
+        st.just(Reshape((shape[0] * shape[1], shape[2]))),
+        st.just(Reshape((shape[1], shape[2], shape[0]))),
+        st.just(ZeroPadding2d(((1, 0), (0, 2)))),
+        st.builds(
+            ConvTranspose2d,
+            filters=st.integers(1, 3),
+            kernel_size=st.sampled_from([2, (3, 1)]),
+            stride=st.sampled_from([1, 2]),
+            padding=st.sampled_from([None, "keep", ((0, 1), (0, 0))]),
+            activation=ACTIVE,
+        ),
+        st.builds(lambda layer: Concatenate([layer, []]), same),
         st.builds(GlobalPool, st.sampled_from(["average", "max"])),
     )
 
