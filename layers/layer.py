@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from html import escape
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -393,6 +394,14 @@ class Layer(Stateful):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
+
+    def _repr_html_(self) -> str:
+        shown = self.config() | {
+            "output_shape": self.output_shape,
+            "parameters": sum(p.size for p in self.parameters()),
+        }
+        rows = "".join(f"<tr><td>{name}</td><td>{escape(repr(value))}</td></tr>" for name, value in shown.items())
+        return f"<b>{escape(self.title)}</b><table>{rows}</table>"
 
 
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id

@@ -97,6 +97,11 @@ class CNN(Network):
         print(table)
         return table
 
+    def _repr_html_(self) -> str:
+        from tensorgrad.inspection.summary import summarize
+
+        return summarize(self)._repr_html_()
+
     def to_mermaid(self) -> str:
         """The layers as a Mermaid flow chart (see :func:`tensorgrad.inspection.to_mermaid`)."""
         from tensorgrad.inspection import to_mermaid

@@ -91,6 +91,7 @@ def test_summary_is_the_text_s_table(capsys) -> None:
     assert re.split(r"  +", first)[:6] == ["Input Layer", "(28, 28, 1)", "(26, 26, 4)", "relu", "True", "40"]
     assert "\nTotal Parameters: 10026\n" in str(table)
     assert table._repr_html_().count("<tr>") == 7
+    assert experiment(3)._repr_html_() == table._repr_html_()
 
 
 def test_experiment_4_has_74778_parameters(capsys) -> None:

@@ -20,6 +20,9 @@ from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
 from tensorgrad.tensor.promotion import Array as Array
 from tensorgrad.tensor.promotion import binary, divide, matmul, to_array
 
+if TYPE_CHECKING:
+    from tensorgrad.tensor.picture import Picture
+
 TensorLike: TypeAlias = "Tensor | npt.ArrayLike"
 
 
@@ -144,6 +147,16 @@ class Tensor(Methods):
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
         return self.array.tolist()
+
+    def picture(self) -> Picture:
+        """The values as a picture, which a notebook shows: an image or a batch of them.
+
+        The shape is ``(H, W)``, ``(H, W, 1 or 3)`` or ``(N, H, W, 1 or 3)``. Integers of 8 bits stay as they are; of
+        other numbers the smallest becomes black and the largest white.
+        """
+        from tensorgrad.tensor.picture import picture  # here, since few need it
+
+        return picture(np.asarray(self.array))
 
     def detach(self) -> Self:
         """The same memory, out of the graph: a constant."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import escape
 from math import nan
+
+from tensorgrad.training.curves import curves
 
 
 class History:
@@ -47,6 +50,11 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({len(self)} epochs of {', '.join(self.history) or 'nothing yet'})"
+
+    def _repr_html_(self) -> str:
+        """The curves, for a notebook; the table is below them, folded."""
+        table = f"<details><summary>Table</summary><pre>{escape(str(self))}</pre></details>"
+        return curves(self.epoch, self.history) + table
 
     def __str__(self) -> str:
         names = ["epoch", *self.history]

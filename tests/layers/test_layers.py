@@ -392,3 +392,15 @@ def test_weights_of_another_shape_are_refused_and_change_nothing() -> None:
     assert given.output_shape is None
     with pytest.raises(ValueError, match="made without biases"):
         FFL(input_shape=1, is_bias=False).biases = [1.0]
+
+
+def test_a_notebook_shows_the_settings_and_shapes() -> None:
+    layer = FFL(neurons=2, activation="relu")
+    assert "<tr><td>output_shape</td><td>None</td></tr>" in layer._repr_html_()
+    layer.input_shape, layer.name = 3, "<first>"
+    layer.set_output_shape()
+    html = layer._repr_html_()
+    for name, value in {"input_shape": 3, "neurons": 2, "activation": "&#x27;relu&#x27;", "output_shape": 2,
+                        "parameters": 8}.items():  # fmt: skip
+        assert f"<tr><td>{name}</td><td>{value}</td></tr>" in html
+    assert html.startswith("<b>FFL &#x27;&lt;first&gt;&#x27;</b>")

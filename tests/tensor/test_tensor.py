@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import operator
 import pickle
 from collections.abc import Callable
@@ -548,3 +550,45 @@ def test_matmul_of_all_shapes(data: st.DataObject) -> None:
     # <x @ y, g> is linear in x and in y
     np.testing.assert_allclose((x.grad.numpy() * a).sum(), ((a @ b) * g).sum(), atol=1e-10)
     np.testing.assert_allclose((y.grad.numpy() * b).sum(), ((a @ b) * g).sum(), atol=1e-10)
+
+
+PICTURES: dict[str, tuple[Any, Any]] = {
+    "bytes": (np.arange(12, dtype=np.uint8).reshape(3, 4), np.arange(12).reshape(3, 4)),
+    "stretched": (np.float32([[-1, 0], [1, -1]]), [[0, 128], [255, 0]]),
+    "the same everywhere": (np.full((2, 2), 7.0), [[0, 0], [0, 0]]),
+    "one channel": (np.arange(6, dtype=np.uint8).reshape(2, 3, 1), np.arange(6).reshape(2, 3)),
+    "colour": (np.arange(18, dtype=np.uint8).reshape(2, 3, 3), np.arange(18).reshape(2, 3, 3)),
+    "a batch": (
+        np.arange(1, 4, dtype=np.uint8).reshape(3, 1, 1, 1), [[1, 255, 2], [255, 255, 255], [3, 255, 255]]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_of_a_tensor_holds_its_values(name: str) -> None:
+    from PIL import Image
+
+    values, expected = PICTURES[name]
+    picture = tg.tensor(values).picture()
+    with Image.open(io.BytesIO(picture.png)) as opened:
+        np.testing.assert_array_equal(np.asarray(opened), expected)
+    assert (picture.height, picture.width) == np.shape(expected)[:2]
+    html = picture._repr_html_()
+    assert html.startswith('<img style="image-rendering: pixelated" width="')
+    assert base64.b64encode(picture.png).decode() in html
+    assert repr(picture) == f"Picture({picture.width}x{picture.height} pixels)"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros((2, 3, 4)), r"received shape \(2, 3, 4\); choose what to show, such as one channel: t\[\.\.\., 0\]"),
+        (np.zeros(3), "expected an image"),
+        (np.zeros((0, 3)), "expected an image"),
+        (np.zeros((2000, 2000), np.uint8), "1 to 1048576 numbers"),
+        (np.array([[np.nan]]), "expected finite numbers, received NaN or infinity"),
+    ],
+)
+def test_what_is_no_picture(values: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"picture: .*{message}"):
+        tg.tensor(values).picture()
