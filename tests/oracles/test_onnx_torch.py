@@ -94,7 +94,7 @@ def test_gradients_and_ten_steps(tmp_path: Path, name: str) -> None:
 
     module.train()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
-    step = tensorgrad.optim.SGD(model.parameters(), lr=0.01)
+    step = tensorgrad.optim.SGD(model.parameters(), lr=0.01, mr=0.0)
     for _ in range(10):
         optimizer.zero_grad()
         nn.functional.mse_loss(module(X), target).backward()
