@@ -31,6 +31,7 @@ suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]  # links 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections have them, with shapes
 autodoc_default_options = {"members": True, "show-inheritance": True}
+autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
