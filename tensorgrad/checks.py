@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
         )
     if array.dtype.kind == "O" and array.ndim:
         items = list(array.flat)
-        missing = [i for i, item in enumerate(items) if item is None or type(item).__name__ in ("NAType", "NaTType")]
+        missing = [i for i, item in enumerate(items) if _is_missing(item)]
         if missing:
             raise TypeError(
                 f"{name}: {argument} has missing values, first at sample {missing[0] * len(array) // len(items)}; fill "
@@ -81,29 +82,18 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
                 f"with np.stack({argument})"
             )
     if array.dtype.kind == "O" and not array.ndim:
-        if hasattr(data, "toarray"):
-            remedy = f"; it is sparse: use {argument}.toarray()"
-        else:
-            remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
+        remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
         raise TypeError(f"{name}: {argument} must be an array of numbers, received {type(data).__name__}{remedy}")
-    raise TypeError(f"{name}: {argument} must be numbers, received dtype {array.dtype}; {_remedy(array, argument)}")
-
-
-def _remedy(array: np.ndarray[Any, Any], argument: str) -> str:
-    """What makes numbers of an array of something else, or at least may do."""
-    if array.dtype.kind == "c":
-        return f"keep both parts: np.stack([{argument}.real, {argument}.imag], axis=-1)"
-    if array.dtype.kind == "O":
-        if all(isinstance(each, np.ndarray | list | tuple) for each in array.flat):
-            return f"its samples are arrays: use np.stack({argument})"
-        unknown = ("NoneType", "NAType", "NaTType")  # pandas' too, which need not be installed
-        missing = (i for i, each in enumerate(array.flat) if type(each).__name__ in unknown)
-        first = next(missing, None)
-        if first is not None:
-            row = first // max(array[0].size if array.ndim > 1 else 1, 1)
-            return f"values are missing, the first in sample {row}: fill them in or leave such samples out"
     classes = f"np.unique({argument}, return_inverse=True)[1] numbers classes, " if argument == "Y" else ""
-    return f"{classes}np.array({argument}, dtype=float) reads numbers that are written out"
+    raise TypeError(
+        f"{name}: {argument} must be numbers, received dtype {array.dtype}; {classes}np.array({argument}, dtype=float) "
+        "reads numbers that are written out"
+    )
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether it is None, NaN, or what pandas has for them."""
+    return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float) and isnan(item))
 
 
 def is_number(value: Any) -> bool:

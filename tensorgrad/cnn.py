@@ -27,9 +27,10 @@ from tensorgrad.training.callbacks import Callback, ProgressLogger
 from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
+from tensorgrad.training.names import numbered
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.samples import ClassWeight, Samples, checked, hints, targets, weights_of
-from tensorgrad.training.sources import source, sources
+from tensorgrad.training.sources import inputs, source, sources
 from tensorgrad.training.stream import Stream
 from tensorgrad.vocabulary import called, missing, speaks
 
@@ -393,7 +394,7 @@ class CNN(Network):
             raise ValueError("apply_loss: the model is not compiled; call compile_model(...) first")
         outputs = as_tensor(out).floating()
         single = outputs.shape == self.output_shape
-        label = numbers(value(y), "apply_loss", "Y")
+        label = numbers(numbered(value(y), self.classes, "apply_loss"), "apply_loss", "Y")
         target = targets(label[None] if single else label, self.output_shape, self.objective, "apply_loss")
         count = 1 if single else len(outputs)
         if count != len(target):
@@ -435,11 +436,16 @@ class CNN(Network):
         return found
 
     @speaks("predict")
-    def predict(self, X: npt.ArrayLike | Indexed | Dataset, batch_size: int | None = None) -> Array:
-        """As :meth:`tensorgrad.network.Network.predict`; also of a Dataset, whose labels are left aside."""
-        if not isinstance(X, Dataset):
-            return super().predict(X, batch_size)
-        return np.concatenate([super(CNN, self).predict(x, batch_size) for x, *_ in X.in_order()])
+    def predict(self, X: Data, batch_size: int | None = None) -> Array:
+        """As :meth:`tensorgrad.network.Network.predict`; also of batches.
+
+        They are a Dataset, taken in order, or another iterable of ``x``, ``(x, y)`` or ``(x, y, weights)``, of which
+        x alone is used.
+        """
+        batches = inputs(self, X)
+        if batches is None:
+            return super().predict(X, batch_size)  # type: ignore[arg-type]
+        return np.concatenate([super(CNN, self).predict(x, batch_size) for x in batches])
 
     if not TYPE_CHECKING:
 

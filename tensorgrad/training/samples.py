@@ -14,6 +14,7 @@ from tensorgrad import losses
 from tensorgrad.checks import is_number, numbers
 from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.training.names import numbered
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
@@ -80,7 +81,7 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
                 f"{owner}: {name} is trained now, but was frozen or another tensor when the model was compiled; call "
                 "compile_model(...) again"
             )
-    x, y = model.check_samples(X, owner), numbers(Y, owner, "Y")
+    x, y = model.check_samples(X, owner), numbers(numbered(Y, model.classes, owner), owner, "Y")
     if y.shape[:1] != x.shape[:1]:
         received = len(y) if y.ndim else "only one number"
         raise ValueError(f"{owner}: X has {len(x)} samples but Y has {received}; each sample needs one label")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
-from tensorgrad.rows import is_indexed
+from tensorgrad.rows import Rows, is_indexed
 from tensorgrad.training.samples import ClassWeight, Samples, checked, weights_of
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.tasks import Task
@@ -26,6 +26,36 @@ def source(
     if isinstance(X, Dataset):
         return Stream(model, _batched(X, batch_size or 256), owner, task=task)
     return Stream(model, _batches(X, owner), owner, task=task)
+
+
+def inputs(model: Trainee, X: Any) -> Iterator[Rows] | None:
+    """The inputs of each batch of a Dataset or another iterable, checked; None if X is the samples themselves.
+
+    Targets and weights of the batches are left aside. A list is an array, unless it is one of batches ``(x, y)``.
+    """
+    if isinstance(X, Dataset):
+        return _inputs(model, X.in_order())
+    if isinstance(X, list | tuple):
+        return _inputs(model, X) if X and isinstance(X[0], list | tuple) and _is_batch(model, X[0]) else None
+    arrays = ("__array__", "__array_interface__", "toarray")
+    if isinstance(X, Sequence | Mapping | Set) or is_indexed(X) or any(hasattr(X, name) for name in arrays):
+        return None
+    return _inputs(model, X) if isinstance(X, Iterable) else None
+
+
+def _inputs(model: Trainee, batches: Iterable[Any]) -> Iterator[Rows]:
+    given = False
+    for index, batch in enumerate(batches):
+        given = True
+        x = batch[0] if isinstance(batch, tuple) or (isinstance(batch, list) and _is_batch(model, batch)) else batch
+        yield model.check_samples(x, f"predict, batch {index}")
+    if not given:
+        raise ValueError("predict: expected batches, received an iterable that gives none")
+
+
+def _is_batch(model: Trainee, given: Sequence[Any]) -> bool:
+    """Whether it begins with an array of samples, and so is a batch, not an array itself."""
+    return len(given) > 0 and tuple(getattr(given[0], "shape", ()))[1:] == model.input_shape
 
 
 def sources(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,17 @@ class Trainee(Protocol):
     clip_value: float | None
     history: History
     stop_training: bool
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; empty if they have none."""
+
+    @classes.setter
+    def classes(self, names: Sequence[str]) -> None: ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import tensorgrad
@@ -117,6 +118,32 @@ def test_evaluate_and_predict_take_them_too() -> None:
     np.testing.assert_array_equal(made.predict(Dataset(X, Y).shuffle().batch(40)), made.predict(X))
 
 
+class Batches:
+    """What can be iterated over, and nothing more."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([[X[:30], Y[:30]], [X[30:], Y[30:]]])
+
+
+PREDICTED: dict[str, Any] = {
+    "an iterator of (x, y)": lambda: batches(),
+    "with weights": lambda: batches(weights=True),
+    "of x alone": lambda: (x for x, _ in batches(7)),
+    "of lists": lambda: (x.tolist() for x, _ in batches()),
+    "a list of (x, y)": lambda: list(batches()),
+    "an iterable of [x, y]": Batches,
+    "of frames": lambda: (pandas.DataFrame(x) for x, _ in batches()),
+    "a list, which is an array": lambda: X.tolist(),
+    "a list of samples": lambda: list(X),
+}
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_predictions_of_batches_are_those_of_their_samples(name: str) -> None:
+    made = model()
+    np.testing.assert_allclose(made.predict(PREDICTED[name]()), made.predict(X), rtol=1e-6)
+
+
 def test_resuming_on_a_data_set_is_exact(tmp_path) -> None:
     data = Dataset(X, Y).shuffle(12).batch(8)
     whole, begun = model(), model()
@@ -166,6 +193,12 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "weights": (lambda m: m.train([(X, Y)], sample_weight=W), ValueError, "train: sample_weight goes with X and Y"),
     "balanced": (lambda m: m.train([(X, Y)], class_weight="balanced"), ValueError, "class_weight='balanced' needs all"),
     "val_y": (lambda m: m.train(X, Y, val_y=Y), ValueError, "train: val_y goes with val_x; received only val_y"),
+    "predict nothing": (lambda m: m.predict(iter([])), ValueError, "predict: expected batches, received an iterable"),
+    "predict, shape": (
+        lambda m: m.predict(x for x in (X, X[:, :3])), ValueError,
+        "predict, batch 1: FFL 'Input Layer' expects samples of shape (4,), but X has shape (40, 3)",
+    ),
+    "predict a set": (lambda m: m.predict({1.0}), TypeError, "predict: X must be an array of numbers, received set"),
     "val_x": (lambda m: m.train(X, Y, val_x=X), TypeError, "train, validation: Y is missing"),
 }  # fmt: skip
 
