@@ -46,18 +46,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", help="where the IDX files are")
     parser.add_argument("--download", action="store_true", help="fetch all of MNIST")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, help="10 by default; 1 with --quick")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--target", type=float, default=0.994, help="fail below this mean accuracy")
-    parser.add_argument("--quick", action="store_true", help="one epoch of 4,000 of the samples that come along")
+    parser.add_argument("--quick", action="store_true", help="4,000 of the samples that come along")
     args = parser.parse_args(argv)
+    epochs = (1 if args.quick else 10) if args.epochs is None else args.epochs
+    for name, value in (("--epochs", epochs), ("--batch-size", args.batch_size)):
+        if value < 1:
+            parser.error(f"{name} must be at least 1, received {value}")
     if not (args.folder or args.download or args.quick):
         parser.error("say where the data is: --folder FOLDER or --download (or try --quick)")
 
     data = mnist() if args.quick else idx_dataset(args.folder) if args.folder else mnist(download=True)
     (x_train, y_train), (x_test, y_test) = data
     if args.quick:
-        x_train, y_train, args.epochs, args.target = x_train[:4000], y_train[:4000], 1, 0.5
+        x_train, y_train, args.target = x_train[:4000], y_train[:4000], 0.5
     x, x_val = standardize(x_train), standardize(x_test)
     classes = int(y_train.max()) + 1
     augment = Augment(shift=2, rotate=10.0, zoom=(0.9, 1.1))
@@ -65,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     for seed in args.seeds:
         started = time.perf_counter()
-        steps = args.epochs * -(-len(x) // args.batch_size)
+        steps = epochs * -(-len(x) // args.batch_size)
         model = build(x.shape[1:], classes, steps, seed)
         if seed == args.seeds[0]:
             model.summary()
-        model.train(x, y_train, args.epochs, batch_size=args.batch_size, val_x=x_val, val_y=y_test, augment=augment)
+        model.train(x, y_train, epochs, batch_size=args.batch_size, val_x=x_val, val_y=y_test, augment=augment)
         found = model.evaluate(x_val, y_test)
         rows.append((seed, found["accuracy"], time.perf_counter() - started))
 

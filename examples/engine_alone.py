@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=2000, help="gradient steps")
     parser.add_argument("--quick", action="store_true", help="500 steps, a lower target")
     args = parser.parse_args(argv)
+    if args.steps < 5:
+        parser.error(f"--steps must be at least 5, received {args.steps}")
 
     x = np.linspace(-3, 3, 121)
     target = np.sin(x)

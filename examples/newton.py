@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dimensions", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="20 dimensions")
     args = parser.parse_args(argv)
+    if args.dimensions < 2:
+        parser.error(f"--dimensions must be at least 2, received {args.dimensions}")
 
     n = 20 if args.quick else args.dimensions
     x = np.full(n, 2.0)

@@ -105,7 +105,7 @@ class Layer(Stateful):
 
         What contains other layers calls them by this method, or as functions.
         """
-        return self.forward(x, training and not (self.buffers and self._held is not None))
+        return self.forward(x, training and not (self.buffers and self.is_fixed))
 
     def build(self, input_shape: Shape) -> None:
         """Make the parameters whose size depends on the input. Called once, before the first forward pass."""
@@ -307,8 +307,8 @@ class Layer(Stateful):
 
         ``layer.trainable = False`` freezes it, and the layers inside of it, at any time: their parameters get no
         gradients, and running statistics stay as they are. A frozen :class:`BatchNorm` standardizes with its running
-        statistics in training too. ``True`` frees the parameters that ``False`` has frozen; compile a model again that
-        was compiled while they were frozen.
+        statistics in training too, as does one whose parameters all have ``requires_grad = False``. ``True`` frees
+        the parameters that ``False`` has frozen; compile a model again that was compiled while they were frozen.
         """
         return self._held is None
 
@@ -321,6 +321,12 @@ class Layer(Stateful):
                 layer._free()
             else:
                 layer._freeze()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing of it is trained: it is frozen, or each parameter that ``build`` made is."""
+        made = [vars(self)[name] for name in self.built if name in vars(self)]
+        return self._held is not None or (bool(made) and not any(parameter.requires_grad for parameter in made))
 
     def frozen_parameters(self) -> list[Tensor]:
         """The parameters that ``trainable = False`` has frozen, here and in the layers inside."""

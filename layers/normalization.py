@@ -82,8 +82,8 @@ class BatchNorm(_Norm):
 
     @property
     def least_batch(self) -> int:
-        """Two samples where each has one value per channel, as a variance needs two values."""
-        return 2 if prod(as_tuple(self.input_shape or ())[:-1]) == 1 else 1
+        """Two samples where each has one value per channel, as a variance needs two values; one if it is frozen."""
+        return 2 if prod(as_tuple(self.input_shape or ())[:-1]) == 1 and not self.is_fixed else 1
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""

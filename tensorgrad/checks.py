@@ -154,6 +154,21 @@ def check_rule(
         raise TypeError(f"{name}: the rule for its input {position} must take ({wanted}): {error}") from None
 
 
+def check_function(function: Any, arguments: Sequence[str], where: str) -> None:
+    """Raise unless a user's function can be called with these arguments, by position."""
+    wanted = ", ".join(arguments)
+    if not callable(function):
+        raise TypeError(f"{where} must be a function of ({wanted}), received {function!r:.60}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some functions written in C do not tell
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        raise TypeError(f"{where} must be a function of ({wanted}); it takes {signature}") from None
+
+
 def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: str, position: int) -> Any:
     """A gradient in the dtype of the input that it is by; complex ones of real inputs are refused."""
     if dtype.kind == "c" and wanted.kind != "c":

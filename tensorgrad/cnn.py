@@ -313,6 +313,11 @@ class CNN(Network):
             epochs=int(epochs),
             drop_last=drop_last,
         )
+        if not self.parameters():
+            raise ValueError(
+                "train: all parameters are frozen, so nothing would change; set trainable = True on a layer, and call "
+                "compile_model(...) again"
+            )
         for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
             logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
-from tensorgrad.checks import one_of, whole
+from tensorgrad.checks import check_function, one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
@@ -255,6 +255,7 @@ def find(given: str | LossFunction | Loss, activation: str | None) -> Loss:
     if isinstance(given, Loss):
         variants: tuple[Loss, ...] = (given,)
     elif callable(given):
+        check_function(given, ("outputs", "targets"), f"compile_model: loss {name_of(given)!r}")
         own = (Loss(name_of(given), given),)
         variants = next((known for known in LOSSES.values() if known[0].function is given), own)
     else:

@@ -24,8 +24,15 @@ def seed(value: int) -> None:
 
     A process that is forked later draws other numbers than its parent and its siblings. They follow from this seed and
     from how many forks came before, so they are the same in every run.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number of at least 0.
     """
-    _restart(np.random.SeedSequence(value))
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(f"seed: expected an int of at least 0, received {value!r}")
+    _restart(np.random.SeedSequence(int(value)))
 
 
 def _restart(sequence: np.random.SeedSequence) -> None:

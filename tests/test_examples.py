@@ -29,6 +29,23 @@ def test_help(path: Path, monkeypatch, capsys) -> None:
     assert "usage:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["engine_alone.py", "--steps", "0"], "--steps must be at least 5, received 0"),
+        (["newton.py", "--dimensions", "0"], "--dimensions must be at least 2, received 0"),
+        (["best_mnist.py", "--quick", "--batch-size", "0"], "--batch-size must be at least 1, received 0"),
+        (["best_mnist.py", "--quick", "--epochs", "0"], "--epochs must be at least 1, received 0"),
+    ],
+)
+def test_numbers_out_of_range_are_a_line_and_no_traceback(arguments, message, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(EXAMPLES / arguments[0]), run_name="__main__")
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_pictures_are_drawn(tmp_path, monkeypatch, capsys) -> None:
     arguments = ["experiments.py", "4", "--quick", "--pictures", str(tmp_path / "new")]
     monkeypatch.setattr(sys, "argv", arguments)

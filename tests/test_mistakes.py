@@ -54,6 +54,12 @@ def twice_backward() -> None:
     y.backward()
 
 
+def all_frozen() -> None:
+    model = net()
+    model.trainable = False
+    model.fit(X, Y)
+
+
 # The call, and the part of its message that says what to do.
 MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     # -- data
@@ -88,7 +94,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "unknown class": (lambda: net().fit(X, Y, class_weight={7: 1.0}), "expected classes from 0 to 2"),
     "one weight": (lambda: net().fit(X, Y, sample_weight=[1.0]), "sample_weight must be 12 finite numbers"),
     "verbose": (lambda: net().fit(X, Y, verbose="loud"), "verbose must be 'auto', 0, 1 or 2"),
+    "all frozen": (all_frozen, "set trainable = True on a layer"),
+    "augment of one": (lambda: net().fit(X, Y, augment=lambda x: x), "a function of (batch, rng); it takes (x)"),
     # -- compile_model
+    "loss of one": (lambda: net(loss=lambda o: o), "must be a function of (outputs, targets); it takes (o)"),
+    "metric of one": (lambda: net(metrics=[lambda o: 1]), "must be a function of (outputs, targets); it takes (o)"),
     "no layers": (lambda: CNN().compile_model(), "add them first"),
     "loss": (lambda: net(loss="msee"), "did you mean 'mse'?"),
     "loss of logits": (lambda: net(loss="CrossEntropyLoss"), "a last layer with activation='softmax'"),
@@ -127,6 +137,9 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "complex leaf": (lambda: tg.tensor(1j, requires_grad=True), "as two real tensors"),
     "item assignment": (lambda: leaf(1.0).__setitem__(0, 1), "build a new tensor with where()"),
     "in place": (lambda: leaf(1.0).__iadd__(1), "with no_grad(): t += ..."),
+    "no hook": (lambda: leaf(1.0).register_hook(3), "the hook must be a function of (gradient), received 3"),
+    "hook of none": (lambda: leaf(1.0).register_hook(lambda: 1), "must be a function of (gradient); it takes ()"),
+    "seed of text": (lambda: tg.seed("abc"), "expected an int of at least 0, received 'abc'"),
     "truth": (lambda: bool(leaf(1.0, 2.0)), "use .any(), .all() or compare it"),
     "list of tensors": (lambda: tg.tensor([leaf(1.0)]), "join them with stack()"),
     "np.median": (lambda: np.median(leaf(1.0)), "or .numpy() to leave it"),

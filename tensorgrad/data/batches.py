@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tensorgrad.checks import check_function
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import Indexed, Rows
 
@@ -76,8 +77,8 @@ class batches:  # in small letters as zip and range, which are used in the same 
             raise ValueError(f"batches: expected at least one sample, received {_listed(shapes)}")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batches: batch_size must be an int of at least 1, received {batch_size!r}")
-        if augment is not None and not callable(augment):
-            raise TypeError(f"batches: augment must be a function of a batch and an rng, received {augment!r}")
+        if augment is not None:
+            check_function(augment, ("batch", "rng"), "batches: augment")
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.rng = generator(rng)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
+from tensorgrad.checks import check_function
 from tensorgrad.tensor import numpy_protocol
 from tensorgrad.tensor.methods import Methods
 from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
@@ -236,6 +237,7 @@ class Tensor(Methods):
         """
         if not self.needs_grad:
             raise RuntimeError("register_hook: this tensor does not require a gradient, so the hook would never run")
+        check_function(hook, ("gradient",), "register_hook: the hook")
         hooks = self.hooks = {} if self.hooks is None else self.hooks
         key = max(hooks, default=0) + 1
         hooks[key] = hook

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import losses
+from tensorgrad.checks import check_function
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.tally import Accuracy, Errors, Tally
@@ -109,6 +110,7 @@ class Metric:
     def of(cls, function: MetricFunction, name: str | None = None, higher_is_better: bool | None = None) -> Metric:
         """Make a metric of ``function(outputs, targets)``, which gives a number."""
         name = name or losses.name_of(function)
+        check_function(function, ("outputs", "targets"), f"metric {name!r}")
         return cls(name, _Measured(name, function), higher_is_better)
 
 

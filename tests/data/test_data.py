@@ -514,5 +514,5 @@ def test_what_cannot_be_cut_into_batches(name: str) -> None:
 
 
 def test_an_augmentation_must_be_callable() -> None:
-    with pytest.raises(TypeError, match="batches: augment must be a function of a batch and an rng, received 'shift'"):
+    with pytest.raises(TypeError, match="batches: augment must be a function of \\(batch, rng\\), received 'shift'"):
         batches([1, 2], augment="shift")

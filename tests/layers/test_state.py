@@ -266,6 +266,20 @@ def test_a_frozen_batch_norm_uses_its_running_statistics_in_training() -> None:
     assert np.abs(layer(x, training=True).numpy() - expected).max() > 0.1
 
 
+def test_running_statistics_stay_where_each_parameter_is_frozen_by_itself() -> None:
+    model = CNN(seed=0)
+    for layer in (FFL(input_shape=4, neurons=8), BatchNorm(), FFL(neurons=3, activation="softmax")):
+        model.add(layer)
+    model.layers[0].trainable = False
+    for parameter in model.layers[1].parameters():
+        parameter.requires_grad = False
+    model.compile_model(opt="adam", loss="cse")
+    before = {name: np.array(item) for name, item in model.state_dict().items()}
+    model.train(RNG.standard_normal((33, 4)), np.arange(33) % 3, val_split=0, verbose=0)  # the last batch has one
+    changed = {name for name, item in model.state_dict().items() if (np.asarray(item) != before[name]).any()}
+    assert changed == {"2.weights", "2.biases"}
+
+
 def test_freezing_before_the_parameters_are_made_and_what_was_constant_before(tmp_path: Path) -> None:
     model = CNN(seed=0)
     first = Conv2d((6, 6, 1), filters=2)
