@@ -22,7 +22,7 @@ from benchmarks import page, report
 from benchmarks.case import Group, Row, measure
 from benchmarks.timing import Effort
 
-GROUPS = ("training", "prediction", "operations", "sweep", "overhead", "peers", "memory", "reading", "startup")
+GROUPS = ("training", "prediction", "operations", "sweep", "overhead", "peers", "memory", "reading", "data", "startup")
 FULL = Effort(rounds=5, most=41, seconds=2.0)
 QUICK = Effort(rounds=3, most=7, seconds=0.1, block=0.005, trials=1)
 
