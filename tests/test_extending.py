@@ -105,7 +105,7 @@ def test_a_layer(tmp_path: Path) -> None:
     """With a setting, and a parameter whose size depends on the input."""
 
     @registry.register
-    class Scale(Layer):
+    class Scaled(Layer):
         def __init__(self, start: float = 1.0) -> None:
             self.start = start
 
@@ -116,12 +116,12 @@ def test_a_layer(tmp_path: Path) -> None:
         def forward(self, x: Tensor, training: bool) -> Tensor:
             return x * self.scale
 
-    layers = [Conv2d((8, 8, 1), filters=4), Scale(0.5), Flatten(), FFL(neurons=3, activation="softmax")]
+    layers = [Conv2d((8, 8, 1), filters=4), Scaled(0.5), Flatten(), FFL(neurons=3, activation="softmax")]
     model, again = trained_and_loaded(layers, tmp_path / "model.tgrad")
     scale = again.layers[1]
     assert scale.config() == {"start": 0.5}
     assert model.layers[1].parameter_count == 4
-    assert "Scale" in model.to_mermaid()
+    assert "Scaled" in model.to_mermaid()
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,12 @@ def test_a_batch_costs_a_batch(layout: str, tmp_path: Path) -> None:
 def test_what_is_no_indexed_data() -> None:
     import pandas
     import scipy.sparse
-    import torch
 
     from tensorgrad import Tensor
 
     frame = pandas.DataFrame(np.ones((3, 2)))
     sequences = [[1, 2], (1, 2), "ab", b"ab", range(3), memoryview(b"ab"), array.array("d", [1.0])]
-    tables = [VALUES, frame, frame[0], torch.ones(3), Tensor([1.0]), scipy.sparse.eye_array(3)]
+    tables = [VALUES, frame, frame[0], Tensor([1.0]), scipy.sparse.eye_array(3)]
     assert not any(map(is_indexed, [*sequences, *tables, {1: 2}, {1, 2}, 3, None, np.float32(1)]))
     assert all(map(is_indexed, [Lazy(VALUES), Bare(VALUES), Rows(VALUES)]))
 

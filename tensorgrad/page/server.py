@@ -178,6 +178,7 @@ class Server(ThreadingHTTPServer):
     """Serves a session under an address with a random token, to this machine only."""
 
     daemon_threads = True
+    request_queue_size = 128  # connections that wait to be taken
 
     def __init__(self, session: Session, port: int = 0, title: str = "Look into a network") -> None:
         super().__init__(("127.0.0.1", port), _Handler)

@@ -83,8 +83,8 @@ class Halves(Layer):
 
 
 @register(name="sign descent")
-class SignDescent(Optimizer):
-    name = "sign"
+class Signed(Optimizer):
+    name = "sign descent"
 
     def update(self, g: Array, slots: Any, scratch: Array, t: int) -> None:
         np.sign(g, out=g)
@@ -256,10 +256,10 @@ def test_schedules(tmp_path: Path, schedule: Any) -> None:
 
 def test_an_optimizer_of_one_s_own(tmp_path: Path) -> None:
     model = every_layer()
-    model.compile_model(opt=SignDescent(model.parameters(), lr=0.5), loss="cse")
+    model.compile_model(opt=Signed(model.parameters(), lr=0.5), loss="cse")
     model.save_model(tmp_path / "model.tgrad")
     again = tensorgrad.load_model(tmp_path / "model.tgrad")
-    assert isinstance(again.optimizer, SignDescent)
+    assert isinstance(again.optimizer, Signed)
     assert again.optimizer.lr == 0.5
 
 
