@@ -367,7 +367,8 @@ def test_curves_without_accuracy_show_another_figure() -> None:
 
 def test_every_picture_but_the_curves_has_a_twin() -> None:
     names = {name for name in vars(plot) if callable(getattr(plot, name)) and not name.startswith("_")}
-    assert names - {"training_curves", "architecture", "write_report"} <= set(vars(inspection))  # theirs have other names
+    others = {"training_curves", "architecture", "write_report"}  # whose twins have other names
+    assert names - others <= set(vars(inspection))
 
 
 def test_pyplot_is_left_alone() -> None:
