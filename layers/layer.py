@@ -167,7 +167,10 @@ class Layer(Stateful):
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute. An array that is assigned to a tensor of the layer is written into it."""
+        """Set an attribute. An array that is assigned to a tensor of the layer is written into it.
+
+        What takes the place of a buffer becomes an array, and must have its shape.
+        """
         old = vars(self).get(name)
         if isinstance(old, Tensor) and old.is_leaf and isinstance(value, np.ndarray | np.generic | float | int | list):
             if np.shape(value) != old.shape:
@@ -176,6 +179,11 @@ class Layer(Stateful):
                     "tensor to replace it"
                 )
             old.data = np.asarray(value)
+        elif name in self.buffers and isinstance(old, np.ndarray):
+            array = value if isinstance(value, np.ndarray) else np.array(value, old.dtype)
+            if array.shape != old.shape:
+                raise ValueError(f"{self.title}: expected {name} of shape {old.shape}, received shape {array.shape}")
+            object.__setattr__(self, name, array)
         else:
             object.__setattr__(self, name, value)
 

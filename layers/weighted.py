@@ -25,6 +25,7 @@ class Weighted(Parametric):
     kernel = Foreign("set its weights")
     weight = Foreign("set its weights")
     bias = Foreign("set its biases")
+    kernel_regularizer = Foreign("give the optimizer weight_decay=")
 
     def __init__(
         self,

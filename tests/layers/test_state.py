@@ -280,6 +280,20 @@ def test_running_statistics_stay_where_each_parameter_is_frozen_by_itself() -> N
     assert changed == {"2.weights", "2.biases"}
 
 
+def test_running_statistics_that_are_assigned_become_arrays_of_their_shape() -> None:
+    layer = BatchNorm(eps=1e-12)
+    layer(np.zeros((1, 2)))
+    layer.running_mean, layer.running_var = [1.0, 2.0], (4.0, 1.0)  # type: ignore[assignment]
+    np.testing.assert_allclose(layer(np.array([[3.0, 3.0]])).numpy(), [[1.0, 1.0]], rtol=1e-9)
+    layer(np.ones((4, 2)), training=True)  # goes on from them
+    with pytest.raises(ValueError, match=re.escape("expected running_mean of shape (2,), received shape (3,)")):
+        layer.running_mean = np.zeros(3, np.float32)
+    with pytest.raises(
+        AttributeError, match=re.escape("FFL has no 'kernel_regularizer'; give the optimizer weight_decay=")
+    ):
+        FFL(neurons=2).kernel_regularizer = 0.01
+
+
 def test_freezing_before_the_parameters_are_made_and_what_was_constant_before(tmp_path: Path) -> None:
     model = CNN(seed=0)
     first = Conv2d((6, 6, 1), filters=2)
