@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import saving
-from tensorgrad.checks import is_number, numbers
+from tensorgrad.checks import check_function, is_number, numbers
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.data.images import Reader
@@ -183,6 +183,8 @@ class CNN(Network):
         for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if limit is not None and not (is_number(limit) and limit > 0):
                 raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
+        if callable(lr):
+            check_function(lr, ("step",), "compile_model: lr")
         schedule = lr if callable(lr) else None
         parameters = self.parameters()
         if isinstance(opt, Optimizer):

@@ -99,6 +99,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     # -- compile_model
     "loss of one": (lambda: net(loss=lambda o: o), "must be a function of (outputs, targets); it takes (o)"),
     "metric of one": (lambda: net(metrics=[lambda o: 1]), "must be a function of (outputs, targets); it takes (o)"),
+    "schedule of two": (lambda: net(lr=lambda epoch, lr: lr), "must be a function of (step); it takes (epoch, lr)"),
     "no layers": (lambda: CNN().compile_model(), "add them first"),
     "loss": (lambda: net(loss="msee"), "did you mean 'mse'?"),
     "loss of logits": (lambda: net(loss="CrossEntropyLoss"), "a last layer with activation='softmax'"),

@@ -26,7 +26,7 @@ class Progress:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"train: verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
         self.stream = sys.stdout if stream is None else stream  # None in a program without a console
-        self.silent = verbose == 0 or self.stream is None
+        self.silent = verbose == 0 or self.stream is None or getattr(self.stream, "closed", False)
         self.live = not self.silent and (verbose == 1 or (verbose == "auto" and _rewrites_lines(self.stream)))
         self._due = 0.0
         self._width = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from typing import Any
@@ -195,6 +196,10 @@ def test_it_trains_without_a_console(monkeypatch: pytest.MonkeyPatch, verbose: A
     made().train(X, Y, verbose=verbose)
     assert "Train Loss" in stream.text
     assert ("\r" in stream.text) == (verbose == 1)
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    assert "loss" in made().train(X, Y, verbose=verbose)
 
 
 def test_a_notebook_gets_one_line_that_is_rewritten() -> None:
