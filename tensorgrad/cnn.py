@@ -373,7 +373,7 @@ class CNN(Network):
         self.val_acc: dict[int, float] = {}
 
     def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Keep a shown epoch's figures where the text keeps them, rounded as it does."""
+        """Keep a shown epoch's figures where the tutorial keeps them, rounded as it does."""
         self.train_loss[epoch] = round(figures["loss"], 4)
         if "accuracy" in figures:
             self.train_acc[epoch] = round(100 * figures["accuracy"], 4)

@@ -56,7 +56,7 @@ def grad(
         if not isinstance(x, Tensor) or not x.requires_grad:
             raise ValueError(f"grad: input {position} does not require a gradient; make it with requires_grad=True")
     retain = create_graph if retain_graph is None else retain_graph
-    seed = output._seed(gradient, create_graph, "grad")
+    seed = output.starting_gradient(gradient, create_graph, "grad")
     found = {id(x): (g, fresh) for x, g, fresh in engine.gradients(output, seed, wanted, retain, create_graph)}
     result: list[Tensor] = []
     for position, x in enumerate(wanted):

@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import CNN, Tensor, functional, ops
+from tensorgrad import CNN, Tensor, functional, losses, ops
 from tensorgrad.functional import ACTIVATIONS, POOLINGS
 from tensorgrad.layers import FFL, Activation, Conv2d, Flatten, GlobalPool, Layer, Pool2d
+from tensorgrad.losses import LOSSES
+from tensorgrad.optim import OPTIMIZERS, Optimizer
 from tensorgrad.saving import registry
 from tensorgrad.testing import gradcheck
+from tensorgrad.training import metrics
+from tensorgrad.training.callbacks import Callback
+from tensorgrad.training.metrics import METRICS
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((24, 8, 8, 1)).astype(np.float32), RNG.integers(0, 3, 24)
@@ -27,7 +32,7 @@ X, Y = RNG.standard_normal((24, 8, 8, 1)).astype(np.float32), RNG.integers(0, 3,
 def registries() -> Iterator[None]:
     """Take away what a test has added."""
     kept: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        (known, dict(known)) for known in (ACTIVATIONS, POOLINGS, registry._kinds)
+        (known, dict(known)) for known in (ACTIVATIONS, POOLINGS, LOSSES, METRICS, OPTIMIZERS, registry._kinds)
     ]
     yield
     for known, before in kept:
@@ -122,6 +127,59 @@ def test_a_layer(tmp_path: Path) -> None:
     assert scale.config() == {"start": 0.5}
     assert model.layers[1].parameter_count == 4
     assert "Scaled" in model.to_mermaid()
+
+
+def cubed(outputs: Any, targets: Any) -> Any:
+    """The cubed distance of each output."""
+    return abs(outputs - targets) ** 3
+
+
+def largest(outputs: Any, targets: Any) -> float:
+    """The largest distance."""
+    return float(np.abs(outputs - targets).max())
+
+
+class Halving(Optimizer):
+    """Steps of half of the gradient, by its sign alone where it is small."""
+
+    name = "halving"
+
+    def update(self, g: Any, slots: Any, scratch: Any, t: int) -> None:
+        """``step = lr g / 2``."""
+        g *= self.lr / 2
+
+
+class Counter(Callback):
+    """Counts what it is told of."""
+
+    def __init__(self) -> None:
+        self.batches: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any) -> None:
+        """Note the metric's counterpart."""
+        self.batches.append(logs["loss"])
+
+
+def test_a_loss_a_metric_an_optimizer_and_a_callback(tmp_path: Path) -> None:
+    losses.register(cubed)
+    metrics.register(largest, higher_is_better=False)
+    model = CNN(seed=0)
+    for layer in (Flatten((8, 8, 1)), FFL(neurons=1)):
+        model.add(layer)
+    model.compile_model(opt="halving", loss="cubed", lr=0.01, metrics=["largest"])
+    counter, targets = Counter(), X.mean((1, 2, 3))
+    history = model.train(X, targets, epochs=3, batch_size=8, val_split=0.25, verbose=0, callbacks=[counter])
+    assert len(counter.batches) == 9
+    assert history["loss"][-1] < history["loss"][0]
+    outputs = model.predict(X)
+    found = model.evaluate(X, targets)
+    assert found["largest"] == pytest.approx(np.abs(outputs[:, 0] - targets).max())
+    assert found["loss"] == pytest.approx((np.abs(outputs[:, 0] - targets) ** 3).mean())
+    tg.save_model(model, tmp_path / "m.tgrad")
+    again = tg.load_model(tmp_path / "m.tgrad")
+    for one in (model, again):
+        one.resume(X, targets, 4, batch_size=8, val_split=0.25, verbose=0)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize(

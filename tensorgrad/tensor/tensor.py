@@ -190,10 +190,10 @@ class Tensor(Methods):
 
         """
         retain = create_graph if retain_graph is None else retain_graph
-        seed = self._seed(gradient, create_graph, "backward")
+        seed = self.starting_gradient(gradient, create_graph, "backward")
         engine.backward(self, seed, retain_graph=retain, create_graph=create_graph)
 
-    def _seed(self, gradient: TensorLike | None, create_graph: bool, name: str) -> Any:
+    def starting_gradient(self, gradient: TensorLike | None, create_graph: bool, name: str) -> Any:
         """The gradient that a walk back from this tensor starts with."""
         if not self.needs_grad:
             if self.dtype.kind not in "fc":
