@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tensorgrad import engine
 
 COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=8, derandomize=True, **COMMON)  # two minutes for all of `make test`
-settings.register_profile("ci", max_examples=150, **COMMON)
+WITHOUT_EXPLAIN = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink]  # that takes minutes
+settings.register_profile("ci", max_examples=150, phases=WITHOUT_EXPLAIN, **COMMON)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 settings.load_profile(PROFILE)
 

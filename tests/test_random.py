@@ -50,14 +50,14 @@ def test_grandchildren_too() -> None:
     readers = []
     for _ in range(2):
         reading, writing = os.pipe()
-        if os.fork() == 0:
-            if os.fork() == 0:
+        if (child := os.fork()) == 0:
+            if (grandchild := os.fork()) == 0:
                 os.write(writing, repr(draw()).encode())
                 os._exit(0)
-            os.wait()
+            os.waitpid(grandchild, 0)
             os.write(writing, f",{draw()!r},".encode())
             os._exit(0)
-        os.wait()
+        os.waitpid(child, 0)  # and not for a process of another test
         readers.append(os.read(reading, 1000).decode())
         os.close(reading)
         os.close(writing)

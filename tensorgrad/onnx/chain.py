@@ -173,7 +173,7 @@ def _matmul(state: _Chain, node: Node) -> None:
     require(len(state.shape) == 2 and w is not None and w.ndim == 2)
     b = None
     if added := state.next("Add"):
-        b = state.arrays[next(name for name in added.inputs if name in state.arrays)]
+        b = _constant(state, added)
     _dense(state, w, b)  # type: ignore[arg-type]
 
 
@@ -359,9 +359,16 @@ def _affine(state: _Chain, node: Node) -> None:
     state.layers.append(Rescale(_plain(scale), _plain(offset)))
 
 
+def _constant(state: _Chain, node: Node) -> Any:
+    """The input of a node that is an array of the file; x + x has none."""
+    names = [name for name in node.inputs if name in state.arrays]
+    require(bool(names))
+    return state.arrays[names[0]]
+
+
 def _numbers(state: _Chain, node: Node) -> Any:
     """One number, or one for each channel."""
-    array = state.arrays[next(name for name in node.inputs if name in state.arrays)]
+    array = _constant(state, node)
     require(array.dtype.kind == "f")
     if array.size == 1:
         return array.reshape(())[()]

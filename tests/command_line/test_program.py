@@ -158,7 +158,10 @@ def test_fine_tuning_for_other_classes(model: Path, tmp_path: Path) -> None:
 def test_ctrl_c_ends_after_the_batch_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tensorgrad", "train", str(folder), "-o", str(tmp_path / "m.tgrad"), *SETTINGS]
     command[command.index("8")] = "100000"
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("Epoch: 2"):

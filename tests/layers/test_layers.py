@@ -65,7 +65,7 @@ def reference_convolution(
     return y
 
 
-SAME = pytest.mark.filterwarnings("ignore:.*padding='same'")  # with kernels other than 3 x 3
+SAME = pytest.mark.filterwarnings("ignore:.*padding='same'", "ignore:.*channels come last")  # shapes are drawn
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from tensorgrad.layers import (
 )
 from tests.onnx.networks import networks, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*'same' is the tutorial's")  # of kernels that are drawn
+
 
 def first(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return x.transpose(0, 3, 1, 2) if x.ndim == 4 else x

@@ -20,6 +20,8 @@ from tensorgrad.layers import FFL, Add, BatchNorm, Conv2d, Flatten, GlobalPool, 
 from tensorgrad.saving import ModelFileError
 from tests.onnx.networks import networks, samples
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*'same' is the tutorial's")  # of kernels that are drawn
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -40,6 +40,8 @@ from tensorgrad.page.description import describe
 from tensorgrad.page.export import STATIC
 from tests.page import nodejs
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*'same' is the tutorial's")  # of kernels that are drawn
+
 NAMES = sorted(ACTIVATIONS)
 KINDS = ["conv", "depthwise", "pool", "norm", "batch", "upsample", "activation", "add", "dropout",
          "transpose", "concatenate", "frame", "reshape"]  # fmt: skip
