@@ -204,7 +204,7 @@ def weights_of(
         else:
             by_class = factors[task.class_of(y)]
             weights = weights.reshape(weights.shape + (1,) * (by_class.ndim - weights.ndim)) * by_class
-    return weights.astype(np.float32)
+    return weights  # float64, so that a float64 network loses nothing; the loss has its own dtype
 
 
 def _sample_weights(y: Array, given: npt.ArrayLike | None, owner: str) -> Array:
