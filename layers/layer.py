@@ -57,7 +57,7 @@ class Layer(Stateful):
     """
 
     rank: int | None = None  # how many axes one sample has; None for a layer that takes any
-    built: ClassVar[tuple[str, ...]] = ()  # parameters that build makes, at least the first, unless they are there
+    built: ClassVar[tuple[str, ...]] = ()  # parameters that `build` creates if missing; the first is always created
     buffers: ClassVar[tuple[str, ...]] = ()  # attributes that are arrays, not trained, but part of the model
     initial: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that are values of parameters to start with
     family: ClassVar[str] = ""  # what it is in diagrams: "convolution", "dense", "resampling", or "" for none of these

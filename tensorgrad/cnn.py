@@ -435,7 +435,7 @@ class CNN(Network):
     def evaluate(self, X: Data, Y: npt.ArrayLike | None = None, batch_size: int | None = None) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
-        Of a classifier it has the confusion matrix too, and ``str()`` makes a table of each class's figures.
+        For classifiers, also includes the confusion matrix; ``str()`` makes a table of each class's figures.
         """
         samples = source(self, X, Y, "evaluate", batch_size=batch_size)
         found = measure(self, samples.blocks(self, batch_size, "evaluate"), samples.task)
