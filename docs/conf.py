@@ -37,7 +37,8 @@ numpydoc_xref_param_type = False
 
 
 def escape_shapes(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep the star of ``shape=(N, *input_shape)`` from beginning an emphasis."""
+    """Keep the star of ``shape=(N, *input_shape)`` from beginning an emphasis, and |x| from being a substitution."""
+    lines[:] = [line if "``" in line else line.replace("|", r"\|") for line in lines]
     lines[:] = [re.sub(r"(?<![\\*`])\*(?=\w)", r"\\*", line) if "shape=" in line else line for line in lines]
 
 

@@ -33,7 +33,7 @@ class GradientError(AssertionError):
 
 
 def gradcheck(
-    f: Callable[..., Tensor],
+    f: Callable[..., Any],
     *inputs: Any,
     order: int = 2,
     directions: int = 2,
@@ -81,7 +81,7 @@ def gradcheck(
 class _Check:
     """A function, where to check it, and the random weights that make numbers of its outputs and gradients."""
 
-    def __init__(self, f: Callable[..., Tensor], inputs: Sequence[Any], rng: np.random.Generator) -> None:
+    def __init__(self, f: Callable[..., Any], inputs: Sequence[Any], rng: np.random.Generator) -> None:
         self.f = f
         self.name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
         self.rng = rng
@@ -107,7 +107,8 @@ class _Check:
         args: list[Any] = list(self.inputs)
         for i, t in zip(self.varied, varied, strict=False):
             args[i] = t
-        return self.f(*args)
+        result: Tensor = self.f(*args)
+        return result
 
     def direction(self, shape: tuple[int, ...]) -> Array:
         """Random numbers of which none is small: each element gets its say."""
