@@ -17,6 +17,7 @@ from tensorgrad.cnn import CNN, load_model
 from tensorgrad.command_line import sources
 from tensorgrad.command_line.sources import Samples, Source
 from tensorgrad.data import Augment
+from tensorgrad.data.images import SUFFIXES, pictures_in
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, Layer, Rescale
 from tensorgrad.layers.layer import as_tuple
@@ -134,14 +135,25 @@ def evaluate(options: argparse.Namespace) -> int:
 def predict(options: argparse.Namespace) -> int:
     """Print what is on pictures."""
     model = _load(options.model)
+    images = [name for path in options.images for name in _pictures(path)]
     if options.json:
-        print(json.dumps([{"image": name, "probabilities": model.classify(name)} for name in options.images]))
+        print(json.dumps([{"image": name, "probabilities": model.classify(name)} for name in images]))
         return 0
-    width = max(len(name) for name in options.images)
-    for name in options.images:
+    width = max(len(name) for name in images)
+    for name in images:
         best = list(model.classify(name).items())[: options.top]
         print(f"{name:<{width}}  " + "  ".join(f"{label} {share:.1%}" for label, share in best))
     return 0
+
+
+def _pictures(path: str) -> list[str]:
+    """A picture's own path, or those of all pictures in a folder."""
+    if not Path(path).is_dir():
+        return [path]
+    found = [str(file) for file in pictures_in(Path(path))]
+    if not found:
+        raise ValueError(f"{path}: expected pictures in this folder ({', '.join(SUFFIXES)}), found none")
+    return found
 
 
 def summary(options: argparse.Namespace) -> int:

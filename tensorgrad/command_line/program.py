@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
         "tensorgrad predict flowers.tgrad garden.jpg --top 3",
     )  # fmt: skip
     predict.add_argument("model")
-    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of them")
     predict.add_argument("--top", type=_count, default=1, metavar="N", help="name the N most probable classes")
     predict.add_argument("--json", action="store_true", help="print JSON, with the probability of each class")
 

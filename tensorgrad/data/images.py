@@ -180,6 +180,11 @@ class LabelledImages:
         return len(self.labels)
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder and the folders inside of it, by their suffixes, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
 def image_folder(
     path: str | os.PathLike[str],
     size: int | tuple[int, int] = (32, 32),
@@ -225,7 +230,7 @@ def image_folder(
     if not folder.is_dir():
         raise NotADirectoryError(f"image_folder: {str(folder)!r} is a file; name the folder that holds the classes")
     found = {
-        child.name: sorted(file for file in child.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        child.name: pictures_in(child)
         for child in sorted(folder.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     }

@@ -94,6 +94,15 @@ def test_predict(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert [max(row["probabilities"], key=row["probabilities"].get) for row in found] == ["left", "right"]
 
 
+def test_predict_takes_a_folder(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "predict", model, folder / "left", folder / "right" / "1.png")
+    assert status == 0
+    named = [line.split()[:2] for line in out.splitlines()]
+    assert named == [[str(file), "left"] for file in sorted((folder / "left").iterdir())] + [
+        [str(folder / "right" / "1.png"), "right"]
+    ]
+
+
 def test_summary_and_export(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "summary", model)
     assert status == 0
@@ -196,6 +205,7 @@ def test_a_reader_that_has_enough(model: Path, folder: Path) -> None:
         (["train", "FOLDER", "--resume", "-o", "nothere.tgrad"], "No such file"),
         (["evaluate", "MODEL", "FOLDER/left"], "expected pictures"),
         (["predict", "MODEL", "nothere.png"], "No such file"),
+        (["predict", "MODEL", "."], "expected pictures in this folder"),
         (["predict", "FOLDER/left/1.png", "FOLDER/left/1.png"], "not a model of tensorgrad"),
     ],
 )
