@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from torch import nn
 
 from tensorgrad import CNN
+from tensorgrad import layers as library  # an older version lacks some layers, and is measured too
 from tensorgrad.data import mnist, standardize
-from tensorgrad.layers import FFL, Conv2d, Dropout, Flatten, Layer, Pool2d
 
 Array = np.ndarray[Any, Any]
 LAYOUTS = torch.contiguous_format, torch.channels_last
@@ -26,7 +27,19 @@ class Conv:
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    activation: str = "relu"
+    activation: str | None = "relu"
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalization."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """An activation as a layer of its own."""
+
+    name: str = "relu"
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,31 @@ class Pool:
     """2 x 2 pixels into one."""
 
     kind: str = "max"
+
+
+@dataclass(frozen=True)
+class Average:
+    """The average of each channel."""
+
+
+@dataclass(frozen=True)
+class Up:
+    """A pixel into 2 x 2."""
+
+
+@dataclass(frozen=True)
+class Plus:
+    """The sum of what layers give and of their input, or of what other layers make of that."""
+
+    layers: tuple[Description, ...]
+    others: tuple[Description, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The channels that layers give, and after them those of their input."""
+
+    layers: tuple[Description, ...]
 
 
 @dataclass(frozen=True)
@@ -45,13 +83,13 @@ class Drop:
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer, after flattening where it is the first."""
+    """A fully connected layer, after flattening images where it is the first."""
 
     units: int
     activation: str = "relu"
 
 
-Description = Conv | Pool | Drop | Dense
+Description = Conv | Norm | Act | Pool | Average | Up | Plus | Beside | Drop | Dense
 
 
 @dataclass(frozen=True)
@@ -129,44 +167,118 @@ DEPTHWISE = Net(
 )
 
 
+def normed(filters: int, kernel: int = 3, relu: bool = True, **settings: int) -> tuple[Description, ...]:
+    """A convolution that keeps the size, batch normalization, and a ReLU unless told otherwise."""
+    convolution = Conv(filters, kernel, padding=kernel // 2, activation=None, **settings)
+    return (convolution, Norm(), *([Act()] if relu else []))
+
+
+def residual(filters: int, stride: int = 1) -> tuple[Description, ...]:
+    """A block of a residual network; with a stride, its input goes through a convolution of 1 x 1."""
+    inner = (*normed(filters, stride=stride), *normed(filters, relu=False))
+    return Plus(inner, normed(filters, 1, relu=False, stride=stride) if stride > 1 else ()), Act()
+
+
+def separable(channels: int, filters: int, stride: int = 1) -> tuple[Description, ...]:
+    """A block of MobileNet: each channel with a kernel of its own, then a convolution of 1 x 1."""
+    return *normed(channels, stride=stride, groups=channels), *normed(filters, 1)
+
+
+def double(filters: int) -> tuple[Description, ...]:
+    """Two convolutions, as U-Nets have them at each size."""
+    return Conv(filters, padding=1), Conv(filters, padding=1)
+
+
+NORMED = Net("batch norm", (*normed(16), *normed(16), Pool(), *normed(32), *normed(32), Average()), 512, (32, 32, 3))
+RESNET = Net("ResNet", (*normed(16), *residual(16), *residual(32, 2), *residual(64, 2), Average()), 512, (32, 32, 3))
+UNET = Net(
+    "U-Net",
+    (
+        *double(8),
+        Beside((Pool(), *double(16), Beside((Pool(), *double(32), Up())), *double(16), Up())),
+        *double(8),
+        Average(),
+    ),
+    512,
+    (32, 32, 1),
+)
+MOBILENET = Net(
+    "MobileNet",
+    (*normed(16, stride=2), *separable(16, 32), *separable(32, 64, 2), *separable(64, 64), Average()),
+    512,
+    (32, 32, 3),
+)
+MODERN = (NORMED, RESNET, UNET, MOBILENET)
+GREY = Net(
+    "grey, 24 channels", (Conv(24, padding=1), Pool(), Conv(24, padding=1), Pool(), Dense(64)), 2048, (20, 24, 1)
+)
+EVERY = (*EXPERIMENTS, LENET, VGG, STRIDED, POINTWISE, DEPTHWISE, *MODERN, GREY)
+
+
 def ours(net: Net) -> CNN:
     """The network in tensorgrad, compiled for training with Adam."""
-    layers: list[Layer] = []
-
-    def dense(units: int, activation: str) -> FFL:
-        return FFL(neurons=units, activation=activation, initializer=net.initializer)
-
-    for layer in net.layers:
-        match layer:
-            case Conv():
-                layers.append(
-                    Conv2d(
-                        filters=layer.filters,
-                        kernel_size=layer.kernel,
-                        stride=layer.stride,
-                        padding=layer.padding,
-                        groups=layer.groups,
-                        activation=layer.activation,
-                        initializer=net.initializer,
-                    )
-                )
-            case Pool():
-                layers.append(Pool2d(kind=layer.kind))
-            case Drop():
-                layers.append(Dropout(layer.prob))
-            case Dense():
-                layers += [Flatten()] * _first_dense(layers) + [dense(layer.units, layer.activation)]
-    layers += [Flatten()] * _first_dense(layers) + [dense(10, "softmax")]
+    layers = [made for layer in (*net.layers, Dense(10, "softmax")) for made in _layers(layer, net.initializer)]
+    if not any(isinstance(layer, Average) for layer in net.layers):
+        first = next(i for i, layer in enumerate(layers) if isinstance(layer, library.FFL))
+        layers.insert(first, library.Flatten())
     layers[0].input_shape = net.shape
     model = CNN(seed=net.seed)
-    for layer_of_ours in layers:
-        model.add(layer_of_ours)
+    for layer in layers:
+        model.add(layer)
     model.compile_model(lr=net.lr, opt="adam", loss="cse")
     return model
 
 
-def _first_dense(layers: list[Layer]) -> bool:
-    return not any(isinstance(layer, Flatten) for layer in layers)
+def _layers(description: Description, initializer: str | None) -> list[library.Layer]:
+    """The layers that a description stands for."""
+
+    start: dict[str, Any] = {} if initializer is None else {"initializer": initializer}
+
+    def several(descriptions: tuple[Description, ...]) -> library.Sequential:
+        return library.Sequential([made for each in descriptions for made in _layers(each, initializer)])
+
+    match description:
+        case Conv(filters, kernel, stride, padding, groups, activation):
+            convolution = library.Conv2d(
+                filters=filters,
+                kernel_size=kernel,
+                stride=stride,
+                padding=padding,
+                groups=groups,
+                activation=activation,
+                **start,
+            )
+            return [convolution]
+        case Norm():
+            return [library.BatchNorm()]
+        case Act(name):
+            return [library.Activation(name)]
+        case Pool(kind):
+            return [library.Pool2d(kind=kind)]
+        case Average():
+            return [library.GlobalPool()]
+        case Up():
+            return [library.Upsample()]
+        case Plus(inner, others):
+            return [library.Add([several(inner), several(others)])]
+        case Beside(inner):
+            return [library.Concatenate([several(inner), several(())])]
+        case Drop(prob):
+            return [library.Dropout(prob)]
+        case Dense(units, activation):
+            return [library.FFL(neurons=units, activation=activation, **start)]
+
+
+class Joined(nn.Module):
+    """Modules that get the same input, and what joins what they give."""
+
+    def __init__(self, branches: list[nn.Module], join: Callable[[list[torch.Tensor]], torch.Tensor]) -> None:
+        super().__init__()
+        self.branches, self.join = nn.ModuleList(branches), join
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Join what the branches make of x."""
+        return self.join([branch(x) for branch in self.branches])
 
 
 _ACTIVATIONS: dict[str | None, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -174,14 +286,19 @@ _ACTIVATIONS: dict[str | None, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.T
 
 def theirs(model: CNN, layout: torch.memory_format = torch.contiguous_format) -> nn.Sequential:
     """The same network in PyTorch, with the same weights; it ends with the logits."""
+    return _modules(model.layers).to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def _modules(layers: Sequence[library.Layer]) -> nn.Sequential:
     modules: list[nn.Module] = []
-    previous: Layer | None = None
-    for layer in model.layers:
-        modules.append(_module(layer, previous))
+    previous: library.Layer | None = None
+    for layer in layers:
+        if type(layer).__name__ != "Activation":
+            modules.append(_module(layer, previous))
         if layer.activation in _ACTIVATIONS:
             modules.append(_ACTIVATIONS[layer.activation]())
         previous = layer
-    return nn.Sequential(*modules).to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    return nn.Sequential(*modules)
 
 
 def _module(layer: Any, previous: Any) -> nn.Module:
@@ -192,8 +309,20 @@ def _module(layer: Any, previous: Any) -> nn.Module:
             geometry = layer.kernel_size, layer.stride, layer.padding
             convolution = nn.Conv2d(channels * layer.groups, filters, *geometry, groups=layer.groups)
             return _set(convolution, layer.weights.numpy().transpose(3, 2, 0, 1), layer.biases.numpy())
+        case "BatchNorm":
+            return nn.BatchNorm2d(layer.input_shape[-1])
         case "Pool2d":
             return nn.MaxPool2d(2) if layer.kind == "max" else nn.AvgPool2d(2)
+        case "GlobalPool":
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case "Upsample":
+            return nn.Upsample(scale_factor=2)
+        case "Sequential":
+            return _modules(layer.layers)
+        case "Add":
+            return Joined([_modules([branch]) for branch in layer.branches], lambda parts: parts[0] + parts[1])
+        case "Concatenate":
+            return Joined([_modules([branch]) for branch in layer.branches], lambda parts: torch.cat(parts, 1))
         case "Dropout":
             return nn.Dropout(layer.prob)
         case "Flatten":

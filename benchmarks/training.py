@@ -86,7 +86,7 @@ def cases(quick: bool) -> Iterator[Case]:
     listed = [(net, batch) for batch in (32, 256) for net in nets.EXPERIMENTS]
     listed += [(nets.LENET, 32), (nets.VGG, 32)]
     listed += [] if quick else [(nets.LENET, 256), (nets.VGG, 128)]
-    listed += [(net, 32) for net in (nets.STRIDED, nets.POINTWISE, nets.DEPTHWISE)]
+    listed += [(net, 32) for net in (nets.STRIDED, nets.POINTWISE, nets.DEPTHWISE, *nets.MODERN, nets.GREY)]
     for net, batch in listed:
         few = batch * (2 if net is nets.VGG or batch > 32 else 8)
         yield case(net, batch, min(net.samples, few) if quick else net.samples)

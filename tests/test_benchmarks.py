@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import page, plot, report
+from benchmarks import page, plot, report, versions
 from benchmarks.case import Row, agree
 from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads
 from tensorgrad.kernels.threads import get_num_threads
@@ -195,3 +195,37 @@ def test_every_table_has_its_place_on_the_page() -> None:
         assert f"<!-- {name} -->\n" in text
         assert f"<!-- /{name} -->\n" in text
     assert set(plot.PANELS) <= set(GROUPS)
+
+
+class FakeSide:
+    """A process of a checkout, whose calls take so long; or that cannot do it."""
+
+    def __init__(self, *seconds: float, refused: str = "") -> None:
+        self.seconds, self.refused = list(seconds), refused
+        self.asked: list[dict[str, Any]] = []
+
+    def ask(self, **request: Any) -> Any:
+        self.asked.append(request)
+        if self.refused:
+            return self.refused
+        return 0.01 if "repeats" not in request else self.seconds.pop(0)
+
+
+def test_versions_are_compared_round_by_round() -> None:
+    ours, theirs = FakeSide(1.0, 2.0, 4.0), FakeSide(2.0, 2.0, 2.0)
+    pairs = versions.measured([ours, theirs], {"name": "a net", "kind": "training", "batch": 32}, rounds=3)
+    assert pairs == [(1.0, 2.0), (2.0, 2.0), (4.0, 2.0)]
+    assert ours.asked[1:] == theirs.asked[1:] == [{"repeats": 5}] * 3
+    line = versions.Found("a net", [(1.0, 2.0), (2.0, 2.0), (4.0, 2.0)]).line()
+    assert line.split() == ["a", "net", "2000.000", "2000.000", "1.000", "0.75", "-", "1.50"]
+
+
+def test_what_a_version_cannot_do_is_said() -> None:
+    old = FakeSide(refused="TypeError: no such layer")
+    assert versions.measured([FakeSide(), old], {"name": "a net"}, rounds=3) == "TypeError: no such layer"
+
+
+def test_another_checkout_must_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        versions.main([str(tmp_path)])
+    assert f"{tmp_path} is no checkout of tensorgrad" in capsys.readouterr().err
