@@ -113,7 +113,7 @@ class Graph(Layer):
     # -- running it ----------------------------------------------------------------------------------------
 
     def infer_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output; found by sending a sample of zeros through."""
+        """The shape of the output; found by a trial with zeros."""
         if as_tuple(input_shape) != self.sample:
             raise ValueError(
                 f"{self.title}: the file was loaded for samples of shape {self.sample}, received {input_shape}; "
@@ -123,7 +123,7 @@ class Graph(Layer):
             raise ValueError(f"{self.title}: its array {missing[0]!r} is missing")
         self._largest = 0
         with no_grad():
-            outputs = self._run(Tensor.wrap(np.zeros((2, *self.sample), np.float32)), training=False, measure=True)
+            outputs = self._run(None, training=False)
         if any(y.shape[:1] != (2,) for y in outputs):
             raise ValueError(f"{self.title}: an output has no batch axis, or one of a fixed size")
         self._shapes = [y.shape[1:] for y in outputs]
@@ -147,9 +147,12 @@ class Graph(Layer):
         split = np.split(outputs, ends, axis=-1)
         return tuple(y.reshape((len(y), *shape)) for y, shape in zip(split, self._shapes, strict=True))
 
-    def _run(self, x: Tensor, training: bool, measure: bool = False) -> list[Tensor]:
+    def _run(self, x: Tensor | None, training: bool) -> list[Tensor]:
+        """The outputs; without an input those of a trial with two samples, which measures what comes on the way."""
         from tensorgrad.onnx.operators import OPERATORS, Placed
+        from tensorgrad.onnx.operators.trial import TRIALS, seeming
 
+        operators = TRIALS if x is None else OPERATORS
         state = {"training": training, "rng": self.rng}
         held = vars(self)
         values: dict[str, Any] = {name: Placed(array) for name, array in self._constants.items()}
@@ -158,15 +161,15 @@ class Graph(Layer):
         for name in self.statistics:
             values[name] = Placed(Tensor.wrap(held[attribute(name)]))
         values[""] = None
-        values[self.source] = Placed(x, self.source_axes)
+        values[self.source] = seeming((2, *self.sample), self.source_axes) if x is None else Placed(x, self.source_axes)
         for op, attributes, inputs, outputs, done in self._steps:
             settings = attributes | state if op in STATEFUL else attributes
-            made = OPERATORS[op](settings, *[values[name] for name in inputs])
+            made = operators[op](settings, *[values[name] for name in inputs])
             if isinstance(made, tuple):
                 values.update((name, y) for name, y in zip(outputs, made, strict=False) if name)
             else:
                 values[outputs[0]] = made
-            if measure:
+            if x is None:
                 self._largest = max(self._largest, *(values[name].array.size // 2 for name in outputs if name))
             for name in done:
                 del values[name]

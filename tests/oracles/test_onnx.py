@@ -16,7 +16,8 @@ from onnx import numpy_helper
 from tensorgrad.engine import value
 from tensorgrad.onnx.contents import attributes
 from tensorgrad.onnx.operators import OPERATORS, Placed
-from tensorgrad.onnx.operators.elementwise import DTYPES
+from tensorgrad.onnx.operators.elementwise import DTYPES, NUMBER_BY_NUMBER
+from tensorgrad.onnx.operators.trial import TRIALS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # making the cases divides by zero and overflows, on purpose
@@ -148,3 +149,26 @@ def test_node_with_axes_elsewhere(case: Any) -> None:
             array = np.asarray(value(ours.logical))
             assert array.shape == theirs.shape
             np.testing.assert_allclose(array, theirs, rtol=case.rtol, atol=max(case.atol, 1e-6))
+
+
+TRIED = {name for name in OPERATORS if TRIALS[name] is not OPERATORS[name]}
+ATTEMPTED = [case for case in CASES if operator_of(case) in TRIED]
+
+
+@pytest.mark.parametrize("case", ATTEMPTED, ids=lambda case: case.name)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_trial(case: Any) -> None:
+    """On trial, an operator says the shape and the dtype that it would give, and number by number the values too."""
+    node = case.model.graph.node[0]
+    settings = attributes(onnx, node, None, node.op_type)
+    for inputs, _ in case.data_sets:
+        known = {v.name: _array(x) for v, x in zip(case.model.graph.input, inputs, strict=True)}
+        image = np.array(known[node.input[0]])
+        number = image.ravel()[:1]
+        known[node.input[0]] = np.broadcast_to(number, image.shape) if number.size else image
+        given = [Placed(known[name]) if name else None for name in node.input]
+        found, want = (table[node.op_type](settings, *given) for table in (TRIALS, OPERATORS))
+        assert found.shape == want.shape
+        assert found.array.dtype == want.array.dtype
+        if node.op_type in NUMBER_BY_NUMBER:
+            np.testing.assert_array_equal(value(found.logical), value(want.logical))

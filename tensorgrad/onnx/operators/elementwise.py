@@ -12,10 +12,14 @@ from tensorgrad.engine import value
 from tensorgrad.onnx.operators.placed import OPERATORS, Attributes, Placed, aligned, operator, scalar
 from tensorgrad.tensor import Tensor
 
+NUMBER_BY_NUMBER = {"Cast", "Clip"}
+"""The operators of which each number of the result depends on one number of each input."""
+
 
 def one(name: str, f: Callable[..., Any]) -> None:
     """An operator of one input: ``f(a, x)``, with the attributes."""
     OPERATORS[name] = lambda a, x: x.like(_tensor(f(a, x.array)))
+    NUMBER_BY_NUMBER.add(name)
 
 
 def several(name: str, f: Callable[..., Any]) -> None:
@@ -26,6 +30,7 @@ def several(name: str, f: Callable[..., Any]) -> None:
         return Placed(_tensor(f(a, *arrays)), axes)
 
     OPERATORS[name] = apply
+    NUMBER_BY_NUMBER.add(name)
 
 
 def _tensor(result: Any) -> Tensor:

@@ -25,37 +25,50 @@ def as_images(y: Tensor, ndim: int) -> Placed:
     return Placed(y if ndim == 4 else F.squeeze(y, 1), CHANNELS_LAST[ndim])
 
 
-class Geometry:
-    """The window of a node: size, stride, dilation, and the padding that its attributes come down to."""
+class Window:
+    """What slides over the two axes of pixels, in a node's words: size, stride, dilation, and what is before and after.
+
+    Where the file has one axis of pixels, there is another of size 1 in front of it.
+    """
 
     def __init__(self, a: Attributes, pixels: tuple[int, ...], size: Any) -> None:
         axes = len(pixels)
-        self.size, self.stride = list(size), list(a.get("strides", [1] * axes))
-        self.dilation, pads = list(a.get("dilations", [1] * axes)), list(a.get("pads", [0] * 2 * axes))
-        if not len(self.size) == len(self.stride) == len(self.dilation) == len(pads) // 2 == axes:
-            raise ValueError(f"a window of {len(self.size)} axes, its strides, dilations or pads do not fit {pixels}")
-        if min(*self.size, *self.stride, *self.dilation) < 1:
-            raise ValueError("sizes, strides and dilations must be at least 1")
-        reach = [d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True)]
+        stride, dilation = a.get("strides", [1] * axes), a.get("dilations", [1] * axes)
+        pads = a.get("pads", [0] * 2 * axes)
+        if not len(size) == len(stride) == len(dilation) == len(pads) // 2 == axes:
+            raise ValueError(f"a window of {len(size)} axes, its strides, dilations or pads do not fit {pixels}")
+        if min(*size, *stride, *dilation) < 1 or min(pads) < 0:
+            raise ValueError("sizes, strides and dilations must be at least 1, and pads not negative")
+        self.one = [1] * (2 - axes)
+        self.pixels = [*self.one, *pixels]
+        self.size, self.stride, self.dilation = ([*self.one, *numbers] for numbers in (size, stride, dilation))
+        self.before, self.after = ([0] * (2 - axes) + list(part) for part in (pads[:axes], pads[axes:]))
+        self.reach = [d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True)]
+        self.extra = [0, 0]
+
+
+class Geometry(Window):
+    """The window of a convolution or pool: its frame, `extra`, which ceil_mode adds at the end, and its positions."""
+
+    def __init__(self, a: Attributes, pixels: tuple[int, ...], size: Any) -> None:
+        super().__init__(a, pixels, size)
         auto = a.get("auto_pad", "NOTSET")
-        self.before, self.after = pads[:axes], pads[axes:]
         if auto in ("SAME_UPPER", "SAME_LOWER"):
-            out = [-(-n // s) for n, s in zip(pixels, self.stride, strict=True)]
-            each = zip(out, self.stride, reach, pixels, strict=True)
-            total = [max((o - 1) * s + r - n, 0) for o, s, r, n in each]
+            each = zip(self.pixels, self.stride, self.reach, strict=True)
+            total = [max((-(-n // s) - 1) * s + r - n, 0) for n, s, r in each]
             self.before = [t // 2 if auto == "SAME_UPPER" else -(-t // 2) for t in total]
             self.after = [t - b for t, b in zip(total, self.before, strict=True)]
-        self.extra = [0] * axes  # what ceil_mode adds at the end, so that the last window fits
-        if a.get("ceil_mode", 0):
-            for i, n in enumerate(pixels):
+        if a.get("ceil_mode", 0):  # the last window may hang over, unless all of it would
+            for i, n in enumerate(self.pixels):
                 padded = n + self.before[i] + self.after[i]
-                missing = -(padded - reach[i]) % self.stride[i]
-                starts_inside = padded + missing - reach[i] < n + self.before[i]
+                missing = -(padded - self.reach[i]) % self.stride[i]
+                starts_inside = padded + missing - self.reach[i] < n + self.before[i]
                 self.extra[i] = missing if starts_inside else 0
-        bounded(tuple(n + sum(more) for n, *more in zip(pixels, self.before, self.after, self.extra, strict=True)))
-        for attribute, fill in (("size", 1), ("stride", 1), ("dilation", 1), ("before", 0), ("after", 0), ("extra", 0)):
-            if axes == 1:
-                setattr(self, attribute, [fill, *getattr(self, attribute)])
+        sides = zip(self.pixels, self.before, self.after, self.extra, strict=True)
+        framed = bounded(tuple(map(sum, sides)))
+        self.positions = [(n - r) // s + 1 for n, r, s in zip(framed, self.reach, self.stride, strict=True)]
+        if min(self.positions) < 1:
+            raise ValueError(f"a window over {self.reach} pixels does not fit {list(framed)}, the image in its frame")
 
     @property
     def is_even(self) -> bool:
@@ -70,6 +83,29 @@ class Geometry:
             widths = ((0, 0), *((0, e) for e in self.extra), (0, 0))
             x = F.pad(x, widths, constant=constant if extra is None else extra)
         return x
+
+
+class Transposed(Window):
+    """The window of a ConvTranspose: what is cut off, `extra`, which is added at the end, and the result's pixels."""
+
+    def __init__(self, a: Attributes, pixels: tuple[int, ...], weights: tuple[int, ...]) -> None:
+        super().__init__(a, pixels, weights[2:])
+        self.extra = [0] * len(self.one) + list(a.get("output_padding", [0] * len(pixels)))
+        each = zip(self.pixels, self.stride, self.reach, strict=True)
+        full = [(n - 1) * s + r for n, s, r in each]
+        bounded((*full, weights[1] * a.get("group", 1)))
+        auto, shape = a.get("auto_pad", "NOTSET"), a.get("output_shape")
+        if shape is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
+            same = [n * s for n, s in zip(self.pixels, self.stride, strict=True)]
+            wanted = same if shape is None else [*self.one, *shape]
+            self.extra = [max(e, n - f) for e, n, f in zip(self.extra, wanted, full, strict=True)]
+            total = [f + e - n for f, e, n in zip(full, self.extra, wanted, strict=True)]
+            low, high = [t // 2 for t in total], [t - t // 2 for t in total]
+            self.before, self.after = (high, low) if auto == "SAME_LOWER" else (low, high)
+        sides = zip(full, self.extra, self.before, self.after, strict=True)
+        self.positions = [f + e - b - t for f, e, b, t in sides]
+        if min(self.extra) < 0 or min(self.positions) < 1:
+            raise ValueError(f"its result would have {self.positions} pixels")
 
 
 def kernels(w: Placed) -> Tensor:
@@ -94,36 +130,18 @@ def Conv(a: Attributes, x: Placed, w: Placed, b: Placed | None = None) -> Placed
 @operator
 def ConvTranspose(a: Attributes, x: Placed, w: Placed, b: Placed | None = None) -> Placed:
     """The transpose of a convolution."""
-    plain = {key: setting for key, setting in a.items() if key != "auto_pad"}
-    g = Geometry(plain, x.shape[2:], w.shape[2:])
-    groups, pixels = a.get("group", 1), images(x)
-    extra = [*[0] * (4 - x.ndim), *a.get("output_padding", [0] * (x.ndim - 2))]
-    geometry: dict[str, Any] = {"stride": tuple(g.stride), "dilation": tuple(g.dilation), "groups": groups}
-    auto, shape = a.get("auto_pad", "NOTSET"), a.get("output_shape")
-    each = zip(pixels.shape[1:3], g.stride, g.dilation, g.size, strict=True)
-    full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in each]
-    bounded((*full, w.shape[1] * groups))
-    small = all(e < max(s, d) for e, s, d in zip(extra, g.stride, g.dilation, strict=True))
-    if g.is_even and small and shape is None and auto in ("NOTSET", "VALID"):
+    g, pixels = Transposed(a, x.shape[2:], w.shape), images(x)
+    geometry: dict[str, Any] = {"stride": tuple(g.stride), "dilation": tuple(g.dilation), "groups": a.get("group", 1)}
+    small = all(e < max(s, d) for e, s, d in zip(g.extra, g.stride, g.dilation, strict=True))
+    if g.before == g.after and small:
         bias = None if b is None else b.array
-        padding, more = tuple(g.before), tuple(extra)
-        y = F.conv_transpose2d(pixels, kernels(w), bias, padding=padding, output_padding=more, **geometry)
+        geometry |= {"padding": tuple(g.before), "output_padding": tuple(g.extra)}
+        y = F.conv_transpose2d(pixels, kernels(w), bias, **geometry)
         return as_images(y, x.ndim)
-    before, after = g.before, g.after
-    if shape is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = (
-            [*[1] * (4 - x.ndim), *shape]
-            if shape
-            else [n * s for n, s in zip(pixels.shape[1:3], g.stride, strict=True)]
-        )
-        extra = [max(e, n - f) for e, n, f in zip(extra, wanted, full, strict=True)]
-        total = [f + e - n for f, e, n in zip(full, extra, wanted, strict=True)]
-        low, high = [t // 2 for t in total], [t - t // 2 for t in total]
-        before, after = (high, low) if auto == "SAME_LOWER" else (low, high)
     y = F.conv_transpose2d(pixels, kernels(w), **geometry)
-    y = F.pad(y, ((0, 0), *((0, max(e - p, 0)) for e, p in zip(extra, after, strict=True)), (0, 0)))
-    ends = [n - max(p - e, 0) for n, p, e in zip(y.shape[1:3], after, extra, strict=True)]
-    y = y[:, before[0] : ends[0], before[1] : ends[1]]
+    y = F.pad(y, ((0, 0), *((0, max(e - p, 0)) for e, p in zip(g.extra, g.after, strict=True)), (0, 0)))
+    ends = [b + n for b, n in zip(g.before, g.positions, strict=True)]
+    y = y[:, g.before[0] : ends[0], g.before[1] : ends[1]]
     return as_images(y if b is None else y + b.array, x.ndim)
 
 
@@ -138,9 +156,8 @@ def MaxPool(a: Attributes, x: Placed) -> Placed:
     framed = g.frame(pixels if kind.kind == "f" else pixels.astype(np.float32), -np.inf)
     if plain:
         return as_images(F.max_pool2d(framed, tuple(g.size), tuple(g.stride)).astype(kind), x.ndim)
-    n, h, w, c = framed.shape
-    sizes = zip((h, w), g.size, g.stride, g.dilation, strict=True)
-    oh, ow = ((m - d * (k - 1) - 1) // s + 1 for m, k, s, d in sizes)
+    n, _, _, c = framed.shape
+    oh, ow = g.positions
     bounded((n, oh, ow, prod(g.size), c))
     windows = F.im2col(framed, tuple(g.size), tuple(g.stride), 0, tuple(g.dilation)).reshape((n, oh, ow, -1, c))
     return as_images(windows.max(3).astype(kind), x.ndim)
