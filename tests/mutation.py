@@ -111,9 +111,8 @@ QUICK = settings(max_examples=25, deadline=None, derandomize=True, database=None
 TABLE = [
     QUICK(test)
     for test in (
-        test_gradients.test_value,
+        test_gradients.test_values_and_what_gradients_are_made_of,
         test_gradients.test_gradients,
-        test_gradients.test_gradient_is_linear_in_the_incoming_gradient,
     )
 ]
 

@@ -38,92 +38,86 @@ def cast(case: Case, dtype: Any) -> tuple[list[Any], dict[str, Any]]:
 
 @every_row
 @given(data=st.data())
-def test_value(row: Row, data: st.DataObject) -> None:
-    """The value is NumPy's; its dtype the inputs'; strides do not matter; inputs stay as they are."""
+def test_values_and_what_gradients_are_made_of(row: Row, data: st.DataObject) -> None:
+    """Of arrays that may be empty. One draw serves all checks, as drawing takes longer than each of them."""
     case = data.draw(row.cases(0))
     for dtype, tolerance in DTYPES.items():
         arrays, params = cast(case, dtype)
-        kept = [x.copy() for x in arrays]
-        y = row.primitive(*arrays, **params)
-        assert y.dtype == dtype
-        assert value(row.primitive(*map(Tensor, arrays), **params)).dtype == dtype
-        spread_out = [strided(x) for x in arrays]
-        np.testing.assert_allclose(row.primitive(*spread_out, **params), y, rtol=tolerance, atol=tolerance)
-        for x, before in zip(arrays, kept, strict=True):
-            np.testing.assert_array_equal(x, before)
-        if row.reference is not None:
-            expected = row.reference(*arrays, **params)
-            assert y.shape == np.shape(expected)
-            np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
+        check_value(row, arrays, params, tolerance)
+        check_memory_of_gradients(row, arrays, params)
 
 
 @every_row
 @given(data=st.data())
 def test_gradients(row: Row, data: st.DataObject) -> None:
-    """The gradients by the inputs and by the incoming gradient, in random directions, order by order."""
+    """By the inputs and by the incoming gradient, in a random direction, order by order; and each rule by itself."""
     arrays, params = data.draw(row.cases(1))
+    check_rules(row, arrays, params)
     gradcheck(named(row, params), *arrays, order=row.order, directions=1)
+
+
+def check_value(row: Row, arrays: list[Any], params: dict[str, Any], tolerance: float) -> None:
+    """The value is NumPy's; its dtype the inputs'; strides do not matter; inputs stay as they are."""
+    dtype = next(x.dtype for x in arrays if x.dtype.kind == "f")
+    kept = [x.copy() for x in arrays]
+    y = row.primitive(*arrays, **params)
+    assert y.dtype == dtype
+    assert value(row.primitive(*map(Tensor, arrays), **params)).dtype == dtype
+    spread_out = [strided(x) for x in arrays]
+    np.testing.assert_allclose(row.primitive(*spread_out, **params), y, rtol=tolerance, atol=tolerance)
+    for x, before in zip(arrays, kept, strict=True):
+        np.testing.assert_array_equal(x, before)
+    if row.reference is not None:
+        expected = row.reference(*arrays, **params)
+        assert y.shape == np.shape(expected)
+        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
+
+
+def check_memory_of_gradients(row: Row, arrays: list[Any], params: dict[str, Any]) -> None:
+    """Gradients have the inputs' dtype and shape, and memory of their own."""
+    tensors = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in map(strided, arrays)]
+    y = row.primitive(*tensors, **params)
+    seed = np.ones(y.shape, y.dtype)
+    before = [x.array.copy() for x in tensors]
+    y.backward(seed, retain_graph=True)
+    memory = [seed, np.asarray(y.array), *(x.array for x in tensors)]
+    for x, old in zip(tensors, before, strict=True):
+        np.testing.assert_array_equal(x.array, old)
+        if not x.requires_grad:
+            continue
+        assert x.grad is not None
+        assert x.grad.shape == x.shape
+        assert x.grad.dtype == x.dtype
+        assert isinstance(x.grad.array, np.ndarray)
+        assert x.grad.array.flags.writeable
+        assert not any(np.shares_memory(x.grad.array, m) for m in memory)
+        memory.append(x.grad.array)
+    np.testing.assert_array_equal(seed, 1)
+
+
+def check_rules(row: Row, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
+    """Each rule is linear in the incoming gradient (zero in, zero out), and does not compute in a wider dtype.
+
+    The engine would make float32 of a float64 gradient: right, but slow. So the rules are asked by themselves.
+    """
+    y = row.primitive(*arrays, **params)
+    g = np.cos(np.arange(y.size, dtype=float)).reshape(y.shape)
+    narrow, narrow_params = cast((arrays, params), np.float32)
+    narrow_y = row.primitive(*narrow, **narrow_params)
+    for position, x in enumerate(arrays):
+        rule, _ = row.primitive.rule(position)
+        if x.dtype.kind != "f" or rule is None:
+            continue
+        assert not np.any(rule(0 * g, y, *arrays, **params))
+        once, twice = (rule(k * g, y, *arrays, **params) for k in (1, 2))
+        np.testing.assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-12)
+        assert rule(np.ones_like(narrow_y), narrow_y, *narrow, **narrow_params).dtype == np.float32
 
 
 def named(row: Row, params: dict[str, Any]) -> Any:
     f = partial(row.primitive, **params)
     f.__name__ = row.primitive.name  # type: ignore[attr-defined]
     return f
-
-
-@every_row
-@given(data=st.data())
-def test_gradients_have_the_inputs_dtype_shape_and_their_own_memory(row: Row, data: st.DataObject) -> None:
-    case = data.draw(row.cases(0))
-    for dtype in DTYPES:
-        arrays, params = cast(case, dtype)
-        tensors = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in map(strided, arrays)]
-        y = row.primitive(*tensors, **params)
-        seed = np.ones(y.shape, dtype)
-        before = [x.array.copy() for x in tensors]
-        y.backward(seed, retain_graph=True)
-        memory = [seed, np.asarray(y.array), *(x.array for x in tensors)]
-        for x, old in zip(tensors, before, strict=True):
-            np.testing.assert_array_equal(x.array, old)
-            if not x.requires_grad:
-                continue
-            assert x.grad is not None
-            assert x.grad.shape == x.shape
-            assert x.grad.dtype == dtype
-            assert isinstance(x.grad.array, np.ndarray)
-            assert x.grad.array.flags.writeable
-            assert not any(np.shares_memory(x.grad.array, m) for m in memory)
-            memory.append(x.grad.array)
-        np.testing.assert_array_equal(seed, 1)
-
-
-@every_row
-@given(data=st.data())
-def test_rules_do_not_compute_in_a_wider_dtype(row: Row, data: st.DataObject) -> None:
-    """The engine would make float32 of a float64 gradient: right, but slow. So the rules are asked by themselves."""
-    arrays, params = cast(data.draw(row.cases(1)), np.float32)
-    y = row.primitive(*arrays, **params)
-    for position in range(len(arrays)):
-        if arrays[position].dtype.kind != "f":
-            continue
-        rule, _ = row.primitive.rule(position)
-        if rule is not None:
-            assert rule(np.ones_like(y), y, *arrays, **params).dtype == np.float32
-
-
-@every_row
-@given(data=st.data())
-def test_gradient_is_linear_in_the_incoming_gradient(row: Row, data: st.DataObject) -> None:
-    """Zero in, zero out; and twice as much in, twice as much out. A rule that forgets ``g`` fails here."""
-    arrays, params = data.draw(row.cases(1))
-    y = row.primitive(*arrays, **params)
-    g = np.cos(np.arange(y.size, dtype=float)).reshape(y.shape)
-    for position, x in enumerate(arrays):
-        rule, _ = row.primitive.rule(position)
-        if x.dtype.kind == "f" and rule is not None:
-            assert not np.any(rule(0 * g, y, *arrays, **params))
-            once, twice = (rule(k * g, y, *arrays, **params) for k in (1, 2))
-            np.testing.assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-12)
 
 
 # What failed once, and stays: (primitive, inputs, metadata).
