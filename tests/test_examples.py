@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-ARGUMENTS = {"experiments.py": ["all", "--quick"]}
+ARGUMENTS = {"experiments.py": ["all", "--quick"], "report.py": ["--quick", "--output", "new/page.html"]}
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
@@ -17,7 +18,19 @@ def test_quick_mode(path: Path, monkeypatch, capsys, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)  # for those that write files
     monkeypatch.setattr(sys, "argv", [str(path), *ARGUMENTS.get(path.name, ["--quick"])])
     runpy.run_path(str(path), run_name="__main__")
-    assert capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out
+    if path.name == "report.py":
+        check_the_report_refers_to_nothing_outside(tmp_path / "new" / "page.html", out)
+
+
+def check_the_report_refers_to_nothing_outside(page: Path, out: str) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.count("<img ") == text.count('src="data:image/png;base64,') == 15
+    assert text.count("<h2>") == 10
+    assert not re.search(r"https?:|<script|<link|url\(", text)
+    assert str(page) in out
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-import runpy
 import struct
 import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -432,16 +430,3 @@ def test_without_matplotlib_the_extra_is_named(call, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"needs matplotlib: install the extra 'viz'"):
         call()
-
-
-def test_the_report_is_one_file_that_refers_to_nothing_outside(tmp_path, monkeypatch, capsys) -> None:
-    example = Path(__file__).resolve().parents[2] / "examples" / "report.py"
-    output = tmp_path / "new" / "page.html"
-    monkeypatch.setattr(sys, "argv", [str(example), "--quick", "--output", str(output)])
-    runpy.run_path(str(example), run_name="__main__")
-    text = output.read_text(encoding="utf-8")
-    assert text.startswith("<!DOCTYPE html>")
-    assert text.count("<img ") == text.count('src="data:image/png;base64,') == 15
-    assert text.count("<h2>") == 10
-    assert not re.search(r"https?:|<script|<link|url\(", text)
-    assert str(output) in capsys.readouterr().out

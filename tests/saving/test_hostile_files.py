@@ -105,7 +105,7 @@ ARRAYS = [name for name in MEMBERS if name.endswith(".npy")]
 
 def packed(contents: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", method) as archive:
+    with zipfile.ZipFile(stream, "w", method, compresslevel=1) as archive:
         for name, data in contents.items():
             archive.writestr(name, data)
     return stream.getvalue()

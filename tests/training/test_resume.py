@@ -188,7 +188,7 @@ def test_training_anew_begins_a_new_history() -> None:
 
 # -- killed -----------------------------------------------------------------------------------------------------
 
-EPOCHS = 12
+EPOCHS = 6
 
 
 def checkpointing(path: Path) -> None:
@@ -203,7 +203,7 @@ def checkpointing(path: Path) -> None:
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path: Path) -> None:
-    kills = 20 if settings().max_examples >= 100 else 4
+    kills = 20 if settings().max_examples >= 100 else 3
     path, rng = tmp_path / "checkpoint.tgrad", random.Random(0)
     died = during_a_save = 0
     while died < kills:
