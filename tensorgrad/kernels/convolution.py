@@ -12,20 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.kernels import depthwise, full, pixels, strips, winograd
+from tensorgrad.kernels import depthwise
+from tensorgrad.kernels import groups as in_groups
 from tensorgrad.kernels.elementwise import InPlace, add_bias_and_activate_, all_finite
 from tensorgrad.kernels.lowering import Frame, Pair, framed
 from tensorgrad.kernels.memory import Array, empty, zeros
 from tensorgrad.kernels.plan import ONE, Geometry, Plan, plan
 from tensorgrad.kernels.threads import over_batch
 
-LOWERINGS: dict[str, Any] = {
-    "pixels": pixels,
-    "strips": strips,
-    "winograd": winograd,
-    "depthwise": depthwise,
-    "full": full,
-}
+LOWERINGS: dict[str, Any] = {**in_groups.ALONE, "depthwise": depthwise, "groups": in_groups}
 
 
 def conv2d(

@@ -97,10 +97,14 @@ def _told(made: Plan, n: int, by_weights: bool) -> Iterator[str]:
     threads, _ = share_out(n, made.images, made.work)
     tiles = -(-n // made.images)
     yield f"    {_some(tiles, 'tile')} of up to {_some(min(n, made.images), 'image')}, on {_some(threads, 'thread')}"
-    for columns in made.columns:
-        yield f"    {_products(made, columns, -(-n // tiles), by_weights)}"
+    if made.each is not None:
+        yield f"    of each group, {made.each.lowering}: {made.each.why}"
+    convolved = made.each or made
+    for columns in convolved.columns:
+        yield f"    {_products(convolved, columns, -(-n // tiles), by_weights)}"
     if made.if_not_finite is not None:
-        yield f"    {made.if_not_finite.lowering}, window by window, for tiles with an infinity or NaN in them"
+        other = made.if_not_finite.each or made.if_not_finite
+        yield f"    {other.lowering}, window by window, for tiles with an infinity or NaN in them"
 
 
 def _products(made: Plan, columns: Columns, tile: int, by_weights: bool) -> str:

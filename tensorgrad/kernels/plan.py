@@ -29,7 +29,7 @@ PAIRS = 384  # of windows in a tile: at 392, Winograd takes 0.8 of the time of s
 PIXELS = 512  # of the result in one product, for the weights' gradient; adding up more products costs a few percent
 SMALL_PRODUCT = 1_000_000  # multiply-adds up to which OpenBLAS takes matrices as they are, where it can
 
-Lowering = Literal["pixels", "strips", "winograd", "depthwise", "full"]
+Lowering = Literal["pixels", "strips", "winograd", "depthwise", "full", "groups"]
 
 
 class Geometry(NamedTuple):
@@ -78,6 +78,7 @@ class Plan(NamedTuple):
     out: Pair  # windows along (rows, columns): (OH, OW)
     columns: tuple[Columns, ...] = ()  # where the lowering makes matrices of a tile's rows
     if_not_finite: Plan | None = None  # the plan for a tile with an infinity or NaN in it
+    each: Plan | None = None  # of groups: the plan for one of them
 
 
 def plan(n: int, geometry: Geometry, by_weights: bool = False, in_place: bool = True) -> Plan:
@@ -99,9 +100,9 @@ def plan(n: int, geometry: Geometry, by_weights: bool = False, in_place: bool = 
 def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads: int, small: bool) -> Plan:
     (_, _, c), (kh, kw), filters, stride, dilation, groups, dtype = geometry
     oh, ow = geometry.out
-    im2col = dilation != ONE or (groups > 1 and not groups == c == filters)
+    depthwise = groups == c == filters and groups > 1 and dilation == ONE
     # Depthwise tiles hold no copies: counted as strips, 32 x 32 x 32 by the weights takes 4.1, and 2.8 in larger tiles.
-    copies = kh * kw if im2col else 1 if groups > 1 else kw
+    copies = 1 if depthwise else kw if dilation == ONE else kh * kw
     lowered, results = prod(geometry.image) * copies, oh * ow * filters  # numbers, for one image
     work = results * kh * kw * (c // groups) + (lowered + results) * PASS
     _, images = share_out(n, TILE // max((lowered + results) * dtype.itemsize, 1), work)
@@ -109,13 +110,20 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
     def planned(lowering: Lowering, why: str, columns: tuple[Columns, ...] = (), other: Plan | None = None) -> Plan:
         return Plan(lowering, why, geometry, images, work, (oh, ow), columns, other)
 
-    if im2col:
-        # The only one that can. 32 x 32 x 32 in 4 groups, 3 x 3: 17, and 12 in one group, with 4 times the arithmetic.
-        return planned("full", "its taps are dilated" if dilation != ONE else "groups share no channel")
-    if groups > 1:
+    if depthwise:
         # 32 x 32 x 32, 3 x 3: 1.4; 3.7 in passes of np.multiply and np.add, 17 as a stack of matrix products.
         return planned("depthwise", "each channel has a kernel of its own, so there is nothing for a matrix product")
     tile = -(-n // max(-(-n // max(images, 1)), 1))  # images in the largest tile
+    if groups > 1:
+        # 32 x 32 x 32 in 4 groups, 3 x 3: 9; 15 over full im2col, 12 in one group, with 4 times the arithmetic.
+        part = geometry._replace(image=(*geometry.image[:2], c // groups), filters=filters // groups, groups=1)
+        made = planned("groups", "groups share no channel, so each is a convolution of its own")
+        each = plan(tile, part, by_weights)
+        other = each.if_not_finite and made._replace(each=each.if_not_finite)
+        return made._replace(each=each, if_not_finite=other)
+    if dilation != ONE:
+        # The only one that can; a convolution of every second pixel, four times, takes as long.
+        return planned("full", "its taps are dilated")
 
     if (kh, kw) == stride == ONE and (in_place or by_weights):
         together = not small

@@ -13,6 +13,7 @@ from tensorgrad.kernels import (
     depthwise,
     elementwise,
     full,
+    groups,
     lowering,
     pixels,
     plan,
@@ -240,12 +241,22 @@ def test_pixels_are_convolution(n: int, h: int, wd: int, c: int, f: int, togethe
     agrees(pixels, Plan("pixels", "", geometry, 1, 1.0, geometry.out, (Columns(0, wd, 1, together, pieces),)), x, w)
 
 
-@given(convolutions(least=1))
+@given(convolutions(groups=1, least=1))
 def test_full_im2col_is_convolution(case: dict[str, Any]) -> None:
-    x, w, (stride, padding, dilation, groups) = operands(case)
+    x, w, (stride, padding, dilation, _) = operands(case)
     frame = lowering.framed(x, padding)
-    geometry = geometry_of(frame, w, stride, dilation, groups)
+    geometry = geometry_of(frame, w, stride, dilation)
     agrees(full, Plan("full", "", geometry, 1, 1.0, geometry.out), frame, w)
+
+
+@pytest.mark.usefixtures("any_blas")
+@given(convolutions(groups=3, least=1), st.booleans())
+def test_groups_are_convolutions(case: dict[str, Any], finite: bool) -> None:
+    x, w, (stride, padding, dilation, _) = operands(case)
+    frame = lowering.framed(x, padding)
+    planned = plan.plan(len(x), geometry_of(frame, w, stride, dilation, groups=3))
+    if planned.lowering == "groups":
+        agrees(groups, planned if finite or planned.if_not_finite is None else planned.if_not_finite, frame, w)
 
 
 @given(convolutions(groups=1, dilated=False, least=1))

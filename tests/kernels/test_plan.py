@@ -35,8 +35,9 @@ def geometry(
         (geometry((16, 16, 64), size=1, filters=64), "pixels", 1, None),
         (geometry((16, 16, 64), size=1, filters=64, stride=2), "strips", 1, None),
         (geometry((34, 34, 32), filters=32, groups=32), "depthwise", None, None),
-        (geometry((34, 34, 32), filters=32, groups=4), "full", None, None),
-        (geometry((34, 34, 32), filters=64, groups=32), "full", None, None),
+        (geometry((34, 34, 32), filters=32, groups=4), "groups", None, None),
+        (geometry((34, 34, 32), filters=64, groups=32), "groups", None, "groups"),
+        (geometry((34, 34, 32), filters=32, groups=32, dilation=2), "groups", None, None),
         (geometry((34, 34, 32), filters=32, dilation=2), "full", None, None),
     ],
 )
