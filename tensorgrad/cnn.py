@@ -20,6 +20,7 @@ from tensorgrad.layers.state import StateDifference
 from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name
+from tensorgrad.parallel import run
 from tensorgrad.rows import Indexed
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.training import loop
@@ -29,6 +30,7 @@ from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
 from tensorgrad.training.names import numbered
 from tensorgrad.training.objective import Objective
+from tensorgrad.training.ranks import apply_gradients
 from tensorgrad.training.samples import ClassWeight, Samples, checked, hints, targets, weights_of
 from tensorgrad.training.sources import inputs, source, sources
 from tensorgrad.training.stream import Stream
@@ -228,6 +230,7 @@ class CNN(Network):
         drop_last: bool = False,
         first_epoch: int = 0,
         steps_per_epoch: int | None = None,
+        processes: int = 1,
     ) -> History:
         """Train on samples, epoch by epoch.
 
@@ -271,6 +274,11 @@ class CNN(Network):
         steps_per_epoch : int, optional
             Batches of an epoch, of an iterable; by default an epoch is one pass over it. The next epoch goes on where
             this one stops.
+        processes : int
+            Each batch is divided among so many processes on this machine, each with a copy of the model, whose
+            gradients are added up. Callbacks are called in this process alone; batch normalization takes the mean and
+            the variance of each part of a batch, and the running ones are the means over the parts (see
+            docs/scaling.md).
 
         Returns
         -------
@@ -324,10 +332,7 @@ class CNN(Network):
             logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
-        loop.run(
-            self,
-            samples,
-            aside,
+        course = loop.Course(
             first_epoch=first_epoch,
             epochs=first_epoch + int(epochs),
             batch_size=int(batch_size),
@@ -335,8 +340,8 @@ class CNN(Network):
             show_every=int(show_every),
             drop_last=drop_last,
             augment=augment,
-            callbacks=(logger, *callbacks),
         )
+        run.train(self, samples, aside, course, (logger, *callbacks), processes)
         return self.history
 
     fit = called(train, "fit")
@@ -422,7 +427,7 @@ class CNN(Network):
             )
         loss.backward()
         if update:
-            loop.apply_gradients(self)
+            apply_gradients(self)
 
     def zerograd(self) -> None:
         """Forget all gradients."""

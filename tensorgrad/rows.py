@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,32 @@ Array = np.ndarray[Any, Any]
 
 
 _ARRAYS = (np.ndarray, np.generic, Sequence, Mapping)  # what NumPy makes an array of
+
+
+class Share(NamedTuple):
+    """The part of every batch that one of several ranks takes: contiguous, and at most one sample more than another's.
+
+    Examples
+    --------
+    >>> [Share(rank, 3).of(slice(10, 17)) for rank in range(3)]
+    [slice(10, 13, None), slice(13, 15, None), slice(15, 17, None)]
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, batch: slice) -> slice:
+        """The part of a batch, which is given by the places of its first sample and of the one after its last."""
+        each, more = divmod(batch.stop - batch.start, self.size)
+        start = batch.start + self.rank * each + min(self.rank, more)
+        return slice(start, start + each + (self.rank < more))
+
+    def generator(self, seeds: npt.NDArray[np.int64]) -> np.random.Generator:
+        """What to draw from; each rank draws other numbers."""
+        return np.random.default_rng(seeds if self.size == 1 else [*seeds.tolist(), self.rank])
+
+
+WHOLE = Share()  # all of every batch
 
 
 class Indexed(Protocol):
@@ -83,6 +109,11 @@ class Rows:
             return np.ascontiguousarray(self._source[index])
         taken: Array = self._source.take(index, axis=0)
         return taken
+
+    @property
+    def array(self) -> Array | None:
+        """The array that the rows are in; None if they are read by indexing."""
+        return self._source if self.in_memory else None
 
     @classmethod
     def of(cls, data: npt.ArrayLike | Indexed | Rows) -> Rows:

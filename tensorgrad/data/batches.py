@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tensorgrad.checks import check_function
 from tensorgrad.random import RNG, generator
-from tensorgrad.rows import Indexed, Rows
+from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
 Augmentation: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 
@@ -35,6 +35,8 @@ class batches:  # in small letters as zip and range, which are used in the same 
         Leave out the last batch when it is smaller than the others.
     augment : callable, optional
         ``augment(x, rng)`` returns what takes the place of x, a batch of the first array; see :class:`Augment`.
+    share : Share
+        Read and give only a part of each batch; by default all of it.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class batches:  # in small letters as zip and range, which are used in the same 
         rng: RNG = None,
         drop_last: bool = False,
         augment: Augmentation | None = None,
+        share: Share = WHOLE,
     ) -> None:
         self.rows = tuple(Rows.of(array) for array in arrays)
         shapes = [rows.shape for rows in self.rows]
@@ -84,6 +87,7 @@ class batches:  # in small letters as zip and range, which are used in the same 
         self.rng = generator(rng)
         self.drop_last = drop_last
         self.augment = augment
+        self.share = share
         if not len(self):
             raise ValueError(
                 f"batches: drop_last leaves nothing of {shapes[0][0]} samples in batches of {batch_size}; "
@@ -99,14 +103,15 @@ class batches:  # in small letters as zip and range, which are used in the same 
         """Begin an epoch: everything is drawn from `rng` here, before the first batch."""
         order = self.rng.permutation(len(self.rows[0])) if self.shuffle else None
         # a generator of its own for the augmentation; spawn would depend on a counter that is not in rng's state
-        augment_rng = None if self.augment is None else np.random.default_rng(self.rng.integers(2**63, size=2))
+        augment_rng = None if self.augment is None else self.share.generator(self.rng.integers(2**63, size=2))
         return self._epoch(order, augment_rng)
 
     def _epoch(
         self, order: NDArray[np.intp] | None, augment_rng: np.random.Generator | None
     ) -> Iterator[tuple[NDArray[Any], ...]]:
+        samples = len(self.rows[0])
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            part = slice(start, start + self.batch_size)
+            part = self.share.of(slice(start, min(start + self.batch_size, samples)))
             batch = [rows[part if order is None else order[part]] for rows in self.rows]
             if self.augment is not None and augment_rng is not None:
                 batch[0] = augmented(batch[0], self.augment, augment_rng)

@@ -18,7 +18,7 @@ from tensorgrad.atomic_file import replacing
 from tensorgrad.checks import is_number, whole
 from tensorgrad.data.errors import DataError
 from tensorgrad.random import RNG, generator
-from tensorgrad.rows import Indexed, Rows
+from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
 BLOCK_BYTES = 2**24  # of samples that a cache is made of at once
 
@@ -197,6 +197,11 @@ class Dataset:
         return self._plan.batch_size
 
     @property
+    def rows(self) -> tuple[Rows, ...]:
+        """The samples before all maps, labels and weights, in the order that they are in."""
+        return self._rows
+
+    @property
     def batches(self) -> int:
         """How many batches an epoch has."""
         size = self.batch_size or len(self)
@@ -215,15 +220,15 @@ class Dataset:
         """The batches of any number of epochs, in orders that are drawn from a generator."""
         return Epochs(self, rng)
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """The batches of one epoch; all that it takes from `rng` is taken now, before the first batch."""
-        found = self._epoch(_order(len(self), self._plan.buffer, rng))
+    def epoch(self, rng: np.random.Generator, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of one epoch, or a share of each; what it takes from `rng` is taken now, before the first."""
+        found = self._epoch(_order(len(self), self._plan.buffer, rng), share)
         return read_ahead(found, self._plan.ahead) if self._plan.ahead else found
 
-    def _epoch(self, order: NDArray[np.intp] | None) -> Iterator[Batch]:
+    def _epoch(self, order: NDArray[np.intp] | None, share: Share) -> Iterator[Batch]:
         size = self.batch_size or len(self)
         for start in range(0, self.batches * size, size):
-            part = slice(start, start + size)
+            part = share.of(slice(start, min(start + size, len(self))))
             yield self._changed(tuple(row[part if order is None else order[part]] for row in self._rows))
 
     def _changed(self, batch: Batch) -> Batch:
@@ -246,10 +251,10 @@ class Dataset:
 
 
 class Epochs:
-    """A data set as training goes over it: a sized iterable of batches, each iteration an epoch."""
+    """A data set as training goes over it: a sized iterable of batches, or of a share of each. Iterate for an epoch."""
 
     def __init__(self, data: Dataset, rng: np.random.Generator) -> None:
-        self.data, self.rng = data, rng
+        self.data, self.rng, self.share = data, rng, WHOLE
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -257,7 +262,7 @@ class Epochs:
 
     def __iter__(self) -> Iterator[Batch]:
         """Begin an epoch."""
-        return self.data.epoch(self.rng)
+        return self.data.epoch(self.rng, self.share)
 
 
 def _order(count: int, buffer: int | None, rng: np.random.Generator) -> NDArray[np.intp] | None:

@@ -13,6 +13,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -95,6 +96,18 @@ def set_num_threads(n: int) -> None:
     _count = int(n)
     if (threads := blas.library()) is not None:
         threads.set_threads(_count)
+
+
+@contextmanager
+def limited(most: int) -> Iterator[None]:
+    """Use at most so many threads in the kernels meanwhile, as where other processes use the other cores."""
+    global _count
+    before = get_num_threads()
+    _count = min(most, before)
+    try:
+        yield
+    finally:
+        _count = before
 
 
 def _cores() -> int:

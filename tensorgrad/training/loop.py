@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,11 @@ import numpy as np
 from tensorgrad.data.batches import Augmentation, batches
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
-from tensorgrad.optim import clip_grad_norm, clip_grad_value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.callbacks import Callback
 from tensorgrad.training.evaluation import measure
 from tensorgrad.training.objective import Objective
+from tensorgrad.training.ranks import Alone, Ranks
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.tally import tally
@@ -30,60 +32,67 @@ class NonFiniteLossError(FloatingPointError):
     """The loss became NaN or infinite."""
 
 
+@dataclass(frozen=True)
+class Course:
+    """How to go over the samples: the arguments of ``train``, checked; `epochs` counts those before the first."""
+
+    first_epoch: int
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    show_every: int
+    drop_last: bool
+    augment: Augmentation | None
+
+
 def run(
     model: Trainee,
     samples: Samples | Stream,
     validation: Samples | Stream | None,
-    *,
-    first_epoch: int,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    show_every: int,
-    drop_last: bool,
-    augment: Augmentation | None,
+    course: Course,
     callbacks: Sequence[Callback],
+    ranks: Ranks | None = None,
 ) -> None:
-    """Train until `epochs` epochs are done, recording each in the model's history. The arguments are checked by now."""
-    per_epoch: Stream | batches
-    if isinstance(samples, Stream):
-        per_epoch = samples
-    else:
-        per_epoch = batches(
-            *samples.rows, batch_size=batch_size, shuffle=shuffle, rng=model.rng, drop_last=drop_last, augment=augment
-        )
-        _check_smallest_batch(model, len(samples), batch_size, drop_last)
+    """Train until all epochs of the course are done, recording each in the model's history.
+
+    Without `ranks` it is done alone. Otherwise the leader calls the callbacks and validates, and all have the same
+    model and history.
+    """
+    ranks = Alone() if ranks is None else ranks
+    per_epoch = _per_epoch(model, samples, course, ranks)
     # checkpoints come last, so that they hold what the others did at the end of the epoch, such as a new learning rate
-    callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
+    callbacks = sorted(callbacks if ranks.leads else (), key=lambda callback: callback.comes_last)
     model.stop_training = False
     names = figure_names(model.objective, samples.task, validation is not None)
     for callback in callbacks:
         callback.model = model
         callback.check_run(names)
-    if not first_epoch:
+    if not course.first_epoch:
         model.forget()
 
     def tell(hook: str, *args: Any) -> None:
         for callback in callbacks:
             getattr(callback, hook)(*args)
 
-    tell("on_train_begin", {"epochs": epochs, "first_epoch": first_epoch, "batches": len(per_epoch)})
+    begin = {"epochs": course.epochs, "first_epoch": course.first_epoch, "batches": len(per_epoch)}
+    tell("on_train_begin", begin)
     try:
         # a loss that is not finite has an error of its own, which is not to be preceded by NumPy's warnings
         with blas.one_thread, np.errstate(over="ignore", invalid="ignore"), _interruptible() as interrupted:
-            for epoch in range(first_epoch, epochs):
-                if model.stop_training or interrupted():
+            for epoch in range(course.first_epoch, course.epochs):
+                if ranks.any(model.stop_training or interrupted()):
                     break
                 tell("on_epoch_begin", epoch, {})
+                ranks.begin_epoch(model)
                 since = time.perf_counter()
-                figures = _epoch(model, per_epoch, samples.task, epoch, tell, interrupted)
-                if interrupted():
+                figures = _epoch(model, per_epoch, samples.task, epoch, tell, interrupted, ranks)
+                ranks.end_epoch(model)
+                _check_state(model, epoch)
+                if ranks.any(interrupted()):
                     break
-                if validation is not None:
-                    figures |= _validated(model, validation, epoch, tell)
-                figures["time"] = time.perf_counter() - since
+                figures |= ranks.led(partial(_validated, model, validation, epoch, tell, since))
                 model.history.record(epoch, figures)
-                if epoch % show_every == 0:
+                if epoch % course.show_every == 0:
                     model.remember(epoch, figures)
                 tell("on_epoch_end", epoch, figures)
     finally:
@@ -92,24 +101,49 @@ def run(
                 ends.callback(callback.on_train_end, {})
 
 
-def _check_smallest_batch(model: Trainee, samples: int, batch_size: int, drop_last: bool) -> None:
+def _per_epoch(model: Trainee, samples: Samples | Stream, course: Course, ranks: Ranks) -> Stream | batches:
+    """What gives the batches of an epoch, of each the share of this rank."""
+    if isinstance(samples, Stream):
+        samples.divide(ranks.share)
+        return samples
+    size, last = course.batch_size, course.batch_size
+    if not course.drop_last:
+        last = len(samples) % size or size
+    _check_smallest_batch(model, len(samples), size, last, ranks.share.size)
+    return batches(
+        *samples.rows,
+        batch_size=size,
+        shuffle=course.shuffle,
+        rng=model.rng,
+        drop_last=course.drop_last,
+        augment=course.augment,
+        share=ranks.share,
+    )
+
+
+def _check_smallest_batch(model: Trainee, samples: int, batch_size: int, last: int, ranks: int) -> None:
     """Raise if a layer, such as batch normalization, cannot be trained with a batch as small as the last one."""
-    last = batch_size if drop_last else samples % batch_size or batch_size
+    least = max(1, last // ranks)  # of those who have a sample of it
     for layer in model.layers:
         for part in layer.walk():
-            if part.least_batch > last:
+            if part.least_batch > least:
+                parted = f", {least} in each of {ranks} parts" if ranks > 1 else ""
                 raise ValueError(
                     f"train: {part.title} needs batches of at least {part.least_batch} samples, but the last of "
-                    f"{samples} samples in batches of {batch_size} has {last}; give drop_last=True or another "
+                    f"{samples} samples in batches of {batch_size} has {last}{parted}; give drop_last=True or another "
                     "batch_size"
                 )
 
 
-def _validated(model: Trainee, samples: Samples | Stream, epoch: int, tell: Callable[..., None]) -> dict[str, float]:
-    """The figures of the validation after an epoch, as the history names them."""
-    tell("on_test_begin", {})
-    found = measure(model, told(samples.blocks(model, None, "train"), tell), samples.task)
-    tell("on_test_end", found)
+def _validated(
+    model: Trainee, samples: Samples | Stream | None, epoch: int, tell: Callable[..., None], since: float
+) -> dict[str, float]:
+    """The figures of the validation after an epoch, as the history names them, and the time that all of it took."""
+    found: Mapping[str, float] = {}
+    if samples is not None:
+        tell("on_test_begin", {})
+        found = measure(model, told(samples.blocks(model, None, "train"), tell), samples.task)
+        tell("on_test_end", found)
     for name, figure in found.items():
         if not np.isfinite(figure):
             bad = bad_state(model) or "all parameters are finite"
@@ -117,7 +151,7 @@ def _validated(model: Trainee, samples: Samples | Stream, epoch: int, tell: Call
                 f"train: val_{name} became {figure} in epoch {epoch}; {bad}; use a smaller learning rate, or look at "
                 "the validation's data"
             )
-    return {f"val_{name}": figure for name, figure in found.items()}
+    return {f"val_{name}": figure for name, figure in found.items()} | {"time": time.perf_counter() - since}
 
 
 def told(blocks: Iterator[tuple[Array, ...]], tell: Callable[..., None]) -> Iterator[tuple[Array, ...]]:
@@ -142,6 +176,7 @@ def _epoch(
     epoch: int,
     tell: Callable[..., None],
     interrupted: Callable[[], bool],
+    ranks: Ranks,
 ) -> dict[str, float]:
     """Go over all batches once. The figures are those of each batch as it was met, averaged over the samples."""
     loss_sum = counted = 0.0
@@ -151,51 +186,34 @@ def _epoch(
     for index, (raw, y, *weights) in enumerate(per_epoch):
         x = raw.astype(dtype, copy=False)
         tell("on_train_batch_begin", index, {})
-        loss, scores = step(model, x, y, *weights)
-        if not np.isfinite(loss):
-            raise NonFiniteLossError(
-                f"train: the loss became {loss} in epoch {epoch}, batch {index}; {first_bad_layer(model, x)}; "
-                "use a smaller learning rate, or look at the data of that batch"
+        found = ranks.step(model, x, y, weights[0] if weights else None, figures)
+        if found is None:
+            break
+        if not np.isfinite(found.loss):
+            bad = ranks.first(first_bad_layer(model, x)) or (
+                "every layer's output is finite, so it is the loss or metric itself that overflowed"
             )
-        size = model.objective.size(y)
-        loss_sum += loss * size
-        counted += size
-        figures.add(scores, y)
+            raise NonFiniteLossError(
+                f"train: the loss became {found.loss} in epoch {epoch}, batch {index}; {bad}; use a smaller learning "
+                "rate, or look at the data of that batch"
+            )
+        loss_sum += found.loss * found.size
+        counted += found.size
         logs = {"loss": loss_sum / max(1, counted)} | figures.figures()
         tell("on_train_batch_end", index, logs)
         if interrupted() or model.stop_training:
+            ranks.halt(index + 1 < len(per_epoch))
             break
-    bad = bad_state(model)
-    if bad:  # of the last step, which no later loss would show
-        raise NonFiniteLossError(
-            f"train: the loss was finite in epoch {epoch}, but after its last step {bad}; use a smaller learning rate"
-        )
     return dict(logs)
 
 
-def step(model: Trainee, x: Array, y: Array, weights: Array | None = None) -> tuple[float, Array]:
-    """Take one optimizer step on a batch, unless its loss is not finite. Returns the mean loss and the scores."""
-    objective = model.objective
-    scores = model.forward(Tensor.wrap(x), True, logits=objective.from_logits)
-    loss = objective(scores, Tensor.wrap(y), weights, training=True)
-    value = float(loss.array)
-    if np.isfinite(value):
-        loss.backward()
-        apply_gradients(model)
-    return value, scores.array
-
-
-def apply_gradients(model: Trainee) -> None:
-    """Clip the gradients if told to, let the optimizer take a step, and forget them."""
-    optimizer = model.optimizer
-    if model.clip_value is not None:
-        clip_grad_value(optimizer.params, model.clip_value)
-    if model.clip_norm is not None:
-        clip_grad_norm(optimizer.params, model.clip_norm)
-    if model.schedule is not None:
-        optimizer.lr = model.schedule(optimizer.steps)
-    optimizer.step()
-    optimizer.zero_grad()
+def _check_state(model: Trainee, epoch: int) -> None:
+    """Raise if the last step of an epoch has broken the model, which no later loss would show."""
+    bad = bad_state(model)
+    if bad:
+        raise NonFiniteLossError(
+            f"train: the loss was finite in epoch {epoch}, but after its last step {bad}; use a smaller learning rate"
+        )
 
 
 def bad_state(model: Trainee) -> str:
@@ -208,7 +226,7 @@ def bad_state(model: Trainee) -> str:
 
 
 def first_bad_layer(model: Trainee, x: Array) -> str:
-    """Say where a batch first meets, or makes, a value that is not finite."""
+    """Say where a batch first meets, or makes, a value that is not finite; nothing if all are finite."""
     if not np.isfinite(x).all():
         return "X holds NaN or infinity in that batch"
     bad = bad_state(model)
@@ -216,11 +234,11 @@ def first_bad_layer(model: Trainee, x: Array) -> str:
         return bad
     with no_grad(), np.errstate(all="ignore"):
         t = Tensor.wrap(x)
-        for layer in model.layers:
+        for layer in model.layers if len(x) else ():
             t = layer.forward(t, training=False)
             if not np.isfinite(t.array).all():
                 return f"the first bad layer is {layer.title}: its output is not finite"
-    return "every layer's output is finite, so it is the loss or metric itself that overflowed"
+    return ""
 
 
 @contextmanager

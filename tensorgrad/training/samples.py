@@ -51,6 +51,11 @@ class Samples:
         """Inputs, targets and, if there are any, weights."""
         return (self.x, Rows(self.y), *([] if self.weights is None else [Rows(self.weights)]))
 
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays that hold the samples."""
+        return [rows.array for rows in self.rows if rows.array is not None]
+
     def blocks(self, model: Trainee, batch_size: int | None, owner: str) -> Iterator[tuple[Array, Array]]:
         """Inputs and targets in blocks of `batch_size`, or that fit into memory."""
         return ((self.x[part], self.y[part]) for part in model.blocks(len(self), batch_size, owner))

@@ -10,6 +10,8 @@ import numpy as np
 
 from tensorgrad.checks import whole
 from tensorgrad.data.batches import Augmentation, augmented
+from tensorgrad.data.dataset import Epochs
+from tensorgrad.rows import WHOLE, Share
 from tensorgrad.tensor import Array
 from tensorgrad.training.samples import ClassWeight, Samples, check_finite, checked, weights_of
 from tensorgrad.training.tasks import Task
@@ -56,7 +58,7 @@ class Stream:
         self.model, self.owner = model, owner
         self.steps = None if steps is None else whole(steps, owner, "steps_per_epoch")
         self.class_weight, self.augment, self.rng = class_weight, augment, rng
-        self._batches = batches
+        self._batches, self._share, self._reads_shares = batches, WHOLE, False
         self._going = iter(batches) if steps is not None or isinstance(batches, Iterator) else None
         if first is None:
             going = iter(batches) if self._going is None else self._going
@@ -73,6 +75,12 @@ class Stream:
         """Whether the batches can be gone over only once."""
         return isinstance(self._batches, Iterator)
 
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays that hold the samples, of a data set."""
+        rows = self._batches.data.rows if isinstance(self._batches, Epochs) else ()
+        return [row.array for row in rows if row.array is not None]
+
     def __len__(self) -> int:
         """Return the number of batches of an epoch, 0 if it is not known."""
         if self.steps is not None:
@@ -84,14 +92,25 @@ class Stream:
         seeds = None if self.augment is None or self.rng is None else self.rng.integers(2**63, size=2)
         return self._epoch(None if seeds is None else np.random.default_rng(seeds))
 
+    def divide(self, share: Share) -> None:
+        """Give only a share of each batch from now on; of a data set, read no more."""
+        if isinstance(self._batches, Epochs):
+            self._batches.share, self._reads_shares = share, share.size > 1
+        else:
+            self._share = share
+
     def blocks(self, model: Trainee, batch_size: int | None, owner: str) -> Iterator[tuple[Array, ...]]:
         """The batches as they come."""
         return iter(self)
 
     def _epoch(self, rng: np.random.Generator | None) -> Iterator[tuple[Array, ...]]:
         for index, batch in enumerate(self._taken()):
+            if self._reads_shares and not len(batch[0]):  # the last batch has fewer samples than there are ranks
+                yield np.empty((0, *self.model.input_shape)), np.empty((0, *self.model.output_shape))
+                continue
             samples = self._samples(batch, index)
-            x, *rest = (rows[:] for rows in samples.rows)
+            part = self._share.of(slice(0, len(samples)))
+            x, *rest = (rows[part] for rows in samples.rows)
             if self.augment is not None and rng is not None:
                 x = augmented(x, self.augment, rng)
             yield (x, *rest)

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from tensorgrad.tensor import Array
 from tensorgrad.training.tasks import Task
 
 
-class Tally(Protocol):
-    """Figures of the batches that were added so far."""
+class Tally:
+    """Figures of the batches that were added so far.
+
+    They are kept as sums, so that a batch may be added in parts: the sums of all parts, added up, are those of the
+    batch.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0.0  # of what was added
 
     def add(self, scores: Array, targets: Array) -> None:
         """Add a batch."""
+        if not self.count:
+            self.begin(targets)
+        self.merge(self.sums(scores, targets))
+
+    def begin(self, targets: Array) -> None:
+        """Take note of some targets before the first batch is added; no sum is over them."""
+
+    def sums(self, scores: Array, targets: Array) -> Array:
+        """What a batch, or a part of one, adds: float64, one-dimensional, and of one length for all batches."""
+        raise NotImplementedError
+
+    def merge(self, sums: Array) -> None:
+        """Add the sums of a batch."""
+        raise NotImplementedError
 
     def figures(self) -> dict[str, float]:
         """The figures of all batches added, by name."""
+        raise NotImplementedError
 
 
-class Accuracy:
+class Accuracy(Tally):
     """The share of right answers: of samples, pixels or, where a sample may have several labels, of labels.
 
     Parameters
@@ -31,24 +51,29 @@ class Accuracy:
     """
 
     def __init__(self, task: Task, from_logits: bool) -> None:
+        super().__init__()
         self.task = task
         self.threshold = 0.0 if from_logits else 0.5
-        self.right = self.answers = 0
+        self.right = 0.0
 
-    def add(self, scores: Array, targets: Array) -> None:
-        """Count the right answers of a batch."""
+    def sums(self, scores: Array, targets: Array) -> Array:
+        """The answers, and the right ones among them."""
         if self.task.ignores:
             targets, scores = self.task.counted(targets, scores)
         right = self.task.class_of(scores, self.threshold) == self.task.class_of(targets)
-        self.right += int(np.count_nonzero(right))
-        self.answers += right.size
+        return np.array([right.size, np.count_nonzero(right)], np.float64)
+
+    def merge(self, sums: Array) -> None:
+        """Add them."""
+        self.count += float(sums[0])
+        self.right += float(sums[1])
 
     def figures(self) -> dict[str, float]:
         """``accuracy``, from 0 to 1."""
-        return {"accuracy": self.right / self.answers if self.answers else 0.0}
+        return {"accuracy": self.right / self.count if self.count else 0.0}
 
 
-class Errors:
+class Errors(Tally):
     """Mean absolute error and coefficient of determination of values, added up in float64.
 
     ``r2 = 1 - sum (t - y)^2 / sum (t - mean t)^2`` for each output, averaged over the outputs. Where an output's
@@ -56,22 +81,30 @@ class Errors:
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        super().__init__()
         self.absolute = 0.0
         self.squared = self.mean = self.spread = np.zeros(1)  # per output
 
-    def add(self, scores: Array, targets: Array) -> None:
-        """Add a batch, merging means and sums of squares (Chan, Golub & LeVeque 1983)."""
-        y, t = (values.reshape(len(values), -1).astype(np.float64) for values in (scores, targets))
-        error = y - t
-        mean = t.mean(0)
-        away = mean - self.mean
-        total = self.count + len(t)
-        self.absolute += float(np.abs(error).sum())
-        self.squared = self.squared + (error * error).sum(0)
-        self.spread = self.spread + ((t - mean) ** 2).sum(0) + away * away * (self.count * len(t) / total)
-        self.mean = self.mean + away * (len(t) / total)
-        self.count = total
+    def begin(self, targets: Array) -> None:
+        """Take the first batch's sums of squares about its first target, which costs fewer digits than about 0."""
+        self.mean = targets[0].reshape(-1).astype(np.float64)
+
+    def sums(self, scores: Array, targets: Array) -> Array:
+        """The samples and their absolute errors; of each output errors squared, and targets about the mean so far."""
+        y, t = (values.reshape(len(values), self.mean.size).astype(np.float64) for values in (scores, targets))
+        error, away = y - t, t - self.mean
+        each = [(error * error).sum(0), away.sum(0), (away * away).sum(0)]
+        return np.concatenate([[len(t), np.abs(error).sum()], *each])
+
+    def merge(self, sums: Array) -> None:
+        """Add them; the mean moves, and the sum of squares is then about the new one (Chan, Golub & LeVeque 1983)."""
+        count, absolute = sums[:2].tolist()
+        squared, away, spread = sums[2:].reshape(3, -1)
+        self.count += count
+        self.absolute += absolute
+        self.squared = self.squared + squared
+        self.spread = self.spread + spread - away * away / max(1.0, self.count)
+        self.mean = self.mean + away / max(1.0, self.count)
 
     def figures(self) -> dict[str, float]:
         """``mae`` and ``r2``."""

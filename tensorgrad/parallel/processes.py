@@ -1,0 +1,248 @@
+"""Processes on one machine: memory that they share, semaphores to wait with, a watch over the others.
+
+Each rank has two slots of the memory, which it writes in turn. To meet, it writes its slot, wakes all others, and waits
+to be woken by each of them. A rank that is one exchange ahead writes its other slot, and cannot be two ahead: so one
+wait per exchange is enough, and nobody writes what others still read.
+
+The memory has no name in any file system once it is made, so nothing is left behind, whatever ends the processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tensorgrad.parallel.communicator import PATIENCE, RankError
+from tensorgrad.tensor import Array
+
+T = TypeVar("T")
+
+POLL = 0.1  # seconds between two looks at the others
+LEAST_ROOM = 1 << 16  # bytes of a slot, at least
+HEADER = 8  # bytes that hold the length of an object
+ALIGNMENT = 64  # bytes
+
+
+class Board:
+    """What all ranks share. It is made by rank 0, and given to the others when they are started."""
+
+    def __init__(self, context: BaseContext, size: int, room: int) -> None:
+        self.size = size
+        self.room = -(-max(room, LEAST_ROOM) // ALIGNMENT) * ALIGNMENT
+        self.slots = context.RawArray("b", 2 * size * self.room)
+        self.arrived = context.RawArray("q", size)  # how many exchanges each rank has come to
+        self.working = context.RawArray("b", size)  # whether it will soon be at the next one
+        self.woken = [context.Semaphore(0) for _ in range(size)]
+
+
+class SharedMemory:
+    """One of several processes on a machine (:class:`tensorgrad.parallel.communicator.Communicator`).
+
+    Parameters
+    ----------
+    board : Board
+    rank : int
+    ended : callable
+        Asked now and then from a thread of its own; gives an error if another rank has ended too early.
+    """
+
+    def __init__(self, board: Board, rank: int, ended: Callable[[], RankError | None]) -> None:
+        self.board, self.rank, self.size = board, rank, board.size
+        memory = np.frombuffer(board.slots, np.uint8)
+        self._slots = memory.reshape(2, board.size, board.room)
+        self._count = 0  # of the exchanges so far
+        self._waiting = False
+        self._left = time.perf_counter()  # the last exchange
+        self._own = 0.0  # seconds from then to the next one
+        self._failure: RankError | None = None
+        self._ended = ended
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="tensorgrad-ranks", daemon=True)
+        self._thread.start()
+
+    def sum(self, *arrays: Array) -> None:
+        """Replace each array by its sum over all ranks, in one exchange, added in the order of the ranks."""
+        slots = self._slots[self._count % 2]
+        start, spans = 0, []
+        for array in arrays:
+            spans.append(slice(start, start + array.nbytes))
+            slots[self.rank, spans[-1]].view(array.dtype)[:] = array
+            start += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+        self._meet()
+        for array, span in zip(arrays, spans, strict=True):
+            parts = slots[:, span].view(array.dtype)
+            np.add(parts[0], parts[1], out=array)
+            for part in parts[2:]:
+                array += part
+
+    def broadcast(self, value: T) -> T:
+        """What rank 0 gave."""
+        return self.gather(value if self.rank == 0 else None)[0]  # type: ignore[return-value]
+
+    def gather(self, value: T) -> list[T]:
+        """What each rank gave, in their order: pickled, in as many exchanges as the longest needs."""
+        pickled = pickle.dumps(value)
+        capacity = self.board.room - HEADER
+        parts: list[bytes] = [b""] * self.size
+        start, longest = 0, 1
+        while start < longest:
+            slots = self._slots[self._count % 2]
+            piece = pickled[start : start + capacity]
+            slots[self.rank, :HEADER].view(np.int64)[0] = len(pickled)
+            slots[self.rank, HEADER : HEADER + len(piece)] = np.frombuffer(piece, np.uint8)
+            self._meet()
+            lengths = [int(slot[:HEADER].view(np.int64)[0]) for slot in slots]
+            for rank, length in enumerate(lengths):
+                parts[rank] += slots[rank, HEADER : HEADER + max(0, min(capacity, length - start))].tobytes()
+            longest = max(lengths)
+            start += capacity
+        return [pickle.loads(part) for part in parts]
+
+    def work(self, at_work: bool) -> None:
+        """Tell whether this rank will soon be at the next exchange."""
+        self.board.working[self.rank] = at_work
+
+    def abort(self, error: BaseException) -> None:
+        """Nothing to do: rank 0 ends the others, and sees it when one of them ends."""
+
+    def close(self) -> None:
+        """End the watch."""
+        self._done.set()
+        self._thread.join()
+
+    def _meet(self) -> None:
+        """Wait until every rank has come to this exchange."""
+        if self._failure is not None:
+            raise self._failure
+        self._own = time.perf_counter() - self._left
+        self._count += 1
+        self.board.arrived[self.rank] = self._count
+        for rank, semaphore in enumerate(self.board.woken):
+            if rank != self.rank:
+                semaphore.release()
+        self._waiting = True
+        for _ in range(self.size - 1):
+            self.board.woken[self.rank].acquire()
+        self._waiting = False
+        if self._failure is not None and self._late():
+            raise self._failure
+        self._left = time.perf_counter()
+
+    def _late(self) -> list[int]:
+        """The ranks that have not come to this exchange."""
+        return [rank for rank, count in enumerate(self.board.arrived) if count < self._count]
+
+    def _watch(self) -> None:
+        """Until the end, look whether the others are still there, and wake the one that waits for them if not.
+
+        Time is counted in looks, so that a machine or a job that was asleep does not count as late.
+        """
+        looks, count = 0, 0
+        patience = PATIENCE + (self.rank > 0)  # rank 0 is the first to say so
+        while not self._done.wait(POLL):
+            error = self._ended()
+            looks = looks + 1 if self._waiting and count == self._count else 0
+            count = self._count
+            if error is None and looks * POLL > patience + 4 * self._own:
+                late = [rank for rank in self._late() if self.board.working[rank]]
+                error = RankError(f"train: rank {late[0]} of {self.size} hangs: it {_is_late(looks)}") if late else None
+            if error is not None:
+                self._failure = error
+                for _ in range(self.size):
+                    self.board.woken[self.rank].release()
+                return
+
+
+def _is_late(looks: int) -> str:
+    return f"has not finished its part of a step {looks * POLL:.0f} seconds after the others"
+
+
+class Team:
+    """The processes of ranks 1, 2 ..., started by rank 0.
+
+    Parameters
+    ----------
+    context : multiprocessing context
+        How they are started.
+    board : Board
+    work : callable
+        What each runs: a function of its rank, the board, a function as :class:`SharedMemory` takes it, and `content`.
+    content : object
+    """
+
+    def __init__(self, context: BaseContext, board: Board, work: Callable[..., None], content: Any) -> None:
+        self.size, self.guard = board.size, context.get_start_method() != "fork"  # type: ignore[attr-defined]
+        self.processes: list[BaseProcess] = []
+        self.reports: list[Connection] = []
+        for rank in range(1, board.size):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(  # type: ignore[attr-defined]
+                target=_run, args=(work, rank, board, content, sender), name=f"tensorgrad rank {rank}", daemon=True
+            )
+            self.processes.append(process)
+            self.reports.append(receiver)
+            process.start()
+            sender.close()
+
+    def ended(self) -> RankError | None:
+        """An error that names the first process that has failed; None if there is none."""
+        for rank, (process, report) in enumerate(zip(self.processes, self.reports, strict=True), start=1):
+            code = process.exitcode
+            if code is None or code == 0:
+                continue
+            error = RankError(f"train: rank {rank} of {self.size} {self._reason(code, report)}")
+            return error
+        return None
+
+    def _reason(self, code: int, report: Connection) -> str:
+        try:
+            if report.poll():
+                return f"failed: {report.recv()}"
+        except (EOFError, OSError):
+            pass
+        if code < 0:
+            return f"was ended by the signal {signal.Signals(-code).name}"
+        guard = "; a script that trains with processes needs the line `if __name__ == '__main__':`" * self.guard
+        return f"ended with the code {code}{guard}"
+
+    def join(self) -> None:
+        """Let all of them end by themselves."""
+        for process in self.processes:
+            process.join(PATIENCE)
+
+    def kill(self) -> None:
+        """End those that are still there."""
+        for process in self.processes:
+            process.kill()
+        for process, report in zip(self.processes, self.reports, strict=True):
+            process.join()
+            process.close()
+            report.close()
+
+
+def _run(work: Callable[..., None], rank: int, board: Board, content: Any, report: Connection) -> None:
+    """What a process of rank 1, 2 ... does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to all processes; rank 0 tells the others
+    parent = multiprocessing.parent_process()
+    started_by = os.getppid()
+
+    def ended() -> None:
+        if os.getppid() != started_by or (parent is not None and not parent.is_alive()):
+            os._exit(1)
+
+    try:
+        work(rank, board, ended, content)
+    except BaseException as error:
+        report.send(f"{type(error).__name__}: {error}"[:4000])
+        os._exit(1)
