@@ -9,17 +9,12 @@ The memory has no name in any file system once it is made, so nothing is left be
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import signal
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -166,83 +161,3 @@ class SharedMemory:
 
 def _is_late(looks: int) -> str:
     return f"has not finished its part of a step {looks * POLL:.0f} seconds after the others"
-
-
-class Team:
-    """The processes of ranks 1, 2 ..., started by rank 0.
-
-    Parameters
-    ----------
-    context : multiprocessing context
-        How they are started.
-    board : Board
-    work : callable
-        What each runs: a function of its rank, the board, a function as :class:`SharedMemory` takes it, and `content`.
-    content : object
-    """
-
-    def __init__(self, context: BaseContext, board: Board, work: Callable[..., None], content: Any) -> None:
-        self.size, self.guard = board.size, context.get_start_method() != "fork"  # type: ignore[attr-defined]
-        self.processes: list[BaseProcess] = []
-        self.reports: list[Connection] = []
-        for rank in range(1, board.size):
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(  # type: ignore[attr-defined]
-                target=_run, args=(work, rank, board, content, sender), name=f"tensorgrad rank {rank}", daemon=True
-            )
-            self.processes.append(process)
-            self.reports.append(receiver)
-            process.start()
-            sender.close()
-
-    def ended(self) -> RankError | None:
-        """An error that names the first process that has failed; None if there is none."""
-        for rank, (process, report) in enumerate(zip(self.processes, self.reports, strict=True), start=1):
-            code = process.exitcode
-            if code is None or code == 0:
-                continue
-            error = RankError(f"train: rank {rank} of {self.size} {self._reason(code, report)}")
-            return error
-        return None
-
-    def _reason(self, code: int, report: Connection) -> str:
-        try:
-            if report.poll():
-                return f"failed: {report.recv()}"
-        except (EOFError, OSError):
-            pass
-        if code < 0:
-            return f"was ended by the signal {signal.Signals(-code).name}"
-        guard = "; a script that trains with processes needs the line `if __name__ == '__main__':`" * self.guard
-        return f"ended with the code {code}{guard}"
-
-    def join(self) -> None:
-        """Let all of them end by themselves."""
-        for process in self.processes:
-            process.join(PATIENCE)
-
-    def kill(self) -> None:
-        """End those that are still there."""
-        for process in self.processes:
-            process.kill()
-        for process, report in zip(self.processes, self.reports, strict=True):
-            process.join()
-            process.close()
-            report.close()
-
-
-def _run(work: Callable[..., None], rank: int, board: Board, content: Any, report: Connection) -> None:
-    """What a process of rank 1, 2 ... does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to all processes; rank 0 tells the others
-    parent = multiprocessing.parent_process()
-    started_by = os.getppid()
-
-    def ended() -> None:
-        if os.getppid() != started_by or (parent is not None and not parent.is_alive()):
-            os._exit(1)
-
-    try:
-        work(rank, board, ended, content)
-    except BaseException as error:
-        report.send(f"{type(error).__name__}: {error}"[:4000])
-        os._exit(1)

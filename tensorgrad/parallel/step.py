@@ -190,7 +190,7 @@ def room(model: Trainee) -> int:
     """Bytes that an exchange of a model's gradients and numbers takes, at most."""
     params = model.optimizer.params
     numbers = SIZE + 1 + len(params) + 2 + 3 * prod(model.output_shape)
-    return sum(p.array.nbytes for p in params) + 8 * numbers + 64 * 8
+    return sum(p.size * p.dtype.itemsize for p in params) + 8 * numbers + 64 * 8
 
 
 def digest(model: Trainee) -> bytes:

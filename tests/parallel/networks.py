@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad import CNN, Tensor
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, Layer, Pool2d
-from tensorgrad.tensor import Array
+from tensorgrad.layers.layer import Shape
 
 X = np.random.default_rng(0).random((53, 6, 6, 1), dtype=np.float32)
 Y = np.random.default_rng(1).integers(0, 4, 53)
@@ -39,6 +39,15 @@ def normalized() -> CNN:
     return network(FFL(neurons=8), BatchNorm())
 
 
+def regression() -> CNN:
+    """A network with two numbers as outputs."""
+    model = CNN(seed=0)
+    model.add(Flatten(input_shape=(6, 6, 1)))
+    model.add(FFL(neurons=2))
+    model.compile_model(lr=3.0, opt="adam", loss="mse")
+    return model
+
+
 def trained(model: CNN, processes: object = 1, **options: object) -> CNN:
     """Train it for some epochs, with batches that do not come out even."""
     arguments = {"epochs": 3, "batch_size": 16, "verbose": 0, **options}
@@ -52,11 +61,6 @@ def difference(a: CNN, b: CNN) -> float:
     return max(float(np.abs(v - w).max()) for v, w in zip(a.get_weights(), b.get_weights(), strict=True))
 
 
-def mine(array: Array) -> Array:
-    """An augmentation that changes nothing; it stands here so that it can be sent."""
-    return array
-
-
 class Faulty(Layer):
     """Does something bad in one process, which a file tells by its number, once a step has been reached."""
 
@@ -64,7 +68,7 @@ class Faulty(Layer):
         self.what, self.rank, self.step, self.folder, self.count = what, rank, step, folder, 0
         self.lead = os.getpid()
 
-    def infer_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def infer_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def forward(self, x: Tensor, training: bool) -> Tensor:

@@ -1,0 +1,460 @@
+"""Training with several processes on one machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tensorgrad import CNN, load_model
+from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, LearningRateScheduler, ModelCheckpoint
+from tensorgrad.data import Augment, Dataset
+from tensorgrad.layers import BatchNorm, Dropout
+from tensorgrad.parallel import RankError, processes
+from tensorgrad.parallel.processes import Board, SharedMemory
+from tensorgrad.parallel.shipment import Shipment
+from tensorgrad.rows import Share
+from tensorgrad.training.loop import NonFiniteLossError
+from tests.conftest import PROFILE
+from tests.parallel.networks import Faulty, X, Y, difference, dropping, network, normalized, regression, trained
+
+THOROUGH = PROFILE in ("strict", "ci")
+VALUES = np.random.default_rng(2).normal(1000, 3, (53, 2))  # far from 0, so that sums of squares lose digits
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Any:
+    before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    yield
+    assert not multiprocessing.active_children()
+    assert not [t for t in threading.enumerate() if t.name == "tensorgrad-ranks"]
+    if before:
+        left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith(f"pym-{os.getpid()}")}
+        assert not left
+
+
+# -- the same as one process ---------------------------------------------------------------------------------------
+
+SAME: dict[str, tuple[Callable[[], CNN], dict[str, Any]]] = {
+    "adam": (network, {}),
+    "sgd": (lambda: network(opt="sgd"), {"callbacks": [LearningRateScheduler(lambda epoch: 0.1 / (1 + epoch))]}),
+    "a last batch of 1": (network, {"batch_size": 26, "val_split": 0}),
+    "clipped": (lambda: network(clip_norm=0.05), {"shuffle": False}),
+    "weights": (network, {"sample_weight": np.linspace(0, 2, 53), "class_weight": {0: 3.0}}),
+    "ignored labels": (lambda: network(ignore_index=3), {}),
+    "values": (regression, {"y": VALUES}),
+    "a data set": (network, {"x": Dataset(X, Y), "y": None}),
+    "batches": (network, {"x": [(X[:20], Y[:20]), (X[20:21], Y[20:21])], "y": None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_processes_train_as_one_does(name: str, ranks: int) -> None:
+    make, options = SAME[name]
+    one, several = trained(make(), **options), trained(make(), ranks, **options)
+    assert difference(one, several) < 2e-5
+    assert list(one.history) == list(several.history)
+    for figure in set(one.history) - {"time"}:
+        assert several.history[figure] == pytest.approx(one.history[figure], rel=1e-4, abs=1e-6), figure
+    if "accuracy" in one.history:
+        assert several.history["accuracy"] == one.history["accuracy"]
+    assert several.optimizer.steps == one.optimizer.steps
+    assert several.rng.bit_generator.state == one.rng.bit_generator.state
+    assert several.train_loss == pytest.approx(one.train_loss, rel=1e-5, abs=2e-4)
+    assert all(p.grad is None for p in several.parameters())
+
+
+def test_the_same_number_of_processes_gives_the_same_result() -> None:
+    first, second = trained(dropping(), 2), trained(dropping(), 2)
+    assert first.history["loss"] == second.history["loss"]
+    assert difference(first, second) == 0
+    assert difference(first, trained(dropping(), 3)) > 0  # whose dropout is another
+
+
+def test_dropout_draws_other_numbers_in_each_process() -> None:
+    """With a step of plain descent on twice the same samples, equal masks would give what one process gives."""
+    x, y = np.concatenate([X[:8], X[:8]]), np.concatenate([Y[:8], Y[:8]])
+
+    def once(x: Any, y: Any, ranks: int) -> CNN:
+        model = network(Dropout(0.5), opt="iterative")
+        return trained(model, ranks, x=x, y=y, epochs=1, batch_size=len(x), shuffle=False, val_split=0)
+
+    assert difference(once(x, y, 2), once(x[:8], y[:8], 1)) > 1e-4
+
+
+@pytest.mark.parametrize("make", [dropping, normalized])
+def test_a_run_that_is_resumed_goes_on_to_the_bit(make: Callable[[], CNN], tmp_path: Path) -> None:
+    whole = trained(make(), 2, epochs=4)
+    trained(make(), 2, epochs=2, callbacks=[ModelCheckpoint(tmp_path / "m.tgrad")])
+    loaded = load_model(tmp_path / "m.tgrad")
+    loaded.resume(X, Y, epochs=4, batch_size=16, verbose=0, processes=2)
+    assert difference(whole, loaded) == 0
+    assert loaded.history["loss"] == whole.history["loss"]
+
+
+def test_running_statistics_are_the_means_over_the_parts() -> None:
+    model = network(BatchNorm())
+    model.feedforward(X[:32], train=False)
+    inputs = np.asarray(model.layers[3].input)
+    trained(model, 2, x=X[:32], y=Y[:32], epochs=1, batch_size=32, shuffle=False, val_split=0)
+    norm = model.layers[3]
+    assert isinstance(norm, BatchNorm)
+    parts = inputs[:16], inputs[16:]
+    np.testing.assert_allclose(norm.running_mean, 0.1 * np.mean([p.mean(0) for p in parts], 0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(norm.running_var, 0.9 + 0.1 * np.mean([p.var(0, ddof=1) for p in parts], 0), rtol=1e-5)
+
+
+# -- who does what -------------------------------------------------------------------------------------------------
+
+
+def note(path: Path, line: str) -> None:
+    with path.open("a") as file:
+        file.write(line + "\n")
+
+
+def test_callbacks_are_called_in_one_process_and_hold_for_all(tmp_path: Path) -> None:
+    """Settings that they change, weights that they change, and that they stop."""
+
+    class Meddler(Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any) -> None:
+            note(tmp_path / "pids", str(os.getpid()))
+            self.model.optimizer.lr = 0.01 if batch % 2 else 0.03
+
+        def on_epoch_end(self, epoch: int, logs: Any) -> None:
+            self.model.load_state_dict({name: values * 0.9 for name, values in self.model.state_dict().items()})
+
+        def on_train_batch_end(self, batch: int, logs: Any) -> None:
+            if batch == 1 and len(self.model.history) == 2:
+                self.model.stop_training = True
+
+    one, two = (trained(network(), n, epochs=9, callbacks=[Meddler()]) for n in (1, 2))
+    assert len(two.history) == 3
+    assert two.optimizer.steps == one.optimizer.steps == 8
+    assert difference(one, two) < 2e-6
+    assert set((tmp_path / "pids").read_text().split()) == {str(os.getpid())}
+
+
+def test_early_stopping_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
+    stopping = EarlyStopping(monitor="loss", patience=0, min_delta=10)
+    model = trained(network(), 3, epochs=9, callbacks=[stopping], verbose=2)
+    assert len(model.history) == 2
+    assert capsys.readouterr().out.count("Epoch: ") == 2
+
+
+def test_ctrl_c_ends_all_after_the_batch() -> None:
+    interrupt = LambdaCallback(on_train_batch_end=lambda batch, logs: os.kill(os.getpid(), signal.SIGINT))
+    model = trained(network(), 2, callbacks=[interrupt])
+    assert model.optimizer.steps == 1
+    assert len(model.history) == 0
+
+
+def test_weights_changed_between_steps_are_noticed() -> None:
+    def change(batch: int, logs: Any) -> None:
+        model.layers[0].weights.data = model.layers[0].weights.data * 2
+
+    model = network()
+    with pytest.raises(RankError, match="the weights of ranks 0 and 1 differ after the epoch"):
+        trained(model, 2, callbacks=[LambdaCallback(on_train_batch_end=change)])
+
+
+class Pictures:
+    """Samples that are read by index; it notes how many, and who reads them."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, index: Any) -> Any:
+        note(self.log, f"{os.getpid()} {len(index)}")
+        return X[index]
+
+
+def test_each_process_reads_its_own_part(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    two = trained(network(), 2, x=Pictures(log), epochs=2, val_split=0)
+    counts: dict[str, int] = {}
+    for line in log.read_text().splitlines():
+        who, count = line.split()
+        counts[who] = counts.get(who, 0) + int(count)
+    first = counts.pop(str(os.getpid()))
+    assert list(counts.values()) == [2 * 26]
+    assert 2 * 27 <= first <= 2 * 27 + 10  # and the first ten samples, for hints
+    assert difference(two, trained(network(), epochs=2, val_split=0)) < 2e-6
+
+
+def test_random_augmentation_differs_by_rank() -> None:
+    seeds = np.array([1, 2])
+    draws = [Share(rank, size).generator(seeds).random() for rank, size in ((0, 3), (1, 3), (2, 3))]
+    assert len(set(draws)) == 3
+    trained(network(), 2, epochs=1, augment=Augment(shift=1))
+
+
+# -- what cannot be ------------------------------------------------------------------------------------------------
+
+
+BAD: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
+    "0": (network, {"processes": 0}, "processes must be an int of at least 1, received 0"),
+    "a bool": (network, {"processes": True}, "processes must be an int of at least 1, received True"),
+    "a float": (network, {"processes": 2.0}, r"processes must be an int of at least 1, received 2\.0"),
+    "a word": (network, {"processes": "all"}, "processes must be an int of at least 1, received 'all'"),
+    "a small batch": (network, {"batch_size": 2, "processes": 3}, "3 processes needs a sample .* a batch has 2"),
+    "few samples": (network, {"x": X[:2], "y": Y[:2], "val_split": 0, "processes": 3}, "a batch has 2"),
+    "a part of 1": (
+        normalized, {"batch_size": 27, "x": X[:30], "y": Y[:30], "val_split": 0, "processes": 2},
+        r"BatchNorm.* needs batches of at least 2 samples, .* has 3, 1 in each of 2 parts",
+    ),
+    "a lambda as a loss": (
+        lambda: network(loss=lambda p, t: (p - t) ** 2), {"processes": 2},
+        "the loss '<lambda>' cannot be sent: .*; define functions by def at the top of a module",
+    ),
+    "a lambda as a metric": (lambda: network(metrics=[lambda p, t: 1.0]), {"processes": 2}, "the metric '<lambda>'"),
+    "a lambda as augment": (network, {"augment": lambda x, rng: x, "processes": 2}, "augment cannot be sent"),
+    "a generator": (network, {"x": ((X[:9], Y[:9]) for _ in range(2)), "y": None, "epochs": 1, "processes": 2},
+                    "the data cannot be sent"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_is_refused_before_training(name: str) -> None:
+    make, options, text = BAD[name]
+    model = make()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=f"^train: .*{text}"):
+        trained(model, **options)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert len(model.history) == 0
+
+
+def test_a_daemon_starts_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    with pytest.raises(RuntimeError, match="processes=2 starts processes, which this one, a daemon"):
+        trained(network(), 2)
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("raise", "rank 2 of 3 failed: ArithmeticError: no luck today"),
+        ("kill", "rank 2 of 3 was ended by the signal SIGKILL"),
+        ("hang", "rank 2 of 3 hangs: it has not finished its part of a step"),
+        ("stop", "rank 2 of 3 hangs: it has not finished its part of a step"),
+    ],
+)
+def test_a_process_that_fails_is_named(what: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    since = time.monotonic()
+    with pytest.raises(RankError, match=f"^train: {text}"):
+        trained(network(Faulty(what, rank=2)), 3)
+    assert time.monotonic() - since < 10
+
+
+def test_an_error_of_the_first_ends_the_others() -> None:
+    with pytest.raises(ArithmeticError, match="no luck today"):
+        trained(network(Faulty("raise", rank=0)), 2)
+    with pytest.raises(ZeroDivisionError):
+        trained(network(), 2, callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: 1 // 0)])
+
+
+def test_a_loss_that_is_not_finite_ends_all_alike() -> None:
+    with pytest.raises(
+        NonFiniteLossError,
+        match=r"^train: the loss became .* in epoch 0, batch 3; the first bad layer is .*Input Layer",
+    ):
+        trained(network(), 2, x=Spoiled(), shuffle=False, val_split=0)
+
+
+class Spoiled:
+    """Samples of which the last, in the second part of its batch, is not finite; nobody reads it before."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, index: Any) -> Any:
+        x = X[index]
+        x[np.asarray(index) == 52] = 3e38
+        return x
+
+
+def test_processes_end_with_their_parent(tmp_path: Path) -> None:
+    code = """
+        import multiprocessing, sys
+        from pathlib import Path
+        from tensorgrad.callbacks import LambdaCallback
+        from tests.parallel.networks import network, trained
+        if __name__ == "__main__":
+            def tell(epoch, logs):
+                pids = [str(process.pid) for process in multiprocessing.active_children()]
+                print(*pids, flush=True)
+            trained(network(), 3, epochs=10**6, callbacks=[LambdaCallback(on_epoch_begin=tell)])
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(map(exists, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(exists, pids))
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def exists(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("attempt", range(20 if THOROUGH else 3))
+def test_whoever_is_killed_whenever_the_last_checkpoint_goes_on(attempt: int, tmp_path: Path) -> None:
+    drawn = random.Random(attempt)
+    path, ranks = tmp_path / "m.tgrad", drawn.choice([2, 3])
+    killed: list[int] = []
+
+    def kill_someone_later(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            victim = drawn.choice(multiprocessing.active_children())
+            killed.append(int(victim.name.split()[-1]))
+            pid = int(victim.pid or 0)
+            threading.Timer(drawn.random() * 0.3, lambda: os.kill(pid, signal.SIGKILL)).start()
+
+    with pytest.raises(RankError, match="was ended by the signal SIGKILL") as caught:
+        trained(
+            network(), ranks, epochs=10**6,
+            callbacks=[ModelCheckpoint(path), LambdaCallback(on_epoch_begin=kill_someone_later)],
+        )  # fmt: skip
+    assert f"rank {killed[0]} of {ranks}" in str(caught.value)
+    model = load_model(path)
+    done = len(model.history)
+    model.resume(X, Y, epochs=done + 2, batch_size=16, verbose=0, processes=drawn.choice([1, 2, 3]))
+    whole = trained(network(), epochs=done + 2)
+    assert model.history["loss"] == pytest.approx(whole.history["loss"], rel=0.02, abs=1e-4)
+
+
+# -- how they speak ------------------------------------------------------------------------------------------------
+
+
+def together(size: int, room: int, function: Callable[[SharedMemory], Any]) -> list[Any]:
+    """What each rank's function returns; the ranks are threads of this process."""
+    board = Board(multiprocessing.get_context(), size, room)
+    ranks = [SharedMemory(board, rank, lambda: None) for rank in range(size)]
+    found: list[Any] = [None] * size
+
+    def run(rank: int) -> None:
+        found[rank] = function(ranks[rank])
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for rank in ranks:
+        rank.close()
+    return found
+
+
+def test_sums_are_in_the_order_of_the_ranks() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 200, 33)).astype(np.float32)
+
+    def add(rank: SharedMemory) -> Any:
+        sums = []
+        for i in range(200):
+            mine, counts = values[rank.rank, i].copy(), np.array([float(rank.rank), i])
+            rank.sum(mine, counts)
+            sums.append((mine, counts))
+        return sums
+
+    expected = ((values[0] + values[1] + values[2]) + values[3]) + values[4]
+    for sums in together(5, 1000, add):
+        for i, (total, counts) in enumerate(sums):
+            assert np.array_equal(total, expected[i])
+            assert counts.tolist() == [10, 5 * i]
+
+
+def test_objects_of_any_length_are_gathered_and_broadcast() -> None:
+    def exchange(rank: SharedMemory) -> Any:
+        long = rank.gather(bytes([rank.rank]) * (150_000 * rank.rank))
+        return [len(part) for part in long], rank.broadcast({"from": rank.rank}), rank.gather(None)
+
+    assert together(3, 1, exchange) == [([0, 150_000, 300_000], {"from": 0}, [None] * 3)] * 3
+
+
+@pytest.mark.parametrize("kind", ["memory", "strided", "file", "part of a file", "written privately"])
+def test_arrays_are_sent_through_shared_memory_or_their_file(kind: str, tmp_path: Path) -> None:
+    array = np.arange(2400, dtype=np.float32).reshape(40, 60)
+    if kind == "strided":
+        array = array[::2, 3::2]
+    elif kind != "memory":
+        np.save(tmp_path / "a.npy", array)
+        array = np.load(tmp_path / "a.npy", mmap_mode="c" if kind == "written privately" else "r")
+        if kind == "part of a file":
+            array = np.asarray(array)[3:30:2, ::4].T
+    content = {"array": array, "again": array, "text": "x"}
+    found = Shipment(multiprocessing.get_context(), content, [array]).unpack()
+    assert found["array"] is found["again"]
+    assert np.array_equal(found["array"], array)
+    assert not found["array"].flags.writeable
+    base = found["array"]
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap) == ("file" in kind)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"] if THOROUGH else ["spawn"])
+def test_processes_that_are_not_forked(method: str, tmp_path: Path) -> None:
+    code = f"""
+        import multiprocessing
+        from tests.parallel.networks import difference, dropping, trained
+        if __name__ == "__main__":
+            multiprocessing.set_start_method("{method}")
+            model = trained(dropping(), 2, epochs=2)
+            multiprocessing.set_start_method("fork", force=True)
+            print(difference(model, trained(dropping(), 2, epochs=2)))
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script], capture_output=True, text=True, env=environment(), timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("0.0\n", "")
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import multiprocessing\nfrom tests.parallel.networks import network, trained\n"
+        "multiprocessing.set_start_method('spawn', force=True)\ntrained(network(), 2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=60)
+    assert done.returncode
+    assert "rank 1 of 2 ended with the code 1; a script that trains with processes needs the line" in done.stderr
