@@ -7,6 +7,8 @@
 >>> tensorgrad.onnx.export(model, "model.onnx")  # doctest: +SKIP
 """
 
+from tensorgrad.onnx import chain_shapes as chain_shapes
+from tensorgrad.onnx import chain_weights as chain_weights
 from tensorgrad.onnx import shape_forms as shape_forms
 from tensorgrad.onnx.export import export as export
 from tensorgrad.onnx.forms import form as form

@@ -238,7 +238,7 @@ def pooled(kind: str, x: Value, graph: GraphWriter, options: dict[str, Any]) -> 
 
 @form(GlobalPool)
 def _global_pool(layer: GlobalPool, x: Value, graph: GraphWriter) -> Value:
-    op = {"average": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}[layer.kind]
+    op = {"average": "ReduceMean", "max": "ReduceMax"}[layer.kind]
     return graph.reduced(op, x, (2, 3), False)
 
 

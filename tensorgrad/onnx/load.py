@@ -13,7 +13,7 @@ import numpy as np
 from tensorgrad.checks import one_of
 from tensorgrad.cnn import CNN
 from tensorgrad.layers.layer import Layer, check_shape
-from tensorgrad.onnx.chain import chain
+from tensorgrad.onnx.chain import Flow, longest_end
 from tensorgrad.onnx.contents import Contents, Node, read
 from tensorgrad.onnx.export import LAYOUTS
 from tensorgrad.onnx.extra import package
@@ -37,9 +37,9 @@ def load(
 ) -> CNN:
     """Make a model of an ONNX file that PyTorch, Keras or another tool has written.
 
-    Where the file is a chain of layers that are here, the model has them. Otherwise what comes before is one
-    :class:`Graph`, with the file's arrays as parameters under their names. Either can be trained on, frozen, inspected,
-    saved, and exported again; further layers can be added.
+    Where the file is a chain of layers that are here, branches included, the model has them. Otherwise what comes
+    before the last of these is one :class:`Graph`, with the file's arrays as parameters under their names. Either can
+    be trained on, frozen, inspected, saved, and exported again; further layers can be added.
 
     Parameters
     ----------
@@ -132,46 +132,24 @@ def _sample(contents: Contents, layout: str, given: Any) -> tuple[int, ...]:
 
 
 def _layers(contents: Contents, graph: Prepared, sample: tuple[int, ...], layout: str) -> list[Layer]:
-    """Plain layers for the longest end of the graph that is a chain of them, and one Graph for what comes before."""
-    images = layout == "NCHW"
-    nodes = graph.nodes
+    """Plain layers for the largest end of the graph that is made of such, and one Graph for what comes before."""
+    nodes, results = graph.nodes, contents.results
     shapes = graph.shapes | {contents.source: (2, *sample)}
     outer = tuple(sample[axis - 1] for axis in _axes(len(sample) + 1, layout)[1:])
-    for start in _cuts(nodes, contents, graph):
-        name = contents.source if start == 0 else nodes[start - 1].outputs[0]
-        first = images if start == 0 else True
-        layers = chain(nodes[start:], graph.arrays, shapes, name, first, images)
-        if layers is None:
-            continue
-        if start:
-            axes = CHANNELS_LAST.get(len(shapes[name])) if len(shapes[name]) == 4 else None
-            order = axes or tuple(range(len(shapes[name])))
-            layers.insert(0, _graph(nodes[:start], contents, graph, outer, layout, [name], [order]))
-        else:
-            layers[0].input_shape = outer if len(outer) > 1 else outer[0]
-        return layers
-    results = contents.results
-    orders = [_axes(len(shapes[name]), layout) for name in results]
-    return [_graph(nodes, contents, graph, outer, layout, results, orders)]
-
-
-def _cuts(nodes: list[Node], contents: Contents, graph: Prepared) -> list[int]:
-    """Before which nodes the graph may be cut in two, from the first on: what follows is a chain."""
-    if len(contents.results) > 1 or not nodes or nodes[-1].outputs[0] != contents.results[0]:
-        return []
-    users: dict[str, int] = {}
-    for node in nodes:
-        for name in set(node.inputs):
-            users[name] = users.get(name, 0) + 1
     start = len(nodes)
-    while start:
-        node = nodes[start - 1]
-        before = nodes[start - 2].outputs[0] if start > 1 else contents.source
-        flowing = {name for name in node.inputs if name and name not in graph.arrays}
-        if flowing != {before} or users[before] != 1 or len([n for n in node.outputs if n in users]) > 1:
-            break
-        start -= 1
-    return list(range(start, len(nodes)))
+    layers: list[Layer] = []
+    if len(results) == 1:
+        flow = Flow(nodes, graph.arrays, shapes, contents.source, results[0], images_first=layout == "NCHW")
+        start, layers = longest_end(flow)
+    if start == 0:
+        layers[0].input_shape = outer if len(outer) > 1 else outer[0]
+        return layers
+    if layers:
+        name = nodes[start - 1].outputs[0]
+        results, orders = [name], [_axes(len(shapes[name]), "NCHW")]
+    else:
+        orders = [_axes(len(shapes[name]), layout) for name in results]
+    return [_graph(nodes[:start], contents, graph, outer, layout, results, orders), *layers]
 
 
 def _graph(

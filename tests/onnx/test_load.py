@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,28 @@ from onnx import TensorProto, helper, numpy_helper
 
 import tensorgrad
 from tensorgrad import CNN
-from tensorgrad.layers import FFL, Add, BatchNorm, Conv2d, Flatten, GlobalPool, Pool2d
+from tensorgrad.layers import (
+    FFL,
+    Activation,
+    Add,
+    BatchNorm,
+    Concatenate,
+    Conv1d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    LayerNorm,
+    Pool1d,
+    Pool2d,
+    Rescale,
+    Reshape,
+    Standardize,
+    Upsample,
+    ZeroPadding2d,
+)
 from tensorgrad.saving import ModelFileError
 from tests.onnx.networks import networks, samples
 
@@ -68,35 +91,97 @@ def test_there_and_back(folder: Path, model: CNN, layout: Any, opset: int) -> No
     np.testing.assert_allclose(found, want, atol=1e-5 * max(1, np.abs(want).max()), rtol=1e-5)
     np.testing.assert_array_equal(again.predict(x), found)
     assert nodes_of(second) <= nodes_of(first)
+    inside = [part for layer in model.layers for part in layer.walk()][1:]
+    assert is_plain(loaded) or any(isinstance(part, Rescale) for part in inside)  # those in the midst are trained
+
+
+def is_plain(model: CNN) -> bool:
+    return not any(isinstance(layer, tensorgrad.onnx.Graph) for layer in model.layers)
 
 
 def residual() -> CNN:
+    """A network that is partly a Graph when it is loaded."""
     model = CNN(seed=0)
     model.add(Conv2d(input_shape=(8, 8, 2), filters=4, activation="relu"))
     model.add(Add([[Conv2d(filters=4, activation="relu"), BatchNorm()], []]))
+    model.add(Rescale(0.5))
     model.add(Pool2d())
     model.add(Flatten())
     model.add(FFL(neurons=3, activation="softmax"))
     return model
 
 
-def test_a_chain_becomes_the_layers_that_it_was(folder: Path) -> None:
+def autoencoder() -> list[Layer]:
+    return [
+        Conv2d(input_shape=(8, 6, 2), filters=3, stride=2, padding=((0, 1), (2, 1)), activation="leaky_relu"),
+        Flatten(), FFL(neurons=24, activation="elu"), Reshape((4, 3, 2)), ZeroPadding2d(((1, 0), (0, 2))),
+        ConvTranspose2d(None, 4, 3, True, "sigmoid", 2, ((1, 0), (0, 1)), 1, groups=2),
+        Upsample((1, 2)),
+    ]  # fmt: skip
+
+
+CHAINS: dict[str, Callable[[], list[Layer]]] = {
+    "images": lambda: [
+        Conv2d(input_shape=(8, 8, 2), filters=4, activation="relu", padding="same"), BatchNorm(), Pool2d(kind="min"),
+        Conv2d(filters=3, padding=None), GlobalPool(), FFL(neurons=3, activation="softmax"),
+    ],
+    "preprocessing": lambda: [
+        Standardize(input_shape=(8, 8, 2)), Conv2d(filters=4, activation="swish"), GlobalPool("max"),
+        FFL(neurons=3, activation="gelu"),
+    ],
+    "sequences": lambda: [
+        Conv1d(input_shape=(9, 2), filters=4, padding=(2, 0), dilation=1, stride=2, activation="tanh"), LayerNorm(),
+        Pool1d(2, 1, "average", ceil_mode=True), Conv1d(filters=2, kernel_size=2, groups=2), Flatten(), FFL(neurons=3),
+    ],
+    "autoencoder": autoencoder,
+    "windows that hang over": lambda: [
+        Pool2d(3, 2, "average", 1, ceil_mode=True), Pool2d(2, 2, ceil_mode=True),
+        Conv2d(filters=2, padding="keep", kernel_size=2),
+    ],
+    "branches": lambda: [
+        Add([[Conv2d(input_shape=(8, 8, 2), filters=2, activation="relu"), BatchNorm()], []]), Activation("relu"),
+        Concatenate([[], [Conv2d(filters=2, activation="swish")], [Add([[Conv2d(filters=2)], [Dropout(0.5)]])]]),
+        Add([[Flatten(), BatchNorm()], [Flatten()]]), Concatenate([[FFL(neurons=2)], []]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("opset", [17, 21])
+def test_plain_layers_become_what_they_were(folder: Path, name: str, layout: Any, opset: int) -> None:
     model = CNN(seed=0)
-    for layer in (
-        Conv2d(input_shape=(8, 8, 2), filters=4, activation="relu", padding="same"),
-        BatchNorm(),
-        Pool2d(kind="min"),
-        Conv2d(filters=3, padding=None),
-        GlobalPool(),
-        FFL(neurons=3, activation="softmax"),
-    ):
+    for layer in CHAINS[name]():
+        if not model.layers and layer.input_shape is None:
+            layer.input_shape = (8, 8, 2)
         model.add(layer)
-    tensorgrad.onnx.export(model, folder / "chain.onnx")
-    loaded = tensorgrad.onnx.load(folder / "chain.onnx")
-    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
-    assert [layer.activation for layer in loaded.layers] == [layer.activation for layer in model.layers]
+    tensorgrad.onnx.export(model, folder / "chain.onnx", layout=layout, opset=opset)
+    loaded = tensorgrad.onnx.load(folder / "chain.onnx", layout=layout)
+    before, after = (
+        [(type(part), part.activation, part.output_shape) for layer in m.layers for part in layer.walk()]
+        for m in (model, loaded)
+    )
+    dropped = [part for part in before if part[0] is not Dropout]  # which is not exported
+    assert dropped == after
     for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_long_graphs_take_no_longer(folder: Path) -> None:
+    """Those in which every other node is none of our layers, and branches inside of branches."""
+    ops = ["Relu", "HardSwish"] * 1000
+    nodes = [helper.make_node(op, [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i, op in enumerate(ops)]
+    last = helper.make_node("Relu", ["v2000"], ["y"])
+    since = time.process_time()
+    assert not is_plain(tensorgrad.onnx.load(made(folder / "long.onnx", [*nodes, last])))
+
+    nested = [helper.make_node("Relu", ["x" if i == 0 else f"r{i - 1}"], [f"r{i}"]) for i in range(500)]
+    ends = [*(f"j{i}" for i in range(1, 500)), "r499"]
+    joined = [helper.make_node("Add", [ends[i], f"r{i}"], [f"j{i}"]) for i in range(499, -1, -1)]
+    end = helper.make_node("Relu", ["j0"], ["y"])
+    model = tensorgrad.onnx.load(made(folder / "nested.onnx", [*nested, *joined, end]))
+    assert model.predict(np.ones((1, 4, 4, 2)))[0, 0, 0, 0] == 501
+    assert time.process_time() - since < 5
 
 
 def test_a_graph_is_a_model_like_any_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 import tensorgrad
 from tensorgrad import CNN, Tensor
-from tests.oracles.torch_networks import NETWORKS, network
+from tests.oracles.torch_networks import NETWORKS, PLAIN, network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporters warn of themselves
 X = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -56,6 +56,7 @@ def test_values(tmp_path: Path, name: str, exporter: str) -> None:
     model = tensorgrad.onnx.load(tmp_path / "net.onnx")
     want = last(module(X))
     np.testing.assert_allclose(model.predict(images()), want, atol=1e-5 * max(1, np.abs(want).max()), rtol=0)
+    assert (name in PLAIN) == all(not isinstance(layer, tensorgrad.onnx.Graph) for layer in model.layers)
 
 
 def theirs_in_order(model: CNN, module: nn.Module) -> list[tuple[Tensor, nn.Parameter]]:

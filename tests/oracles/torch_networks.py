@@ -140,6 +140,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1), nn.ReLU(),
         nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 3, padding=1), nn.Sigmoid(),
     ),
+    "decoder": lambda: nn.Sequential(
+        nn.Conv2d(3, 6, 4, 4), nn.ELU(), nn.Flatten(), nn.Linear(96, 24), nn.SiLU(), nn.Dropout(0.0),
+        nn.Unflatten(1, (6, 2, 2)), nn.ConvTranspose2d(6, 4, 2, 2), nn.GELU(), nn.Conv2d(4, 2, 3, padding=1),
+        nn.LeakyReLU(), nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+    ),
     "DenseNet": Dense,
     "squeeze and excite": lambda: nn.Sequential(
         nn.Conv2d(3, 8, 3), SqueezeExcite(8), nn.Flatten(), nn.Linear(8 * 196, 4)
@@ -150,6 +155,10 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         nn.GELU(), nn.PixelShuffle(2), nn.Flatten(), nn.Linear(2 * 32 * 32, 3),
     ),
 }  # fmt: skip
+
+
+PLAIN = {"LeNet", "VGG", "ResNet", "U-Net", "autoencoder", "decoder", "DenseNet"}
+"""Those that are made of layers that are here."""
 
 
 def network(name: str) -> nn.Module:
