@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tensorgrad.checks import one_of
 from tensorgrad.functional import ACTIVATIONS
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Layer, Shape
-from tensorgrad.tensor import Tensor
+from tensorgrad.tensor import Array, Tensor
 
 
 class Activation(Layer):
@@ -31,6 +33,11 @@ class Activation(Layer):
     def linear(self, x: Tensor) -> Tensor:
         """The part before the activation: x itself."""
         return x
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        last_step = ACTIVATIONS[self.activation].last_step
+        return super().bind(x) if last_step is None else bound.activate(x, last_step.in_place)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the nonlinearity."""

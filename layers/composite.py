@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
+from itertools import chain
 
 from tensorgrad import functional
-from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
+from tensorgrad.layers.layer import Layer, Shape, as_tuple, bind_chain
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.tensor import Tensor
+from tensorgrad.tensor import Array, Tensor
 
 
 class Sequential(Layer):
@@ -41,6 +45,10 @@ class Sequential(Layer):
         for layer in self.layers:
             x = layer.run(x, training)
         return x
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return bind_chain(self.layers, x)
 
     def see(self, field: Field) -> Field:
         """The field of the last layer."""
@@ -77,6 +85,12 @@ class Branches(Layer):
         """The shape of what is joined of the branches' outputs, or a ValueError if they do not go together."""
         raise NotImplementedError
 
+    def bind_branches(self, x: Array, join: Callable[[list[Array]], Bound]) -> Bound:
+        """Prepare the branches to predict, and what joins their results."""
+        results, steps = zip(*(bind_chain([branch], x) for branch in self.branches), strict=True)
+        joined, last = join(list(results))
+        return joined, [*chain.from_iterable(steps), *last]
+
     def see(self, field: Field) -> Field:
         """The union of the branches' fields."""
         first, *others = (branch.see(field) for branch in self.branches)
@@ -110,6 +124,10 @@ class Add(Branches):
             first = first + other
         return first
 
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return self.bind_branches(x, bound.add)
+
 
 class Concatenate(Branches):
     """Branches side by side, and what they give one after the other along the last axis, the channels.
@@ -134,6 +152,10 @@ class Concatenate(Branches):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply each branch, and concatenate."""
         return functional.concatenate([branch.forward(x, training) for branch in self.branches], axis=-1)
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return self.bind_branches(x, bound.concatenate)
 
 
 def _shape(items: tuple[int, ...]) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 from tensorgrad import functional
@@ -10,12 +11,14 @@ from tensorgrad.checks import pair, whole
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.windows import convolve
 from tensorgrad.initializers import Draw
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
 from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
 from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.weighted import Weighted
-from tensorgrad.tensor import Tensor, TensorLike
+from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
 class Conv2d(Weighted):
@@ -144,6 +147,18 @@ class Conv2d(Weighted):
         if not repeats and self.was_checked_for(x):
             return convolve(x, self._weights, self._biases, activation=activation, **geometry)
         return functional.conv2d(x, self._weights, self._biases, activation=activation, **geometry)
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        if self.padding == "same":
+            return super().bind(x)
+        geometry: dict[str, Any] = {
+            "stride": self.stride,
+            "padding": self.frame,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
+        return self.bind_kernel(x, partial(bound.conv2d, **geometry))
 
     def describe(self) -> str:
         """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""

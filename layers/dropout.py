@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tensorgrad import functional
 from tensorgrad.checks import Foreign, is_number
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Layer, Shape
-from tensorgrad.tensor import Tensor
+from tensorgrad.tensor import Array, Tensor
 
 
 class Dropout(Layer):
@@ -32,6 +33,10 @@ class Dropout(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Drop, if training."""
         return functional.dropout(x, self.prob, training=training, rng=self.rng)
+
+    def bind(self, x: Array) -> Bound:
+        """Predicting, it passes everything on."""
+        return x, []
 
     def describe(self) -> str:
         """Such as ``"drops 50%"``."""

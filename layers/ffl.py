@@ -5,9 +5,11 @@ from __future__ import annotations
 from tensorgrad import functional
 from tensorgrad.checks import whole
 from tensorgrad.initializers import Draw
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Shape, as_tuple, check_shape, phrase
 from tensorgrad.layers.weighted import Weighted
-from tensorgrad.tensor import Tensor, TensorLike
+from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
 class FFL(Weighted):
@@ -82,6 +84,10 @@ class FFL(Weighted):
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """``activation(x @ weights + biases)``."""
         return functional.affine(x, self._weights, self._biases, activation=activation)
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return self.bind_kernel(x, bound.affine)
 
     def describe(self) -> str:
         """Such as ``"10 neurons, softmax"``."""

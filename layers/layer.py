@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tensorgrad.checks import Foreign
 from tensorgrad.engine import no_grad, wrote
+from tensorgrad.kernels.bound import Bound, Step
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.layers.state import Stateful
@@ -22,6 +23,7 @@ from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.vocabulary import speaks
 
+COMPUTING = {"forward", "run", "linear", "affine"}  # methods by which a layer says what it computes
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
 
 
@@ -82,6 +84,12 @@ class Layer(Stateful):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        for base in cls.__mro__:
+            if "bind" in vars(base):
+                break
+            if not COMPUTING.isdisjoint(vars(base)):  # it computes something else than what it inherits `bind` from
+                cls.bind = Layer.bind  # type: ignore[method-assign]
+                break
         if "__init__" in vars(cls):  # so that it takes other libraries' words, and says which it knows
             cls.__init__ = speaks(cls.__name__)(cls.__init__)  # type: ignore[method-assign]
 
@@ -106,6 +114,36 @@ class Layer(Stateful):
         What contains other layers calls them by this method, or as functions.
         """
         return self.forward(x, training and not (self.buffers and self.is_fixed))
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict for whatever will be in the array `x`, again and again.
+
+        Unless a layer knows better, its ``forward`` is called. A class that overrides ``forward``, or the part of it
+        before the activation, does not inherit the ``bind`` of another.
+
+        Returns
+        -------
+        result : ndarray
+            Where the output will be. It may be `x`, or share its memory.
+        steps : list of functions
+            To be called in order; they leave `x` as it is. Parameters are read at each call.
+        """
+
+        def computed() -> Array:
+            return self.forward(Tensor.wrap(x.copy()), training=False).array  # type: ignore[no-any-return]
+
+        result = computed().copy()
+
+        def step() -> None:
+            new = computed()
+            if new.shape != result.shape or new.dtype != result.dtype:
+                raise ValueError(
+                    f"{self.title}: a predictor needs outputs of one shape and dtype; first it gave {result.shape} and "
+                    f"{result.dtype}, now {new.shape} and {new.dtype}; use predict"
+                )
+            result[...] = new
+
+        return result, [step]
 
     def build(self, input_shape: Shape) -> None:
         """Make the parameters whose size depends on the input. Called once, before the first forward pass."""
@@ -416,6 +454,19 @@ class Layer(Stateful):
         }
         rows = "".join(f"<tr><td>{name}</td><td>{escape(repr(value))}</td></tr>" for name, value in shown.items())
         return f"<b>{escape(self.title)}</b><table>{rows}</table>"
+
+
+def bind_chain(layers: Iterable[Layer], x: Array) -> Bound:
+    """Prepare layers, each of which gets what the one before it gives; see :meth:`Layer.bind`."""
+    steps: list[Step] = []
+    for layer in layers:
+        changed = not COMPUTING.isdisjoint(vars(layer))  # a method of its own was assigned to this one layer
+        other = changed or x.dtype.char not in "fd"
+        x, more = Layer.bind(layer, x) if other else layer.bind(x)
+        for step in more:  # so that the next one is prepared with numbers, and not with what happens to be in memory
+            step()
+        steps += more
+    return x, steps
 
 
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id

@@ -9,6 +9,8 @@ import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.checks import Foreign
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Shape, as_tuple
 from tensorgrad.layers.parameters import Parametric, parameter
 from tensorgrad.layers.receptive_field import Field
@@ -96,6 +98,19 @@ class BatchNorm(_Norm):
             training=training,
             momentum=self.momentum,
             eps=self.eps,
+        )
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        if not x.dtype == self._weights.array.dtype == self._biases.array.dtype:
+            return super().bind(x)
+        return bound.batch_norm(
+            x,
+            lambda: self._weights.array,
+            lambda: self._biases.array,
+            lambda: self.running_mean,
+            lambda: self.running_var,
+            self.eps,
         )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from tensorgrad.checks import one_of, pair
 from tensorgrad.functional.padding import explicit
 from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
 from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
 from tensorgrad.layers.layer import Layer, Shape, by, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.tensor import Tensor
+from tensorgrad.tensor import Array, Tensor
 
 
 class Pool2d(Layer):
@@ -73,6 +74,13 @@ class Pool2d(Layer):
             return POOLINGS[self.kind].windows(x, size=self.kernel_size, stride=self.stride, padding=self.frame)
         padding = in_pixels(self.padding, self.title)
         return pool2d(self.kind, x, self.kernel_size, self.stride, padding, self.ceil_mode)
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        kernel = POOLINGS[self.kind].bound
+        if kernel is None:
+            return super().bind(x)
+        return kernel(x, size=self.kernel_size, stride=self.stride, padding=self.frame)
 
     def describe(self) -> str:
         """Such as ``"max of 3 x 3, stride 2 x 2"``; the stride is left out where windows neither overlap nor gap."""

@@ -10,10 +10,12 @@ import numpy as np
 from tensorgrad import functional
 from tensorgrad.checks import pair
 from tensorgrad.functional.padding import Padding, explicit
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.geometry import Size, windows_see
 from tensorgrad.layers.layer import Layer, Shape, as_tuple, by, check_shape, image_shape
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 
 class Flatten(Layer):
@@ -44,6 +46,10 @@ class Flatten(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Reshape to ``(N, elements)``."""
         return x.reshape((x.shape[0], prod(x.shape[1:])))
+
+    def bind(self, x: Array) -> Bound:
+        """A view; see :meth:`Layer.bind`."""
+        return x.reshape(len(x), -1), []
 
 
 class Reshape(Layer):
@@ -76,6 +82,10 @@ class Reshape(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Reshape to ``(N, *shape)``."""
         return x.reshape((x.shape[0], *as_tuple(self.infer_shape(x.shape[1:]))))
+
+    def bind(self, x: Array) -> Bound:
+        """A view; see :meth:`Layer.bind`."""
+        return x.reshape(len(x), *as_tuple(self.infer_shape(x.shape[1:]))), []
 
     def describe(self) -> str:
         """Such as ``"to 7 x 7 x 32"``."""
@@ -112,6 +122,10 @@ class ZeroPadding2d(Layer):
         """Put zeros around the images."""
         return functional.pad(x, ((0, 0), *self.frame, (0, 0)))
 
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return bound.pad(x, self.frame)
+
     def describe(self) -> str:
         """Such as ``"(0, 1), (0, 1) pixels"``."""
         return f"{self.frame[0]}, {self.frame[1]} pixels"
@@ -144,6 +158,10 @@ class Upsample(Layer):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Repeat the pixels."""
         return functional.upsample2d(x, self.kernel_size)
+
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        return bound.upsample(x, self.kernel_size)
 
     def describe(self) -> str:
         """Such as ``"2 x 2 copies"``."""

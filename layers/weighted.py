@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tensorgrad import initializers
 from tensorgrad.checks import Foreign, numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.layers.layer import Shape
+from tensorgrad.functional.activations import ending
+from tensorgrad.kernels.bound import Bound, Live
+from tensorgrad.kernels.elementwise import InPlace
+from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.layers.parameters import Parametric, parameter
+from tensorgrad.ops.activation import in_place
 from tensorgrad.random import generator
-from tensorgrad.tensor import Tensor, TensorLike
+from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
 class Weighted(Parametric):
@@ -81,6 +87,16 @@ class Weighted(Parametric):
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the linear part, then the activation."""
         return self.affine(x, self.activation)
+
+    def bind_kernel(self, x: Array, kernel: Callable[[Array, Live, Live | None, InPlace | None], Bound]) -> Bound:
+        """Prepare to predict with a bound kernel that is given weights, biases and the activation."""
+        parameters = [self._weights, *([] if self._biases is None else [self._biases])]
+        if any(parameter.array.dtype != x.dtype for parameter in parameters):
+            return Layer.bind(self, x)
+        last_step, rest = ending(self.activation)
+        biases = None if self._biases is None else lambda: self._biases.array
+        y, steps = kernel(x, lambda: self._weights.array, biases, in_place(last_step))
+        return (y, steps) if rest is None else (y, [*steps, lambda: np.copyto(y, rest(Tensor.wrap(y)).array)])
 
     def build(self, input_shape: Shape) -> None:
         """Draw the weights that were not given; check those that were."""

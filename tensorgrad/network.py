@@ -14,6 +14,7 @@ from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
 from tensorgrad.layers.state import Stateful
+from tensorgrad.predictor import Predictor
 from tensorgrad.random import generator
 from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
@@ -286,6 +287,25 @@ class Network(Stateful):
                 parts.append(t.array)
         found: Array = self.layers[-1].separated(np.concatenate(parts))
         return found
+
+    def predictor(self, batch_size: int = 1) -> Predictor:
+        """A function that predicts for batches of one size, faster: for one image at a time, from a camera or a page.
+
+        Parameters
+        ----------
+        batch_size : int
+
+        Returns
+        -------
+        Predictor
+            ``p(X)`` is ``predict(X)`` for a batch of that size.
+
+        Raises
+        ------
+        ValueError
+            If `batch_size` is no positive int, or the network has no layers yet.
+        """
+        return Predictor(self, batch_size)
 
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples; each has `batch_size` of them, or as many as memory is bounded to."""

@@ -27,6 +27,7 @@ LAYOUT = """
     functional
     derivatives debug losses initializers
     layers optim
+    predictor
     network designs
     data
     training

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tensorgrad import ops
 from tensorgrad.checks import one_of, pair
 from tensorgrad.functional.padding import Padding, frame, rounded_up, shown
 from tensorgrad.functional.windows import Size, check_images, check_windows, on_batch
+from tensorgrad.kernels import bound
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.kernels.lowering import Frame, Pair
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.promotion import in_float32
@@ -39,11 +42,14 @@ class Pooling:
         pairs, padding is ((top, bottom), (left, right)), smaller than the window.
     whole : callable, optional
         Pools images ``(..., H, W, C)`` as a whole: ``(..., C)``.
+    bound : callable, optional
+        As `windows`, of an array, bound to memory for predictors: see :mod:`tensorgrad.kernels.bound`.
     """
 
     name: str
     windows: Callable[..., Tensor]
     whole: Callable[[Tensor], Tensor] | None = None
+    bound: Callable[..., Bound] | None = None
 
 
 POOLINGS: dict[str, Pooling] = {}
@@ -51,7 +57,10 @@ POOLINGS: dict[str, Pooling] = {}
 
 
 def register_pooling(
-    name: str, windows: Callable[..., Tensor], whole: Callable[[Tensor], Tensor] | None = None
+    name: str,
+    windows: Callable[..., Tensor],
+    whole: Callable[[Tensor], Tensor] | None = None,
+    bound: Callable[..., Bound] | None = None,
 ) -> Pooling:
     """Make a kind of pooling known by name: to :func:`pool2d`, to layers, and to files.
 
@@ -59,7 +68,7 @@ def register_pooling(
     ----------
     name : str
         A new one: what a name means never changes.
-    windows, whole
+    windows, whole, bound
         See :class:`Pooling`.
 
     Returns
@@ -88,7 +97,7 @@ def register_pooling(
         raise ValueError(f"register_pooling: there is a pooling {name!r} already; give another name")
     if not callable(windows) or not (whole is None or callable(whole)):
         raise TypeError("register_pooling: windows must be a function of images, and whole one too, or None")
-    POOLINGS[name] = Pooling(name, windows, whole)
+    POOLINGS[name] = Pooling(name, windows, whole, bound)
     return POOLINGS[name]
 
 
@@ -194,6 +203,6 @@ def _mean(x: Tensor) -> Tensor:
     return x.mean((-3, -2))
 
 
-register_pooling("max", ops.max_pool2d, _largest)
-register_pooling("min", ops.min_pool2d)
-register_pooling("average", in_float32(ops.avg_pool2d), _mean)
+register_pooling("max", ops.max_pool2d, _largest, partial(bound.extreme, largest=True))
+register_pooling("min", ops.min_pool2d, bound=partial(bound.extreme, largest=False))
+register_pooling("average", in_float32(ops.avg_pool2d), _mean, bound.average)

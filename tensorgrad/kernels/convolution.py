@@ -40,11 +40,11 @@ def conv2d(
     x, w = _same_dtype(x, w)
     planned = plan(len(x), geometry_of(x.shape, padding, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
     y = empty((len(x), *planned.out, w.shape[3]), x.dtype)
-    _convolve(planned, x, padding, w, y, bias, activation)
+    convolve(planned, x, padding, w, y, bias, activation)
     return y
 
 
-def _convolve(
+def convolve(
     planned: Plan,
     x: Array,
     frame: Frame,
@@ -53,7 +53,7 @@ def _convolve(
     bias: Array | None = None,
     activation: InPlace | None = None,
 ) -> None:
-    """Write the convolution of images, in a frame, into ``y``."""
+    """Write the convolution of images, in a frame, into ``y``, as planned for them."""
 
     def tile(images: slice) -> None:
         framed_images, result = framed(x[images], frame), y[images]
@@ -88,7 +88,7 @@ def conv2d_input(
         kernel, target = backward[part.taps], x[(slice(None), *part.pixels)]
         geometry = geometry_of(g.shape, part.frame, kernel.shape[:2], c, ONE, dilation, groups, g.dtype)
         planned = plan(len(g), geometry, in_place=stride == ONE)
-        _convolve(planned, g, part.frame, kernel, target)
+        convolve(planned, g, part.frame, kernel, target)
     return x
 
 

@@ -14,7 +14,7 @@ backward for 2 x 2 windows on 32 images of 24 x 24 x 8.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -78,12 +78,12 @@ def average(x: Array, size: Pair, stride: Pair, padding: Frame) -> Array:
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
     y = empty((n, oh, ow, c), x.dtype)
-    counts = _counts(x.shape, size, stride, padding, x.dtype)
+    covered = counts(x.shape, size, stride, padding, x.dtype)
 
     def pool(images: slice) -> None:
         means = y[images]
         _reduce(np.add, 0, x[images], means, size, stride, padding)
-        means /= counts
+        means /= covered
 
     _over_images(pool, x)
     return y
@@ -93,11 +93,11 @@ def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: 
     """The transpose of average: each gradient in equal parts to the pixels of its window. ``(N, H, W, C)``."""
     oh, ow = g.shape[1:3]
     x = _result(shape, g, size, stride, padding)
-    counts = _counts(shape, size, stride, padding, g.dtype)
+    covered = counts(shape, size, stride, padding, g.dtype)
 
     def pool(images: slice) -> None:
         part = empty(g[images].shape, g.dtype)
-        np.divide(g[images], counts, out=part)
+        np.divide(g[images], covered, out=part)
         target = x[images]
         for where, windows in _geometry(target, (oh, ow), size, stride, padding):
             _add_pixels(part[windows], target[where], size, stride)
@@ -138,20 +138,36 @@ def _reduce(join: np.ufunc, start: float, x: Array, y: Array, size: Pair, stride
     That is KH + KW passes, not KH KW, and the first ones go over whole rows of pixels.
     """
     rows = empty((len(x), y.shape[1], *x.shape[2:]), x.dtype)
+    for step in reductions(join, start, x, rows, y, size, stride, padding, _in_one_piece):
+        step()
+
+
+def reductions(
+    join: np.ufunc,
+    start: float,
+    x: Array,
+    rows: Array,
+    y: Array,
+    size: Pair,
+    stride: Pair,
+    padding: Frame,
+    prepared: Callable[[Array], Array] = lambda tap: tap,
+) -> Iterator[Callable[[], object]]:
+    """The passes of :func:`_reduce`, in order. What ``prepared`` makes of a tap of ``rows`` is used instead of it."""
     for axis, source, target in ((1, x, rows), (2, rows, y)):
         k, s, around = size[axis - 1], stride[axis - 1], padding[axis - 1]
         taps = _taps(source.shape[axis], target.shape[axis], k, s, around[0])
         pixels = (source[_at(axis, where)] for where, _ in taps)
-        pieces = zip(pixels if axis == 1 else map(_in_one_piece, pixels), taps, strict=True)
+        pieces = zip(pixels if axis == 1 else map(prepared, pixels), taps, strict=True)
         if any(around):
-            target[...] = start
+            yield partial(target.fill, start)
         elif k == 1:  # without padding, every tap covers all windows
-            copy_pixels(next(pieces)[0], target)
+            yield partial(copy_pixels, next(pieces)[0], target)
         else:
-            join(next(pieces)[0], next(pieces)[0], out=target)
+            yield partial(join, next(pieces)[0], next(pieces)[0], out=target)
         for piece, (_, windows) in pieces:
             part = target[_at(axis, windows)]
-            join(part, piece, out=part)
+            yield partial(join, part, piece, out=part)
 
 
 def _at(axis: int, where: slice) -> tuple[slice, ...]:
@@ -219,7 +235,7 @@ def _result(shape: tuple[int, ...], g: Array, size: Pair, stride: Pair, padding:
     return (empty if once else zeros)(shape, g.dtype)
 
 
-def _counts(shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dtype: np.dtype[Any]) -> Array:
+def counts(shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dtype: np.dtype[Any]) -> Array:
     """How many pixels of the image each window covers: ``(OH, OW, 1)``, or one number where all do the same."""
     if padding == NO_FRAME:
         return np.asarray(size[0] * size[1], dtype)

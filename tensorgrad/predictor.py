@@ -1,0 +1,140 @@
+"""Predictor: a network's predictions for batches of one size, prepared once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.checks import numbers
+from tensorgrad.engine import no_grad
+from tensorgrad.kernels import blas
+from tensorgrad.layers.layer import Layer, bind_chain, named_state
+from tensorgrad.tensor import Array, Tensor
+
+
+class Predicting(Protocol):
+    """What a predictor needs of a network."""
+
+    layers: list[Layer]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the computation."""
+
+    def check_samples(self, X: Any, owner: str) -> Any:
+        """Return samples as rows; errors begin with `owner`."""
+
+
+class Plan:
+    """A network's layers, bound to memory for a batch of one size."""
+
+    def __init__(self, network: Predicting, batch_size: int) -> None:
+        self.layers = list(network.layers)
+        self.dtype = network.dtype
+        state = named_state((str(i), layer) for i, layer in enumerate(self.layers))
+        self.parameters = [item for _, item in state if isinstance(item, Tensor)]
+        self.dtypes = [parameter.array.dtype for parameter in self.parameters]
+        self.x = np.zeros((batch_size, *network.input_shape), self.dtype)
+        with no_grad(), blas.one_thread:
+            self.out, self.steps = bind_chain(self.layers, self.x)
+
+    def fits(self, layers: Sequence[Layer]) -> bool:
+        """Whether the layers are those that it was made for, and compute in the same dtype."""
+        return self.layers == layers and [p.array.dtype for p in self.parameters] == self.dtypes
+
+    def run(self, samples: Array) -> Array:
+        """The outputs for a batch, in memory that the next call uses again."""
+        np.copyto(self.x, samples, casting="unsafe")
+        for step in self.steps:
+            step()
+        return self.out
+
+
+class Predictor:
+    """What :meth:`tensorgrad.CNN.predict` computes, for batches of one size, with little else than the arithmetic.
+
+    Memory, views of it and the way in which each layer is computed depend on shapes alone, so they are made once. The
+    weights are read at each call: what training, ``set_weights`` or ``load_weights`` change is seen. So is a layer that
+    is added, or another dtype, at the cost of preparing again. Settings of layers, such as ``layer.activation``, are
+    those at the first call. The results equal those of ``predict`` to rounding, 1e-6 of the largest number in a layer.
+
+    Any thread may call it; each has memory of its own, which is made at its first call.
+
+    Parameters
+    ----------
+    network : Network
+    batch_size : int
+
+    Attributes
+    ----------
+    batch_size : int
+
+    Examples
+    --------
+    >>> from tensorgrad import CNN
+    >>> from tensorgrad.layers import FFL
+    >>> model = CNN(seed=0)
+    >>> model.add(FFL(input_shape=2, neurons=3, activation="softmax"))
+    >>> p = model.predictor()
+    >>> p([1.0, 2.0]).shape
+    (1, 3)
+    """
+
+    def __init__(self, network: Predicting, batch_size: int = 1) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"predictor: batch_size must be an int of at least 1, received {batch_size!r}")
+        network.check_samples(np.zeros((1, *network.input_shape), np.float32), "predictor")
+        self.batch_size = int(batch_size)
+        self._network = network
+        self._shape = (self.batch_size, *network.input_shape)
+        self._own = threading.local()
+
+    def __call__(self, X: npt.ArrayLike) -> Array:
+        """The outputs for a batch.
+
+        Parameters
+        ----------
+        X : array_like, shape=(batch_size, *input_shape), or input_shape where the batch has one sample
+
+        Returns
+        -------
+        ndarray, shape=(batch_size, *output_shape)
+            The caller's own. A tuple of arrays if the network was loaded from a file with several outputs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is of another shape, or holds no real numbers.
+        """
+        known = isinstance(X, np.ndarray) and X.shape == self._shape and X.dtype.kind in "fiub"
+        samples: Any = X if known else self._checked(X)
+        with no_grad(), blas.one_thread:
+            out = self._plan().run(samples).copy()
+        found: Array = self._network.layers[-1].separated(out)
+        return found
+
+    def _plan(self) -> Plan:
+        plan: Plan | None = getattr(self._own, "plan", None)
+        if plan is None or not plan.fits(self._network.layers):
+            plan = self._own.plan = Plan(self._network, self.batch_size)
+        return plan
+
+    def _checked(self, X: npt.ArrayLike) -> Array:
+        given = numbers(X, "predictor", "X")
+        one = self.batch_size == 1 and np.shape(given) == self._shape[1:]
+        rows = self._network.check_samples(np.asarray(given)[None] if one else given, "predictor")
+        if len(rows) != self.batch_size:
+            samples = f"{self.batch_size} sample{'s' * (self.batch_size > 1)}"
+            raise ValueError(
+                f"predictor: expected a batch of {samples}, received {len(rows)}; use predict, or make another with "
+                f"predictor(batch_size={len(rows)})"
+            )
+        return np.asarray(rows[:])
