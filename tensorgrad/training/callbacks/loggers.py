@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorgrad.atomic_file import replacing
-from tensorgrad.training.callbacks import Callback, Logs
+from tensorgrad.training.callbacks.callback import Callback, Logs
 
 
 class JSONLLogger(Callback):
