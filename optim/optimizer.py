@@ -117,7 +117,7 @@ class Optimizer:
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, **settings: float | bool) -> None:
         where = type(self).__name__
         declared = self.settings()
-        self._settings: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}  # each setting's value, by its name
         for key, value in {"lr": lr, "weight_decay": weight_decay, **settings}.items():
             one_of(key, declared, where, "setting")
             setattr(self, key, value)
@@ -153,17 +153,17 @@ class Optimizer:
         """Update every parameter that has a gradient, in place."""
         self._check_gradients()
         self.steps += 1
-        common = self._settings
+        common = self.values
         try:
             for group in self.groups:
-                self._settings = group.merged(common)
+                self.values = group.merged(common)
                 for flat in group.flats:
                     for start, stop, t in flat.gather(weights=self.weight_decay > 0):
                         for first in range(start, stop, BLOCK):
                             self._update(flat, slice(first, min(first + BLOCK, stop)), t)
                     flat.scatter()
         finally:
-            self._settings = common
+            self.values = common
 
     def _update(self, flat: Flat, block: slice, t: int) -> None:
         """One block of the flat arrays: the weight decay and the subclass's own formula."""
@@ -193,7 +193,7 @@ class Optimizer:
         """
         state: dict[str, Any] = {
             "name": self.name,
-            **self._settings,
+            **self.values,
             "step": self.steps,
             "updates": [flat.updates[i] for flat, i in self._places()],
             "slots": {
@@ -227,14 +227,14 @@ class Optimizer:
         updates = [count(n, where, "updates") for n in state["updates"]]
         self._check_slots(where, state["slots"])
         groups = from_state(state.get("groups"), where, self.params, declared, len(self.slots))
-        self._settings, self.steps, self.groups = settings, steps, groups
+        self.values, self.steps, self.groups = settings, steps, groups
         for j, (flat, i) in enumerate(self._places()):
             flat.updates[i] = updates[j]
             for k, name in enumerate(self.slots):
                 flat.slot(k, i)[...] = state["slots"][name][j]
 
     def __repr__(self) -> str:
-        listed = ", ".join(f"{key}={value}" for key, value in self._settings.items())
+        listed = ", ".join(f"{key}={value}" for key, value in self.values.items())
         return f"{type(self).__name__}({len(self.params)} parameters, {listed})"
 
     # -- checks --------------------------------------------------------------------------------------------

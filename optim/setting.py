@@ -11,7 +11,7 @@ T = TypeVar("T")
 class HasSettings(Protocol):
     """An optimizer, as its settings see it."""
 
-    _settings: dict[str, Any]  # the values, by name
+    values: dict[str, Any]  # each setting's value, by its name
 
 
 class Setting(Generic[T]):
@@ -40,8 +40,8 @@ class Setting(Generic[T]):
     def __get__(self, optimizer: HasSettings | None, owner: type) -> T | Self:
         if optimizer is None:
             return self
-        value: T = optimizer._settings[self.name]
+        value: T = optimizer.values[self.name]
         return value
 
     def __set__(self, optimizer: HasSettings, value: T) -> None:
-        optimizer._settings[self.name] = self.check(value, type(optimizer).__name__, self.name)
+        optimizer.values[self.name] = self.check(value, type(optimizer).__name__, self.name)

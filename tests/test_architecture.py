@@ -144,6 +144,49 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert circles(graph()) == []
 
 
+FROM_OUTSIDE = {"_getframe"}  # CPython's only way to the caller's line
+
+
+def private_reads(path: Path) -> Iterator[str]:
+    """Where a file reads a private name of a class or module that is not its own."""
+    tree = ast.parse(path.read_text("utf-8"))
+    own: set[str] = set()  # what is defined here: functions, classes, variables, attributes that methods set
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [name for target in targets for name in ast.walk(target)]
+            own |= {
+                n.attr if isinstance(n, ast.Attribute) else n.id
+                for n in names
+                if isinstance(n, ast.Attribute | ast.Name)
+            }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not (
+            isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        ):
+            name = node.attr
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == TOP:
+            name = next((alias.name for alias in node.names if alias.name.startswith("_")), "")
+        else:
+            continue
+        if name.startswith("_") and not name.endswith("_") and name not in own | FROM_OUTSIDE:
+            yield f"{path.name}:{node.lineno} reads {name}"
+
+
+def test_no_private_name_is_read_from_outside() -> None:
+    assert [found for path in MODULES.values() for found in private_reads(path)] == []
+
+
+def test_private_reads_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "reader.py"
+    path.write_text(
+        "from tensorgrad.cnn import _CNN\nclass A:\n    _x: int\n    _y = 1\ndef f(a):\n    return a._x + a._y\n"
+    )
+    assert list(private_reads(path)) == ["reader.py:1 reads _CNN", "reader.py:6 reads _x"]
+
+
 def test_the_engine_has_no_formula() -> None:
     """It adds gradients up, sums what was broadcast, and calls nothing else of NumPy's mathematics."""
     text = (ROOT / "engine.py").read_text("utf-8")
