@@ -16,26 +16,22 @@ True
 
 from __future__ import annotations
 
-from tensorgrad.optim.adam import Adam as Adam
-from tensorgrad.optim.adam import Adamax as Adamax
-from tensorgrad.optim.adam import AdamW as AdamW
-from tensorgrad.optim.adam import Nadam as Nadam
-from tensorgrad.optim.adaptive import Adadelta as Adadelta
-from tensorgrad.optim.adaptive import Adagrad as Adagrad
-from tensorgrad.optim.adaptive import RMSprop as RMSprop
-from tensorgrad.optim.clip import clip_grad_norm as clip_grad_norm
-from tensorgrad.optim.clip import clip_grad_value as clip_grad_value
-from tensorgrad.optim.descent import SGD as SGD
-from tensorgrad.optim.descent import Iterative as Iterative
-from tensorgrad.optim.descent import Momentum as Momentum
-from tensorgrad.optim.groups import Group as Group
-from tensorgrad.optim.lbfgs import minimize as minimize
-from tensorgrad.optim.optimizer import OPTIMIZERS as OPTIMIZERS
-from tensorgrad.optim.optimizer import Optimizer as Optimizer
-from tensorgrad.optim.optimizer import by_name as by_name
-from tensorgrad.optim.schedules import Constant as Constant
-from tensorgrad.optim.schedules import Cosine as Cosine
-from tensorgrad.optim.schedules import Exponential as Exponential
-from tensorgrad.optim.schedules import StepDecay as StepDecay
-from tensorgrad.optim.schedules import WarmUp as WarmUp
-from tensorgrad.optim.setting import Setting as Setting
+from tensorgrad.optim.adam import Adam, Adamax, AdamW, Nadam
+from tensorgrad.optim.adaptive import Adadelta, Adagrad, RMSprop
+from tensorgrad.optim.clip import clip_grad_norm, clip_grad_value
+from tensorgrad.optim.descent import SGD, Iterative, Momentum
+from tensorgrad.optim.groups import Group
+from tensorgrad.optim.lbfgs import minimize
+from tensorgrad.optim.optimizer import OPTIMIZERS, Optimizer, by_name
+from tensorgrad.optim.schedules import Constant, Cosine, Exponential, StepDecay, WarmUp
+from tensorgrad.optim.setting import Setting
+
+__all__ = [
+    "OPTIMIZERS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Constant", "Cosine", "Exponential", "Group",
+    "Iterative", "Momentum", "Nadam", "Optimizer", "RMSprop", "Setting", "StepDecay", "WarmUp", "by_name",
+    "clip_grad_norm", "clip_grad_value", "minimize",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

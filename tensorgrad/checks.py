@@ -11,6 +11,11 @@ import numpy as np
 
 from tensorgrad.vocabulary import did_you_mean
 
+__all__ = [
+    "Axis", "Foreign", "axes", "check_function", "check_rule", "converted", "explained", "is_number", "numbers",
+    "one_axis", "one_of", "pair", "parameters", "whole",
+]  # fmt: skip
+
 Axis = int | tuple[int, ...] | None
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from tensorgrad.inspection.summary import Summary
 
+__all__ = ["CNN", "load_model", "save_model"]
+
 Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
 
 

@@ -23,6 +23,8 @@ import numpy as np
 
 from tensorgrad import engine
 
+__all__ = ["AnomalyError", "Drawable", "detect_anomaly", "mermaid_text", "to_dot", "to_mermaid"]
+
 _PACKAGE = Path(__file__).resolve().parent
 _OURS = tuple(f"{folder}{Path('/')}" for folder in (_PACKAGE, _PACKAGE.parent / "layers", _PACKAGE.parent / "optim"))
 

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+__all__ = ["deprecated", "warn"]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 

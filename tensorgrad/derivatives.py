@@ -11,6 +11,8 @@ from tensorgrad import engine
 from tensorgrad.functional.shaping import stack
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp"]
+
 
 def grad(
     output: Tensor,

@@ -25,6 +25,8 @@ from tensorgrad.checks import one_of
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, GlobalPool, Layer, Pool2d
 from tensorgrad.layers.layer import Shape, as_tuple
 
+__all__ = ["WORDS", "from_text", "suggested"]
+
 SMALL = 8  # pixels: an image of no more than that, along its longer side, is not pooled any further
 WIDEST = 64  # filters
 

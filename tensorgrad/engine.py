@@ -20,12 +20,14 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 import numpy as np
 
 from tensorgrad.checks import converted, explained
-from tensorgrad.recording import Switch
-from tensorgrad.recording import no_grad as no_grad
-from tensorgrad.recording import recording as recording
-from tensorgrad.recording import set_recording as set_recording
+from tensorgrad.recording import Switch, no_grad, recording, set_recording
 from tensorgrad.rules import Reads, Rule, Ruled, any_replaced
 from tensorgrad.writes import Memory, is_view, owner, tick
+
+__all__ = [
+    "Node", "Primitive", "Traced", "Watcher", "backward", "gradients", "memory", "no_grad", "primitive", "recording",
+    "set_recording", "value", "watch", "watcher", "wrote",
+]  # fmt: skip
 
 V = TypeVar("V")
 P = ParamSpec("P")

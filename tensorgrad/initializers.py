@@ -18,6 +18,11 @@ from tensorgrad.checks import one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.tensor import Array
 
+__all__ = [
+    "INITIALIZERS", "Draw", "Initializer", "fans", "find", "glorot", "he", "lecun", "no_biases", "orthogonal", "torch",
+    "torch_biases", "zeros",
+]  # fmt: skip
+
 Draw: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Any]  # the shape of the weights -> values
 
 

@@ -20,6 +20,8 @@ from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.vocabulary import speaks
 
+__all__ = ["Layered", "Network"]
+
 BLOCK = 256  # samples that are predicted at once, at most ...
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
 

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, Generic, TypeVar
 
+__all__ = ["Switch", "analytic", "no_grad", "recording", "set_analytic", "set_recording"]
+
 T = TypeVar("T")
 
 _recording: ContextVar[bool] = ContextVar("tensorgrad_recording", default=True)

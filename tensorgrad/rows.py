@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from tensorgrad.checks import numbers
 
+__all__ = ["Indexed", "Rows", "is_indexed", "numeric_rows"]
+
 Array = np.ndarray[Any, Any]
 
 

@@ -16,6 +16,8 @@ from typing import Any
 from tensorgrad.checks import check_rule, parameters
 from tensorgrad.recording import Switch
 
+__all__ = ["Overrides", "Reads", "Rule", "Ruled", "any_replaced", "override_rule"]
+
 Rule = Callable[..., Any]
 Reads = tuple[bool, ...]  # for y and each input, whether a rule reads the value; the last holds for all from there on
 Overrides = Mapping[tuple["Ruled", int], tuple[Rule | None, Reads]]  # by primitive and position

@@ -39,6 +39,8 @@ except ImportError as error:
         'pip install "tensorgrad-cnn[sklearn]"'
     ) from error
 
+__all__ = ["CNNClassifier", "CNNRegressor"]
+
 Layers = str | Sequence[Layer] | Callable[[tuple[int, ...]], Sequence[Layer]] | None
 
 BLOCK = 64  # samples predicted at once: always as many, so that a sample's prediction does not depend on its neighbours

@@ -12,6 +12,10 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
 
+__all__ = [
+    "VALUES", "WORDS", "Word", "called", "did_you_mean", "find", "instead", "layer", "missing", "speaks", "translated",
+]  # fmt: skip
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["Memory", "is_view", "owner", "tick"]
+
 _clock = itertools.count(1)
 
 

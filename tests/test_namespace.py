@@ -10,27 +10,45 @@ import pkgutil
 import pydoc
 import re
 from contextlib import redirect_stdout
+from types import FunctionType
 
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import functional, losses
+from tensorgrad import Primitive, functional, losses
+from tests.test_architecture import MODULES
 
 SHARED = {
     "of_method", "same_dtype", "by_name", "ending", "convolve", "check_images", "check_windows", "on_batch",
     "transposed_sizes", "pooling_frame", "explicit", "frame", "rounded_up", "shown", "find", "register", "name_of",
-}  # helpers of several files  # fmt: skip
-FAMILIES = [f"tensorgrad.functional.{module.name}" for module in pkgutil.iter_modules(functional.__path__)]
+    "keep", "inside", "activated", "in_place", "before_activation", "parts_of",
+    "Activation", "Pooling", "Loss", "LossFunction",
+}  # what helps several files, and records: not among the functions that a star import brings  # fmt: skip
+PARTS = [f"tensorgrad.{module.name}" for module in pkgutil.iter_modules(tg.__path__) if module.name != "__main__"]
+INNER = [name for name in MODULES if name.count(".") > 1]  # their packages say what is public
+STATED = [name for name in INNER if "\n__all__ = " in MODULES[name].read_text("utf-8")]
 
 
-@pytest.mark.parametrize("name", ["tensorgrad", "tensorgrad.functional", "tensorgrad.losses", *FAMILIES])
-def test_all_names_what_is_there_and_nothing_that_python_calls_otherwise(name: str) -> None:
+@pytest.mark.parametrize("name", ["tensorgrad", *PARTS, *STATED])
+def test_all_names_what_is_there_and_leaves_nothing_public_out(name: str) -> None:
     module = importlib.import_module(name)
     exported = getattr(module, "__all__", [])
     assert len(set(exported)) == len(exported)
     assert all(hasattr(module, each) for each in exported)
-    own = {each for each, value in vars(module).items() if getattr(value, "__module__", None) == name}
-    assert {each for each in own if inspect.isfunction(vars(module)[each]) and each[0] != "_"} <= {*exported, *SHARED}
+    own = {
+        each
+        for each, value in vars(module).items()
+        if getattr(value, "__module__", None) == name and isinstance(value, type | FunctionType | Primitive)
+    }
+    assert {each for each in own if each[0] != "_"} <= {*exported, *SHARED}
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if hasattr(importlib.import_module(name), "__path__")])
+def test_dir_of_a_package_shows_what_is_public(name: str) -> None:
+    package = importlib.import_module(name)
+    assert set(getattr(package, "__all__", [])) <= set(dir(package))
+    if hasattr(package, "__all__"):
+        assert not [each for each in dir(package) if each.startswith("_") or each in ("annotations", "np", "Any")]
 
 
 def test_every_function_is_in_the_package_itself() -> None:

@@ -7,23 +7,23 @@
 ((10000, 28, 28, 1), (10000, 10))
 """
 
-from tensorgrad.data.augment import Augment as Augment
-from tensorgrad.data.batches import batches as batches
-from tensorgrad.data.binary import cifar as cifar
-from tensorgrad.data.binary import npz as npz
-from tensorgrad.data.dataset import Dataset as Dataset
-from tensorgrad.data.errors import DataError as DataError
-from tensorgrad.data.errors import DownloadError as DownloadError
-from tensorgrad.data.idx import read_idx as read_idx
-from tensorgrad.data.idx import write_idx as write_idx
-from tensorgrad.data.images import ImageFiles as ImageFiles
-from tensorgrad.data.images import LabelledImages as LabelledImages
-from tensorgrad.data.images import image_folder as image_folder
-from tensorgrad.data.images import image_table as image_table
-from tensorgrad.data.mnist import Split as Split
-from tensorgrad.data.mnist import TrainTest as TrainTest
-from tensorgrad.data.mnist import fashion_mnist as fashion_mnist
-from tensorgrad.data.mnist import idx_dataset as idx_dataset
-from tensorgrad.data.mnist import mnist as mnist
-from tensorgrad.data.preparation import standardize as standardize
-from tensorgrad.losses import one_hot as one_hot
+from tensorgrad.data.augment import Augment
+from tensorgrad.data.batches import batches
+from tensorgrad.data.binary import cifar, npz
+from tensorgrad.data.dataset import Dataset
+from tensorgrad.data.errors import DataError, DownloadError
+from tensorgrad.data.idx import read_idx, write_idx
+from tensorgrad.data.images import ImageFiles, LabelledImages, image_folder, image_table
+from tensorgrad.data.mnist import Split, TrainTest, fashion_mnist, idx_dataset, mnist
+from tensorgrad.data.preparation import standardize
+from tensorgrad.losses import one_hot
+
+__all__ = [
+    "Augment", "DataError", "Dataset", "DownloadError", "ImageFiles", "LabelledImages", "Split", "TrainTest", "batches",
+    "cifar", "fashion_mnist", "idx_dataset", "image_folder", "image_table", "mnist", "npz", "one_hot", "read_idx",
+    "standardize", "write_idx",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

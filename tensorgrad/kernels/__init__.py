@@ -16,3 +16,7 @@ written to; loops in Python go over the taps of a kernel and the tiles of a batc
 from tensorgrad.kernels.explanation import explain
 
 __all__ = ["explain"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,14 +7,15 @@
 >>> tensorgrad.onnx.export(model, "model.onnx")  # doctest: +SKIP
 """
 
-from tensorgrad.onnx import chain_shapes as chain_shapes
-from tensorgrad.onnx import chain_weights as chain_weights
-from tensorgrad.onnx import shape_forms as shape_forms
-from tensorgrad.onnx.export import export as export
-from tensorgrad.onnx.forms import form as form
-from tensorgrad.onnx.graph import Graph as Graph
-from tensorgrad.onnx.graph_writer import GraphWriter as GraphWriter
-from tensorgrad.onnx.graph_writer import Value as Value
-from tensorgrad.onnx.load import load as load
+from tensorgrad.onnx import chain_shapes, chain_weights, shape_forms  # noqa: F401  # they register what they have
+from tensorgrad.onnx.export import export
+from tensorgrad.onnx.forms import form
+from tensorgrad.onnx.graph import Graph
+from tensorgrad.onnx.graph_writer import GraphWriter, Value
+from tensorgrad.onnx.load import load
 
 __all__ = ["Graph", "GraphWriter", "Value", "export", "form", "load"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

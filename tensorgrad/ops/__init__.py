@@ -1,90 +1,27 @@
 """The primitives: each a NumPy function, with its rule on the next line."""
 
-from tensorgrad.ops.activation import LastStep as LastStep
-from tensorgrad.ops.activation import elu as elu
-from tensorgrad.ops.activation import leaky_relu as leaky_relu
-from tensorgrad.ops.activation import log_softmax as log_softmax
-from tensorgrad.ops.activation import logsumexp as logsumexp
-from tensorgrad.ops.activation import relu as relu
-from tensorgrad.ops.activation import sigmoid as sigmoid
-from tensorgrad.ops.activation import softmax as softmax
-from tensorgrad.ops.activation import softplus as softplus
-from tensorgrad.ops.activation import times_leaky_slope as times_leaky_slope
-from tensorgrad.ops.activation import times_sigmoid_slope as times_sigmoid_slope
-from tensorgrad.ops.activation import where_positive as where_positive
-from tensorgrad.ops.arithmetic import add as add
-from tensorgrad.ops.arithmetic import div as div
-from tensorgrad.ops.arithmetic import maximum as maximum
-from tensorgrad.ops.arithmetic import minimum as minimum
-from tensorgrad.ops.arithmetic import mul as mul
-from tensorgrad.ops.arithmetic import neg as neg
-from tensorgrad.ops.arithmetic import power as power
-from tensorgrad.ops.arithmetic import sub as sub
-from tensorgrad.ops.arithmetic import where as where
-from tensorgrad.ops.channels import batch_norm as batch_norm
-from tensorgrad.ops.channels import batch_norm_input as batch_norm_input
-from tensorgrad.ops.channels import batch_norm_weight as batch_norm_weight
-from tensorgrad.ops.channels import channel_dots as channel_dots
-from tensorgrad.ops.channels import channel_sums as channel_sums
-from tensorgrad.ops.channels import scale_channels as scale_channels
-from tensorgrad.ops.channels import shift_channels as shift_channels
-from tensorgrad.ops.channels import spread_channels as spread_channels
-from tensorgrad.ops.elementwise import absolute as absolute
-from tensorgrad.ops.elementwise import arccos as arccos
-from tensorgrad.ops.elementwise import arcsin as arcsin
-from tensorgrad.ops.elementwise import arctan as arctan
-from tensorgrad.ops.elementwise import cast as cast
-from tensorgrad.ops.elementwise import clip as clip
-from tensorgrad.ops.elementwise import copy as copy
-from tensorgrad.ops.elementwise import cos as cos
-from tensorgrad.ops.elementwise import cosh as cosh
-from tensorgrad.ops.elementwise import erf as erf
-from tensorgrad.ops.elementwise import exp as exp
-from tensorgrad.ops.elementwise import expm1 as expm1
-from tensorgrad.ops.elementwise import log as log
-from tensorgrad.ops.elementwise import log1p as log1p
-from tensorgrad.ops.elementwise import log2 as log2
-from tensorgrad.ops.elementwise import log10 as log10
-from tensorgrad.ops.elementwise import sign as sign
-from tensorgrad.ops.elementwise import sin as sin
-from tensorgrad.ops.elementwise import sinh as sinh
-from tensorgrad.ops.elementwise import sqrt as sqrt
-from tensorgrad.ops.elementwise import square as square
-from tensorgrad.ops.elementwise import tan as tan
-from tensorgrad.ops.elementwise import tanh as tanh
-from tensorgrad.ops.elementwise import times_tanh_slope as times_tanh_slope
-from tensorgrad.ops.linalg import affine as affine
-from tensorgrad.ops.linalg import einsum as einsum
-from tensorgrad.ops.linalg import matmul as matmul
-from tensorgrad.ops.loss import binary_cross_entropy as binary_cross_entropy
-from tensorgrad.ops.loss import bounded_log as bounded_log
-from tensorgrad.ops.loss import softmax_cross_entropy as softmax_cross_entropy
-from tensorgrad.ops.loss import softmax_cross_entropy_logits as softmax_cross_entropy_logits
-from tensorgrad.ops.reduction import cumsum as cumsum
-from tensorgrad.ops.reduction import largest as largest
-from tensorgrad.ops.reduction import norm as norm
-from tensorgrad.ops.reduction import product as product
-from tensorgrad.ops.reduction import smallest as smallest
-from tensorgrad.ops.reduction import total as total
-from tensorgrad.ops.shaping import broadcast_to as broadcast_to
-from tensorgrad.ops.shaping import concatenate as concatenate
-from tensorgrad.ops.shaping import flip as flip
-from tensorgrad.ops.shaping import getitem as getitem
-from tensorgrad.ops.shaping import pad as pad
-from tensorgrad.ops.shaping import putitem as putitem
-from tensorgrad.ops.shaping import reshape as reshape
-from tensorgrad.ops.shaping import take as take
-from tensorgrad.ops.shaping import take_adjoint as take_adjoint
-from tensorgrad.ops.shaping import transpose as transpose
-from tensorgrad.ops.windows import avg_pool2d as avg_pool2d
-from tensorgrad.ops.windows import col2im as col2im
-from tensorgrad.ops.windows import conv2d as conv2d
-from tensorgrad.ops.windows import conv2d_bias as conv2d_bias
-from tensorgrad.ops.windows import conv2d_input as conv2d_input
-from tensorgrad.ops.windows import conv2d_weight as conv2d_weight
-from tensorgrad.ops.windows import im2col as im2col
-from tensorgrad.ops.windows import max_pool2d as max_pool2d
-from tensorgrad.ops.windows import min_pool2d as min_pool2d
-from tensorgrad.ops.windows import pool_place as pool_place
-from tensorgrad.ops.windows import pool_select as pool_select
-from tensorgrad.ops.windows import pool_spread as pool_spread
+from tensorgrad.ops import activation, arithmetic, channels, elementwise, linalg, loss, reduction, shaping, windows
+from tensorgrad.ops.activation import *
+from tensorgrad.ops.arithmetic import *
+from tensorgrad.ops.channels import *
+from tensorgrad.ops.elementwise import *
+from tensorgrad.ops.linalg import *
+from tensorgrad.ops.loss import *
+from tensorgrad.ops.reduction import *
+from tensorgrad.ops.shaping import *
+from tensorgrad.ops.windows import *
+
+__all__ = []
+__all__ += activation.__all__
+__all__ += arithmetic.__all__
+__all__ += channels.__all__
+__all__ += elementwise.__all__
+__all__ += linalg.__all__
+__all__ += loss.__all__
+__all__ += reduction.__all__
+__all__ += shaping.__all__
+__all__ += windows.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,6 +15,11 @@ from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.elementwise import clip, exp
 from tensorgrad.ops.reduction import Axes, keep, total
 
+__all__ = [
+    "LastStep", "elu", "leaky_relu", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
+    "times_leaky_slope", "times_sigmoid_slope", "where_positive",
+]  # fmt: skip
+
 
 @primitive
 def relu(x: Array) -> Array:

@@ -10,6 +10,8 @@ from tensorgrad.engine import primitive, value
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.elementwise import log
 
+__all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "power", "sub", "where"]
+
 
 @primitive
 def add(x: Array, y: Any) -> Any:

@@ -14,6 +14,11 @@ from tensorgrad.kernels import channels
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.shaping import Shape
 
+__all__ = [
+    "batch_norm", "batch_norm_input", "batch_norm_weight", "channel_dots", "channel_sums", "scale_channels",
+    "shift_channels", "spread_channels",
+]  # fmt: skip
+
 
 @primitive
 def channel_sums(x: Array) -> Array:

@@ -12,6 +12,33 @@ from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import elementwise
 from tensorgrad.kernels.memory import Array
 
+__all__ = [
+    "absolute",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "cast",
+    "clip",
+    "copy",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "tan",
+    "tanh",
+    "times_tanh_slope",
+]  # fmt: skip
+
 
 @primitive
 def exp(x: Array) -> Array:

@@ -13,6 +13,8 @@ from tensorgrad.ops.activation import LastStep, activated, before_activation, in
 from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import transpose
 
+__all__ = ["affine", "einsum", "matmul"]
+
 
 def _swap(x: Any) -> Any:
     """Transpose the last two axes."""

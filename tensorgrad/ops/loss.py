@@ -14,6 +14,8 @@ from tensorgrad.ops.arithmetic import maximum, where
 from tensorgrad.ops.reduction import total
 from tensorgrad.ops.shaping import reshape
 
+__all__ = ["binary_cross_entropy", "bounded_log", "softmax_cross_entropy", "softmax_cross_entropy_logits"]
+
 
 @primitive
 def softmax_cross_entropy(logits: Array, target: Any) -> Array:

@@ -11,6 +11,8 @@ from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.shaping import broadcast_to, flip, reshape, transpose
 
+__all__ = ["cumsum", "largest", "norm", "product", "smallest", "total"]
+
 Axes = tuple[int, ...]
 
 

@@ -9,6 +9,10 @@ import numpy as np
 from tensorgrad.engine import primitive
 from tensorgrad.kernels.memory import Array
 
+__all__ = [
+    "broadcast_to", "concatenate", "flip", "getitem", "pad", "putitem", "reshape", "take", "take_adjoint", "transpose",
+]  # fmt: skip
+
 Shape = tuple[int, ...]
 
 

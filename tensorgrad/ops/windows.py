@@ -17,6 +17,11 @@ from tensorgrad.ops.activation import LastStep, activated, before_activation, in
 from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import Shape
 
+__all__ = [
+    "avg_pool2d", "col2im", "conv2d", "conv2d_bias", "conv2d_input", "conv2d_weight", "im2col", "max_pool2d",
+    "min_pool2d", "pool_place", "pool_select", "pool_spread",
+]  # fmt: skip
+
 
 @primitive
 def im2col(x: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:

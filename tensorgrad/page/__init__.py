@@ -3,5 +3,11 @@
 ``export`` writes one file that needs no server; ``server`` adds gradients and training. The page itself is in static/.
 """
 
-from tensorgrad.page.export import export_html as export_html
-from tensorgrad.page.server import serve as serve
+from tensorgrad.page.export import export_html
+from tensorgrad.page.server import serve
+
+__all__ = ["export_html", "serve"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,14 +5,20 @@ global state is left alone. The arrays behind the pictures come from :mod:`tenso
 without matplotlib.
 """
 
-from tensorgrad.plot.answers import confusion_matrix as confusion_matrix
-from tensorgrad.plot.answers import mistakes as mistakes
-from tensorgrad.plot.architecture import architecture as architecture
-from tensorgrad.plot.curves import training_curves as training_curves
-from tensorgrad.plot.gradients import gradient_ascent as gradient_ascent
-from tensorgrad.plot.gradients import saliency as saliency
-from tensorgrad.plot.maps import feature_maps as feature_maps
-from tensorgrad.plot.report import write_report as write_report
-from tensorgrad.plot.spreads import statistics as statistics
-from tensorgrad.plot.weights import dense_weights as dense_weights
-from tensorgrad.plot.weights import filters as filters
+from tensorgrad.plot.answers import confusion_matrix, mistakes
+from tensorgrad.plot.architecture import architecture
+from tensorgrad.plot.curves import training_curves
+from tensorgrad.plot.gradients import gradient_ascent, saliency
+from tensorgrad.plot.maps import feature_maps
+from tensorgrad.plot.report import write_report
+from tensorgrad.plot.spreads import statistics
+from tensorgrad.plot.weights import dense_weights, filters
+
+__all__ = [
+    "architecture", "confusion_matrix", "dense_weights", "feature_maps", "filters", "gradient_ascent", "mistakes",
+    "saliency", "statistics", "training_curves", "write_report",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,15 +18,20 @@ from typing import TYPE_CHECKING
 
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
-from tensorgrad.saving.errors import ModelFileError as ModelFileError
-from tensorgrad.saving.errors import reading
-from tensorgrad.saving.registry import register as register
+from tensorgrad.saving.errors import ModelFileError, reading
+from tensorgrad.saving.registry import register
 
 if TYPE_CHECKING:
     from tensorgrad.saving.formats import Format
     from tensorgrad.saving.protocols import Trainable
 
+__all__ = ["ModelFileError", "load_model", "load_weights", "register", "save_model", "save_weights"]
+
 ALONE = "a .safetensors file holds weights alone"
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def save_model(model: Trainable, path: str | os.PathLike[str]) -> None:

@@ -4,9 +4,11 @@
 ``promotion`` which dtype two operands agree on; ``numpy_protocol`` what NumPy's own functions do with a tensor.
 """
 
-from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
-from tensorgrad.tensor.promotion import Array as Array
-from tensorgrad.tensor.tensor import Tensor as Tensor
-from tensorgrad.tensor.tensor import TensorLike as TensorLike
-from tensorgrad.tensor.tensor import as_tensor as as_tensor
-from tensorgrad.tensor.tensor import tensor as tensor
+from tensorgrad.tensor.promotion import DEFAULT_DTYPE, Array
+from tensorgrad.tensor.tensor import Tensor, TensorLike, as_tensor, tensor
+
+__all__ = ["DEFAULT_DTYPE", "Array", "Tensor", "TensorLike", "as_tensor", "tensor"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

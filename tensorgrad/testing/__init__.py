@@ -22,5 +22,10 @@ With the mistake mended, it passes at order 1, at order 2, and, since it was ask
 ``tensorgrad.testing.strategies`` draws the inputs; it needs hypothesis, which nothing else here does.
 """
 
-from tensorgrad.testing.checker import GradientError as GradientError
-from tensorgrad.testing.checker import gradcheck as gradcheck
+from tensorgrad.testing.checker import GradientError, gradcheck
+
+__all__ = ["GradientError", "gradcheck"]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "strategies"])
