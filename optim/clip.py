@@ -91,7 +91,7 @@ def _gradients(params: Iterable[Tensor], where: str) -> list[Tensor]:
 def _writable(grad: Tensor) -> Array:
     """The array of a gradient; a NumPy scalar, as reductions make them, becomes a 0-d array."""
     grad.array = np.asarray(grad.array)
-    return grad.array  # type: ignore[no-any-return]
+    return grad.array
 
 
 def _norm(g: Array) -> float:

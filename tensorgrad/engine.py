@@ -18,6 +18,7 @@ from operator import add, iadd
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tensorgrad.checks import converted, explained
 from tensorgrad.recording import Switch, no_grad, recording, set_recording
@@ -56,7 +57,7 @@ class Traced:
 
     __slots__ = ("__weakref__", "array", "grad", "hooks", "memory", "needs_grad", "node")
 
-    array: Any
+    array: npt.NDArray[Any]
     grad: Self | None
     hooks: dict[int, Callable[[Any], Any]] | None
     memory: Memory | None
@@ -91,7 +92,7 @@ class Primitive(Ruled, Generic[P]):
         args = (first, *rest)
         kind: Any = None
         needs_grad = False
-        arrays = []
+        arrays: list[Any] = []
         for a in args:
             if isinstance(a, Traced):
                 kind = type(a)

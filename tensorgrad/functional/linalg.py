@@ -19,7 +19,7 @@ __all__ = ["affine", "dot", "einsum", "matmul", "outer", "tensordot"]
 @implements(np.matmul)
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
-    return promotion.matmul(as_tensor(x), as_tensor(y))  # type: ignore[no-any-return]
+    return promotion.matmul(as_tensor(x), as_tensor(y))
 
 
 def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activation: str | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from math import prod, sqrt
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from tensorgrad import engine, ops
 from tensorgrad.checks import Axis, axes, one_axis
 from tensorgrad.recording import analytic
 from tensorgrad.tensor import promotion
+
+T = TypeVar("T", bound=engine.Traced)
 
 
 class Methods(engine.Traced):
@@ -152,24 +154,24 @@ class Methods(engine.Traced):
         """The larger of each element and 0; the gradient at 0 is 0."""
         return ops.relu(self)
 
-    def maximum(self, other: Any) -> Self:
+    def maximum(self, other: object) -> Self:
         """The larger of each element and its partner in `other`; equal ones take half of the gradient each."""
         return promotion.both(ops.maximum, self, other)
 
-    def minimum(self, other: Any) -> Self:
+    def minimum(self, other: object) -> Self:
         """The smaller of each element and its partner in `other`; equal ones take half of the gradient each."""
         return promotion.both(ops.minimum, self, other)
 
-    def where(self, condition: Any, other: Any) -> Self:
+    def where(self, condition: Any, other: object) -> Self:
         """Each element where the condition holds, `other` elsewhere; the condition has no gradient."""
         chosen = np.array(engine.value(condition), dtype=bool)
         return promotion.both(partial(ops.where, chosen), self, other)
 
-    def pow(self, exponent: Any) -> Self:
+    def pow(self, exponent: object) -> Self:
         """Each element to the power of `exponent`; see :func:`tensorgrad.power`."""
         return promotion.both(ops.power, self, exponent)
 
-    def matmul(self, other: Any) -> Self:
+    def matmul(self, other: object) -> Self:
         """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
         return promotion.both(promotion.matmul, self, other)
 
@@ -201,22 +203,21 @@ class Methods(engine.Traced):
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """The mean over the axes, or over all."""
         over, count = self._some(axis, "mean")
-        total: Any = ops.total(self.floating(), axis=over, keepdims=keepdims)
-        return total / count
+        return promotion.divide(ops.total(self.floating(), axis=over, keepdims=keepdims), count)
 
     @promotion.in_float32
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The variance over the axes: the squared distances from the mean, divided by (count - `ddof`)."""
         over, count = self._some(axis, "var", ddof)
         away = _modulus(self._centred(over))
-        return ops.total(ops.square(away), axis=over, keepdims=keepdims) / (count - ddof)
+        return promotion.divide(ops.total(ops.square(away), axis=over, keepdims=keepdims), count - ddof)
 
     @promotion.in_float32
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The standard deviation over the axes, the square root of the variance; the gradient at 0 is 0."""
         over, count = self._some(axis, "std", ddof)
         away = _modulus(self._centred(over))
-        return ops.norm(away, axis=over, keepdims=keepdims) / sqrt(count - ddof)
+        return promotion.divide(ops.norm(away, axis=over, keepdims=keepdims), sqrt(count - ddof))
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """The largest element over the axes; equal ones share the gradient."""
@@ -226,7 +227,7 @@ class Methods(engine.Traced):
         """The smallest element over the axes; equal ones share the gradient."""
         return ops.smallest(self, axis=self._some(axis, "min")[0], keepdims=keepdims)
 
-    def _centred(self, over: tuple[int, ...]) -> Any:
+    def _centred(self, over: tuple[int, ...]) -> Self:
         return promotion.binary(ops.sub, self, self.mean(over, keepdims=True))
 
     def _some(self, axis: Axis, name: str, ddof: int = 0) -> tuple[tuple[int, ...], int]:
@@ -244,7 +245,7 @@ class Methods(engine.Traced):
 
     @promotion.in_float32
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Ln sum(e^x) over the axes, without overflow."""
+        """The logarithm of sum(e^x) over the axes, without overflow."""
         return ops.logsumexp(self.floating(), axis=axes(axis, self.ndim, "logsumexp"), keepdims=keepdims)
 
     @promotion.in_float32
@@ -261,7 +262,8 @@ class Methods(engine.Traced):
             raise ValueError(f"norm: ord must be positive, or inf; received {ord!r}")
         powers: Any = ops.power(x.abs(), ord).sum(over, keepdims)
         empty = powers.array == 0  # where the root has an infinite slope
-        return ops.where(empty, 0.0, ops.power(ops.where(empty, 1.0, powers), 1 / ord))
+        root: Self = ops.where(empty, 0.0, ops.power(ops.where(empty, 1.0, powers), 1 / ord))
+        return root
 
     def cumsum(self, axis: int | None = None) -> Self:
         """The running sum along the axis; of all elements, row-major, if there is none."""
@@ -459,6 +461,6 @@ class Methods(engine.Traced):
         return spread.reshape(tuple(count * size for count, size in zip(times, shape, strict=True)))
 
 
-def _modulus(x: Any) -> Any:
+def _modulus(x: T) -> T:
     """|x| of complex numbers; real numbers as they are, as squares follow."""
     return ops.absolute(x) if x.array.dtype.kind == "c" and not analytic() else x

@@ -69,7 +69,8 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
         return values
     numbers = values.astype(np.float64)
     low, high = numbers.min(), numbers.max()
-    return np.rint((numbers - low) * (255 / (high - low or 1))).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint((numbers - low) * (255 / (high - low or 1))).astype(np.uint8)
+    return levels
 
 
 def _side_by_side(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

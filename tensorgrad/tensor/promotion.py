@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from math import prod
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from tensorgrad.engine import Traced, value
 
 DEFAULT_DTYPE = np.dtype(np.float32)
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", bound=Traced)
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
@@ -106,13 +107,17 @@ def _beside(tensor: Traced, other: Any) -> Any:
     return NotImplemented
 
 
+@overload
+def binary(op: Callable[[Any, Any], Any], x: T, y: object) -> T: ...
+@overload
+def binary(op: Callable[[Any, Any], Any], x: object, y: T) -> T: ...
 def binary(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
     """Apply to two operands, of which at least one is a tensor, after agreeing on a dtype."""
     x, y = agree(x, y)
     return op(x, y) if x is not NotImplemented else NotImplemented
 
 
-def both(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+def both(op: Callable[[Any, Any], Any], x: T, y: object) -> T:
     """As :func:`binary`, for a function and not an operator: Python has nothing else to try if it cannot be."""
     result = binary(op, x, y)
     if result is NotImplemented:
@@ -120,11 +125,19 @@ def both(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
     return result
 
 
+@overload
+def divide(x: T, y: object) -> T: ...
+@overload
+def divide(x: object, y: T) -> T: ...
 def divide(x: Any, y: Any) -> Any:
-    """X / y, element by element; integers are divided as float32."""
+    """`x / y`, element by element; integers are divided as float32."""
     return binary(ops.div, floating(x), floating(y))
 
 
+@overload
+def matmul(x: T, y: object) -> T: ...
+@overload
+def matmul(x: object, y: T) -> T: ...
 def matmul(x: Any, y: Any) -> Any:
     """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
     a, b = agree(x, y)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tensorgrad.tensor.picture import Picture
 
 TensorLike: TypeAlias = "Tensor | npt.ArrayLike"
+T = TypeVar("T", bound="Tensor")
 
 
 class Tensor(Methods):
@@ -245,40 +246,40 @@ class Tensor(Methods):
 
     # -- arithmetic ----------------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
+    def __add__(self, other: object) -> Tensor:
         return binary(ops.add, self, other)
 
-    def __radd__(self, other: Any) -> Tensor:
+    def __radd__(self, other: object) -> Tensor:
         return binary(ops.add, other, self)
 
-    def __sub__(self, other: Any) -> Tensor:
+    def __sub__(self, other: object) -> Tensor:
         return binary(ops.sub, self, other)
 
-    def __rsub__(self, other: Any) -> Tensor:
+    def __rsub__(self, other: object) -> Tensor:
         return binary(ops.sub, other, self)
 
-    def __mul__(self, other: Any) -> Tensor:
+    def __mul__(self, other: object) -> Tensor:
         return binary(ops.mul, self, other)
 
-    def __rmul__(self, other: Any) -> Tensor:
+    def __rmul__(self, other: object) -> Tensor:
         return binary(ops.mul, other, self)
 
-    def __truediv__(self, other: Any) -> Tensor:
+    def __truediv__(self, other: object) -> Tensor:
         return divide(self, other)
 
-    def __rtruediv__(self, other: Any) -> Tensor:
+    def __rtruediv__(self, other: object) -> Tensor:
         return divide(other, self)
 
-    def __pow__(self, other: Any) -> Tensor:
+    def __pow__(self, other: object) -> Tensor:
         return binary(ops.power, self, other)
 
-    def __rpow__(self, other: Any) -> Tensor:
+    def __rpow__(self, other: object) -> Tensor:
         return binary(ops.power, other, self)
 
-    def __matmul__(self, other: Any) -> Tensor:
+    def __matmul__(self, other: object) -> Tensor:
         return matmul(self, other)
 
-    def __rmatmul__(self, other: Any) -> Tensor:
+    def __rmatmul__(self, other: object) -> Tensor:
         return matmul(other, self)
 
     def __neg__(self) -> Tensor:
@@ -290,22 +291,22 @@ class Tensor(Methods):
     def __abs__(self) -> Tensor:
         return ops.absolute(self)
 
-    def __ipow__(self, other: Any) -> Tensor:
+    def __ipow__(self, other: object) -> Tensor:
         return self._in_place(operator.pow, other)
 
-    def __imatmul__(self, other: Any) -> Tensor:
+    def __imatmul__(self, other: object) -> Tensor:
         return self._in_place(operator.matmul, other)
 
-    def __iadd__(self, other: Any) -> Tensor:
+    def __iadd__(self, other: object) -> Tensor:
         return self._in_place(operator.add, other)
 
-    def __isub__(self, other: Any) -> Tensor:
+    def __isub__(self, other: object) -> Tensor:
         return self._in_place(operator.sub, other)
 
-    def __imul__(self, other: Any) -> Tensor:
+    def __imul__(self, other: object) -> Tensor:
         return self._in_place(operator.mul, other)
 
-    def __itruediv__(self, other: Any) -> Tensor:
+    def __itruediv__(self, other: object) -> Tensor:
         return self._in_place(operator.truediv, other)
 
     def _in_place(self, operation: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
@@ -450,7 +451,7 @@ def as_tensor(x: TensorLike) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
-def _rebuild(kind: type[Any], array: Array, requires_grad: bool, grad: Tensor | None) -> Any:
+def _rebuild(kind: type[T], array: Array, requires_grad: bool, grad: T | None) -> T:
     new = kind.wrap(np.array(array))
     new.needs_grad = requires_grad
     new.grad = None if grad is None else grad.detach().copy()
