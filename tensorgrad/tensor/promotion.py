@@ -20,7 +20,7 @@ from tensorgrad.engine import Traced, value
 DEFAULT_DTYPE = np.dtype(np.float32)
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", bound=Traced)
-Array: TypeAlias = np.ndarray[Any, Any]
+Array: TypeAlias = npt.NDArray[Any]
 
 
 def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:

@@ -129,7 +129,7 @@ def test_distinct_values(x: Any, data: st.DataObject) -> None:
     values = np.sort(np.append(x.ravel(), 0.0))
     assert (np.diff(values) >= 0.024).all()
     y = data.draw(strategies.arrays(x.shape, low=1, high=2, dtype=np.float32))
-    assert (y.shape, y.dtype) == (x.shape, np.float32)
+    assert (y.shape, y.dtype) == (x.shape, np.dtype(np.float32))
     assert ((y >= 1) & (y <= 2)).all()
 
 
