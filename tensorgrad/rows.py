@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tensorgrad.checks import numbers
 
-__all__ = ["Indexed", "Rows", "is_indexed", "numeric_rows"]
+__all__ = ["Indexed", "Rows", "Share", "is_indexed", "numeric_rows"]
 
 Array = np.ndarray[Any, Any]
 

@@ -6,3 +6,7 @@
 from tensorgrad.parallel.communicator import RankError
 
 __all__ = ["RankError"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
