@@ -232,7 +232,7 @@ class CNN(Network):
         drop_last: bool = False,
         first_epoch: int = 0,
         steps_per_epoch: int | None = None,
-        processes: int = 1,
+        processes: int | None = None,
     ) -> History:
         """Train on samples, epoch by epoch.
 
@@ -276,11 +276,11 @@ class CNN(Network):
         steps_per_epoch : int, optional
             Batches of an epoch, of an iterable; by default an epoch is one pass over it. The next epoch goes on where
             this one stops.
-        processes : int
-            Each batch is divided among so many processes on this machine, each with a copy of the model, whose
-            gradients are added up. Callbacks are called in this process alone; batch normalization takes the mean and
-            the variance of each part of a batch, and the running ones are the means over the parts (see
-            docs/scaling.md).
+        processes : int, optional
+            Divide each batch among so many processes on this machine, each with a copy of the model, and add up their
+            gradients; see docs/scaling.md. Callbacks are called in this process alone. Batch normalization takes the
+            statistics of each part of a batch. By default one process; or, where ``mpiexec`` or its like has started
+            this program several times, all of those.
 
         Returns
         -------
@@ -307,24 +307,26 @@ class CNN(Network):
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
-        logger = ProgressLogger(verbose, int(show_every))
-        samples, aside = sources(
-            self,
-            X,
-            Y,
-            val_x=val_x,
-            val_y=val_y,
-            val_split=val_split,
-            choice=self.stream(0, 1),
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            batch_size=int(batch_size),
-            shuffle=shuffle,
-            augment=augment,
-            steps=steps_per_epoch,
-            epochs=int(epochs),
-            drop_last=drop_last,
-        )
+        processes = run.check(processes)
+        logger = ProgressLogger(verbose if processes is not None or run.leads() else 0, int(show_every))
+        with run.alike(processes):
+            samples, aside = sources(
+                self,
+                X,
+                Y,
+                val_x=val_x,
+                val_y=val_y,
+                val_split=val_split,
+                choice=self.stream(0, 1),
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                batch_size=int(batch_size),
+                shuffle=shuffle,
+                augment=augment,
+                steps=steps_per_epoch,
+                epochs=int(epochs),
+                drop_last=drop_last,
+            )
         if not self.parameters():
             raise ValueError(
                 "train: all parameters are frozen, so nothing would change; set trainable = True on a layer, and call "
@@ -332,6 +334,8 @@ class CNN(Network):
             )
         for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
             logger.progress.say(f"Note: {hint}.\n")
+        if processes is None:
+            logger.progress.say(run.described())
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
         course = loop.Course(

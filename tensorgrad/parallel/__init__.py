@@ -1,11 +1,12 @@
 """Training with several processes, on one machine or on many: each takes its share of every batch.
 
-:meth:`tensorgrad.CNN.train` is the way in: ``train(..., processes=2)``.
+:meth:`tensorgrad.CNN.train` is the way in: ``train(..., processes=2)``, or ``mpiexec -n 8 python train.py``.
 """
 
 from tensorgrad.parallel.communicator import RankError
+from tensorgrad.parallel.run import leads
 
-__all__ = ["RankError"]
+__all__ = ["RankError", "leads"]
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ from tensorgrad.tensor import Array
 
 T = TypeVar("T")
 
-PATIENCE = 8.0  # seconds that a rank at work may be later than the others, beside four times what they took themselves
+PATIENCE = 7.0  # seconds that a rank at work may be later than the others, beside four times what they took themselves
 
 
 class RankError(RuntimeError):

@@ -1,17 +1,65 @@
-"""Training with several ranks: which form, what is checked before, how it begins and ends."""
+"""Training with several ranks: which form, and what is checked before."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from tensorgrad.parallel import mpi
+from tensorgrad.parallel.communicator import RankError, agree
+from tensorgrad.parallel.step import Sharded, digest
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
-from tensorgrad.training.loop import Course
+from tensorgrad.training.loop import Course, NonFiniteLossError
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee
+from tensorgrad.version import __version__
+
+
+def check(processes: Any) -> int | None:
+    """How many processes are asked for, or None for as many as MPI has started; an error if that cannot be."""
+    if processes is None:
+        return None if mpi.launched() > 1 else 1
+    if isinstance(processes, bool) or not isinstance(processes, int | np.integer) or processes < 1:
+        raise ValueError(f"train: processes must be an int of at least 1, or None, received {processes!r}")
+    if processes > 1 and mpi.launched() > 1:
+        raise ValueError(
+            f"train: MPI has started this program {mpi.launched()} times, and each would start processes={processes} "
+            "of its own; leave processes out, to train with all of them"
+        )
+    return int(processes)
+
+
+@contextmanager
+def alike(processes: int | None) -> Iterator[None]:
+    """Let an error inside of the block be one of all ranks that MPI has started."""
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as raised:
+        error = raised
+    if processes is None:
+        ranks = mpi.communicator()
+        for rank, text in enumerate(ranks.gather(error and f"{type(error).__name__}: {error}")):
+            if text is not None and error is None:
+                raise RankError(f"train: rank {rank} of {ranks.size} refuses: {text}")
+    if error is not None:
+        raise error
+
+
+def described() -> str:
+    """Which process is which of the ranks that MPI has started, as launchers name those that were killed by these."""
+    ranks = mpi.communicator()
+    places = ranks.gather(f"{os.getpid()} on {platform.node()}")
+    return f"{ranks.size} ranks: " + ", ".join(f"{rank} is process {place}" for rank, place in enumerate(places))
 
 
 def train(
@@ -20,21 +68,63 @@ def train(
     validation: Samples | Stream | None,
     course: Course,
     callbacks: Sequence[Callback],
-    processes: int,
+    processes: int | None,
 ) -> None:
-    """Train as :func:`tensorgrad.training.loop.run` does, with so many processes on this machine."""
-    if isinstance(processes, bool) or not isinstance(processes, int | np.integer) or processes < 1:
-        raise ValueError(f"train: processes must be an int of at least 1, received {processes!r}")
+    """Train as :func:`tensorgrad.training.loop.run` does, with so many processes on this machine, or by MPI."""
     if processes == 1:
         loop.run(model, samples, validation, course, callbacks)
-        return
-    _check_batches(samples, course, int(processes))
-    from tensorgrad.parallel import team  # multiprocessing takes long to import, and is not there in a browser
+    elif processes is None:
+        _train_by_mpi(model, samples, validation, course, callbacks)
+    else:
+        check_batches(samples, course, processes)
+        from tensorgrad.parallel import team  # multiprocessing takes long to import, and is not there in a browser
 
-    team.train(model, samples, validation, course, callbacks, int(processes))
+        team.train(model, samples, validation, course, callbacks, processes)
 
 
-def _check_batches(samples: Samples | Stream, course: Course, ranks: int) -> None:
+def leads() -> bool:
+    """Whether this program is to print and to write: always, but for ranks 1, 2 ... of those that MPI has started."""
+    return mpi.launched() == 1 or mpi.communicator().rank == 0
+
+
+def _train_by_mpi(
+    model: Trainee,
+    samples: Samples | Stream,
+    validation: Samples | Stream | None,
+    course: Course,
+    callbacks: Sequence[Callback],
+) -> None:
+    ranks = mpi.communicator()
+    labels = samples.y.tobytes() if isinstance(samples, Samples) else b""
+    facts = {
+        "version of tensorgrad": __version__,
+        "version of NumPy": np.__version__,
+        "version of Python": platform.python_version(),
+        "seed": model.seed,
+        "layers": [repr(layer) for layer in model.layers],
+        "loss": model.objective.loss,
+        "optimizer": repr(model.optimizer),
+        "arguments": replace(course, augment=None),
+        "number of samples": len(samples),
+        "labels, as a hash": hashlib.blake2b(labels).hexdigest()[:8],
+        "weights, as a hash": digest(model).hex()[:8],
+    }
+    agree(ranks, facts)
+    check_batches(samples, course, ranks.size)
+    try:
+        sharded = Sharded(model, ranks, ranks.threads())
+        loop.run(model, samples, validation, course, callbacks, sharded)
+        sharded.finish(model)
+    except (RankError, NonFiniteLossError):  # which all have
+        raise
+    except BaseException as error:
+        ranks.abort(error)
+        raise
+    finally:
+        ranks.work(False)
+
+
+def check_batches(samples: Samples | Stream, course: Course, ranks: int) -> None:
     """Raise if a batch has fewer samples than there are ranks."""
     size = min(course.batch_size, len(samples)) if isinstance(samples, Samples) else course.batch_size
     if size < ranks:

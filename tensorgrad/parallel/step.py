@@ -119,24 +119,38 @@ class Sharded:
 
     # -- an epoch ----------------------------------------------------------------------------------------------
 
-    def begin_epoch(self, model: Trainee) -> None:
-        """Let all have the leader's weights, which callbacks may have changed, and random streams that follow from its.
+    def follow(self, model: Trainee) -> None:
+        """Let all have the leader's weights and settings, which callbacks may have changed, and random streams.
 
         Dropout of rank r draws from a stream that is seeded by the state of the leader's at the beginning of the epoch
         and by r, so that a run that is resumed goes on as it would have.
         """
-        streams = _streams(model)
-        changed = model.state_dict() if self.leads and digest(model) != self.digest else None
-        states = [stream.bit_generator.state for stream in streams]
-        changed, states = self.communicator.broadcast((changed, states))
+        states = self._copy(model)
         if not self.leads:
-            if changed is not None:
-                model.load_state_dict(changed)
-            for stream, state in zip(streams, states, strict=True):
+            for stream, state in zip(_streams(model), states, strict=True):
                 entropy = hashlib.blake2b(repr(state).encode(), digest_size=16).digest()
                 seeds = np.random.SeedSequence([int.from_bytes(entropy, "little"), self.communicator.rank])
                 stream.bit_generator.state = np.random.default_rng(seeds).bit_generator.state
             self.communicator.work(True)
+
+    def finish(self, model: Trainee) -> None:
+        """Let all have the leader's model, after the callbacks have seen the end of the training."""
+        for stream, state in zip(_streams(model), self._copy(model), strict=True):
+            stream.bit_generator.state = state
+
+    def _copy(self, model: Trainee) -> list[Any]:
+        """Let all have the leader's weights and settings; the states of its random streams."""
+        weights = model.state_dict() if self.leads and digest(model) != self.digest else None
+        states = [stream.bit_generator.state for stream in _streams(model)]
+        told = (weights, _settings(model), states, model.stop_training)
+        weights, settings, states, stop = self.communicator.broadcast(told)
+        if not self.leads:
+            _set(model, settings)
+            model.stop_training = stop
+            if weights is not None:
+                model.load_state_dict(weights)
+        self.known = _settings(model)
+        return states
 
     def end_epoch(self, model: Trainee) -> None:
         """Give all the mean of their running statistics, and raise unless they have the same weights then."""

@@ -83,7 +83,7 @@ def run(
                 if ranks.any(model.stop_training or interrupted()):
                     break
                 tell("on_epoch_begin", epoch, {})
-                ranks.begin_epoch(model)
+                ranks.follow(model)
                 since = time.perf_counter()
                 figures = _epoch(model, per_epoch, samples.task, epoch, tell, interrupted, ranks)
                 ranks.end_epoch(model)

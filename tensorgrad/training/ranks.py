@@ -39,7 +39,7 @@ class Ranks(Protocol):
     share: Share
     leads: bool
 
-    def begin_epoch(self, model: Trainee) -> None:
+    def follow(self, model: Trainee) -> None:
         """Let all have the model that the leader has."""
 
     def step(self, model: Trainee, x: Array, y: Array, weights: Array | None, figures: Tally) -> Step | None:
@@ -67,7 +67,7 @@ class Alone:
     share = WHOLE
     leads = True
 
-    def begin_epoch(self, model: Trainee) -> None:
+    def follow(self, model: Trainee) -> None:
         """Nothing to do."""
 
     def step(self, model: Trainee, x: Array, y: Array, weights: Array | None, figures: Tally) -> Step | None:

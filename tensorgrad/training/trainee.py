@@ -22,6 +22,7 @@ class Trainee(Protocol):
 
     layers: list[Layer]
     iscompiled: bool
+    seed: int
     rng: np.random.Generator
     objective: Objective
     optimizer: Optimizer
