@@ -130,7 +130,7 @@ class Layer(Stateful):
         """
 
         def computed() -> Array:
-            return self.forward(Tensor.wrap(x.copy()), training=False).array  # type: ignore[no-any-return]
+            return self.forward(Tensor.wrap(x.copy()), training=False).array
 
         result = computed().copy()
 
