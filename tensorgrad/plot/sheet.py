@@ -50,13 +50,17 @@ class Band:
 def new_figure(width: float, height: float, *, flowing: bool = False) -> Any:
     """An empty figure, without pyplot and its global state; if flowing, matplotlib places the axes that are added."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise ImportError("tensorgrad.plot needs matplotlib: install the extra 'viz', pip install '.[viz]'") from error
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1) if flowing else None
-    return Figure(figsize=(width, height), dpi=120, facecolor="white", layout=layout)
+    from tensorgrad.plot.figure import Drawing
+
+    layout: Any = "none"  # whatever the user's settings say
+    if flowing:
+        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    return Drawing(figsize=(width, height), dpi=120, facecolor="white", layout=layout)
 
 
 def page_width(across: Iterable[int]) -> float:

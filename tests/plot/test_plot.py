@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import re
 import struct
 import subprocess
@@ -367,6 +368,20 @@ def test_every_picture_but_the_curves_has_a_twin() -> None:
     names = {name for name in vars(plot) if callable(getattr(plot, name)) and not name.startswith("_")}
     others = {"training_curves", "architecture", "write_report"}  # whose twins have other names
     assert names - others <= set(vars(inspection))
+
+
+def test_a_notebook_shows_a_figure_without_pyplot() -> None:
+    figure: Any = plot.architecture(nested())
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert pickle.loads(pickle.dumps(figure)).get_size_inches().tolist() == figure.get_size_inches().tolist()
+
+
+@pytest.mark.parametrize("setting", ["figure.constrained_layout.use", "figure.autolayout"])
+def test_settings_of_the_user_do_not_move_what_is_placed(setting: Any) -> None:
+    plain: Any = plot.architecture(nested())
+    with matplotlib.rc_context({setting: True}):
+        settled: Any = plot.architecture(nested())
+        assert settled._repr_png_() == plain._repr_png_()  # and no warning
 
 
 def test_pyplot_is_left_alone() -> None:
