@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad import engine
+from tensorgrad.checks import from_scipy
 from tensorgrad.optim.arguments import count, number, parameters
 from tensorgrad.tensor import Array, Tensor
 
@@ -75,8 +76,7 @@ def minimize(
     True
 
     """
-    from scipy import optimize  # here, because it takes longer to import than all of tensorgrad
-
+    optimize = from_scipy("optimize", "minimize")
     search = _Search(closure, parameters(params, "minimize"))
     options = {
         "maxiter": count(max_iterations, "minimize", "max_iterations", low=1),

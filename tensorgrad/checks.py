@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -204,3 +206,11 @@ class Foreign:
 
     def _name(self) -> str:
         return " or ".join(map(repr, self.names))
+
+
+def from_scipy(part: str, name: str) -> ModuleType:
+    """A part of SciPy. It is imported by what needs it, as it takes longer to import than all of tensorgrad."""
+    try:
+        return importlib.import_module(f"scipy.{part}")
+    except ImportError as error:
+        raise ImportError(f"{name} needs SciPy, which is not installed: pip install scipy") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.checks import from_scipy
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import elementwise
 from tensorgrad.kernels.memory import Array
@@ -217,9 +218,7 @@ times_tanh_slope.rules(lambda g, _z, _x, y: times_tanh_slope(g, y), lambda g, _z
 @primitive
 def erf(x: Array) -> Any:
     """2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x"""
-    from scipy import special
-
-    return special.erf(x)
+    return from_scipy("special", "erf").erf(x)
 
 
 erf.rules(lambda g, _y, x: g * exp(-x * x) * (2 / pi**0.5))
