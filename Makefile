@@ -19,8 +19,10 @@ bench-quick: .venv/bench
 oracles: .venv/dev # the same gradients by PyTorch, ONNX's own node cases
 	$(BIN)/python -m pytest -n auto tests/oracles
 
-docs: .venv/docs # the site, in build/docs
-	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+docs: .venv/docs # the site, in build/docs: every cell of it runs, every link is followed, words are spelt
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs build/docs
+	$(BIN)/python docs/check_site.py build/docs
+	$(BIN)/codespell
 
 page: .venv/viz # a network on a page to draw on, and to teach
 	$(BIN)/python examples/draw.py

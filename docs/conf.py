@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 from tensorgrad.version import __version__  # noqa: E402
 
@@ -17,12 +18,24 @@ author = "the tensorgrad developers"
 copyright = "the tensorgrad developers; MIT license"
 release = version = __version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-source_suffix = {".md": "markdown"}
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "programs", "typeset_formulas"]
+source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["make_*.py"]
 html_theme = "furo"
 html_title = f"tensorgrad {__version__}"
 html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+
+nb_execution_mode = "force"  # every cell runs in every build
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120  # seconds for a cell
+nb_code_prompt_show = "Show the solution"  # the cells that are hidden
+nb_code_prompt_hide = "Hide it"
+nb_merge_streams = True
+os.environ.pop("MPLBACKEND", None)  # notebooks show what they draw
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath", "colon_fence"]

@@ -1,4 +1,4 @@
-"""Every program in the pages of docs/ runs."""
+"""Every program of the how-to page runs. Those of the tutorial's chapters run as the site is built, by `make docs`."""
 
 from __future__ import annotations
 
@@ -35,3 +35,40 @@ def test_an_answer_runs(question: str, tmp_path: Path, monkeypatch: pytest.Monke
 def test_there_are_thirty_answers() -> None:
     assert len(ANSWERS) >= 30
     assert sum(map(bool, ANSWERS.values())) >= 26
+
+
+CHAPTERS = sorted((PAGE.parent / "tutorial").glob("*.md"))
+CELL = re.compile(r"^```\{code-cell\} python\n((?::[^\n]*\n)*)\n?(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_ends_in_two_exercises_with_solutions_that_check_themselves(path: Path) -> None:
+    text = path.read_text("utf-8")
+    _, exercises = text.split("\n## Exercises\n")
+    asked = re.split(r"^\*\*[12]\.\*\* ", exercises, flags=re.MULTILINE)[1:]
+    assert len(asked) == 2
+    for part in asked:
+        ((options, solution),) = CELL.findall(part)
+        assert "hide-cell" in options
+        assert re.search(r"^ *(assert |gradcheck\()", solution, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_code_of_a_chapter_fits_on_the_page(path: Path) -> None:
+    cells = [body for _, body in CELL.findall(path.read_text("utf-8"))]
+    assert max(len(line) for body in cells for line in body.splitlines()) <= 88
+
+
+def test_there_are_ten_chapters_and_the_site_lists_them_in_order() -> None:
+    listed = re.findall(r"^tutorial/(.+)$", (PAGE.parent / "index.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == [path.stem for path in CHAPTERS]
+    assert len(listed) == 10
+
+
+def test_the_gallery_has_every_picture() -> None:
+    from tensorgrad import plot
+
+    page = (PAGE.parent / "gallery.md").read_text("utf-8")
+    pictures = {name for name, value in vars(plot).items() if callable(value) and not name.startswith("_")}
+    assert {name for name in pictures if f"plot.{name}(" not in page} == set()
+    assert len(pictures) >= 11
