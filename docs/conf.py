@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
@@ -55,6 +57,14 @@ def escape_shapes(app: Any, what: str, name: str, obj: Any, options: Any, lines:
     lines[:] = [re.sub(r"(?<![\\*`])\*(?=\w)", r"\\*", line) if "shape=" in line else line for line in lines]
 
 
+def unlink_folders(app: Any, doctree: Any, name: str) -> None:
+    """Leave the words of links that lead to files and folders of the repository, which the site does not have."""
+    for link in list(doctree.findall(nodes.reference)):
+        if any("myst" in word.get("classes", ()) and "xref" in word["classes"] for word in link.findall(nodes.inline)):
+            link.replace_self(link.children)
+
+
 def setup(app: Any) -> None:
-    """Look at docstrings before numpydoc does."""
+    """Look at docstrings before numpydoc does, and at links after all others."""
     app.connect("autodoc-process-docstring", escape_shapes, priority=400)
+    app.connect("doctree-resolved", unlink_folders)

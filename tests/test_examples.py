@@ -42,6 +42,15 @@ def test_help(path: Path, monkeypatch, capsys) -> None:
     assert "usage:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_it_has_a_row_and_a_small_picture_in_the_index(path: Path) -> None:
+    index = (EXAMPLES / "README.md").read_text("utf-8")
+    (row,) = (line for line in index.splitlines() if line.startswith(f"| [{path.name}]({path.name})"))
+    picture = EXAMPLES.parent / "docs" / "images" / "examples" / f"{path.stem}.png"
+    assert f"(../docs/images/examples/{path.stem}.png)" in row
+    assert picture.stat().st_size <= 40_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
