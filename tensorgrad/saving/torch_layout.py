@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from tensorgrad.layers import Flatten, Layer, Sequential
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers import Flatten, Layer, Reshape, Sequential
+from tensorgrad.layers.layer import Shape, as_tuple
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array, Tensor
@@ -20,41 +21,46 @@ COUNTER = "num_batches_tracked"  # which PyTorch keeps and nothing here needs
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer of a chain, and how the flat vectors that it takes are ordered in PyTorch.
+    """A layer of a chain, and how the flat vectors that it takes and gives are ordered in PyTorch.
 
     Attributes
     ----------
     path : str
         Such as "2" or "2.layers.0".
     layer : Layer
-    order : ndarray of int or None
-        Behind a Flatten of images: PyTorch's number j is our number ``order[j]``.
+    order, given : ndarray of int or None
+        Of what it takes and of what it gives: PyTorch's number j is our number ``order[j]``.
     """
 
     path: str
     layer: Layer
     order: Array | None
+    given: Array | None
 
     def to_torch(self, array: Array) -> Array:
         """An array of the layer as PyTorch has it."""
         if array.ndim == 4:
             return array.transpose(3, 2, 0, 1)
-        return array.T if self._order(array) is None else array[self._order(array)].T
+        if self.layer.family == "dense":
+            array = array if self.given is None else array[..., self.given]
+            return array.T if self.order is None or array.ndim == 1 else array[self.order].T
+        return array.T if self.order is None else array[self.order]
 
     def from_torch(self, array: Array) -> Array:
         """An array of PyTorch's as the layer has it."""
         if array.ndim == 4:
             return array.transpose(2, 3, 1, 0)
-        order = self._order(array)
-        if order is None:
-            return array.T
-        found = np.empty_like(array.T)
-        found[order] = array.T
-        return found
+        if self.layer.family == "dense":
+            rows = array.T if array.ndim == 1 else _put(array.T, self.order)
+            return _put(rows.T, self.given).T
+        return array.T if self.order is None else _put(array, self.order)
 
-    def _order(self, array: Array) -> Array | None:
-        """The order of an array's numbers for what goes in; the biases of a product are for what comes out."""
-        return None if self.layer.family == "dense" and array.ndim == 1 else self.order
+    @property
+    def unflattens(self) -> bool:
+        """Whether it reshapes a flat vector whose numbers are in the order that PyTorch's Unflatten takes them in."""
+        taken, given = (len(as_tuple(shape or ())) for shape in (self.layer.input_shape, self.layer.output_shape))
+        needed = channels_first(self.layer.output_shape)
+        return isinstance(self.layer, Reshape) and taken == 1 < given and _same(needed, self.order)
 
     def arrays(self) -> Iterator[tuple[str, str, Array]]:
         """The layer's own arrays: our name, PyTorch's, and the array."""
@@ -65,27 +71,59 @@ class Placed:
                 yield f"{self.path}.{attribute}", name, array
 
 
-def chain(layers: Iterable[Layer], path: str = "", order: Array | None = None) -> Iterator[Placed]:
-    """Layers one after the other, those of a Sequential in its place. A Flatten sets the order, a product ends it."""
+def _same(a: Array | None, b: Array | None) -> bool:
+    return a is b is None or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _put(array: Array, order: Array | None) -> Array:
+    """Rows that PyTorch has in an order, in ours."""
+    if order is None:
+        return array
+    found = np.empty_like(array)
+    found[order] = array
+    return found
+
+
+def chain(layers: Iterable[Layer]) -> Iterator[Placed]:
+    """Layers one after the other, those of a Sequential in its place.
+
+    Flat vectors are in PyTorch's order behind a Flatten and before a Reshape; a product ends the one and begins the
+    other.
+    """
+    flat = list(_flat(layers, ""))
+    ahead: list[Array | None] = []  # the order of what each must give, for a Reshape that comes
+    needed = None
+    for _, layer in reversed(flat):
+        ahead.append(needed)
+        if isinstance(layer, Reshape) and len(as_tuple(layer.input_shape or ())) == 1:
+            needed = channels_first(layer.output_shape)
+        elif layer.family == "dense" or not layer.is_elementwise:
+            needed = None
+    order = None
+    for (path, layer), given in zip(flat, reversed(ahead), strict=True):
+        if isinstance(layer, Reshape):
+            given = None
+        elif isinstance(layer, Flatten) and len(as_tuple(layer.input_shape or ())) > 1:
+            given = channels_first(layer.input_shape)
+        elif layer.family != "dense":
+            given = order
+        yield Placed(path, layer, order, given)
+        order = given
+
+
+def _flat(layers: Iterable[Layer], path: str) -> Iterator[tuple[str, Layer]]:
     for i, layer in enumerate(layers):
-        here = f"{path}{i}"
         if isinstance(layer, Sequential):
-            placed = list(chain(layer.layers, f"{here}.layers.", order))
-            yield from placed
-            order = _after(placed[-1]) if placed else order
-            continue
-        found = Placed(here, layer, order)
-        yield found
-        order = _after(found)
+            yield from _flat(layer.layers, f"{path}{i}.layers.")
+        else:
+            yield f"{path}{i}", layer
 
 
-def _after(placed: Placed) -> Array | None:
-    """The order of what a layer gives."""
-    shape = as_tuple(placed.layer.input_shape or ())
-    if isinstance(placed.layer, Flatten) and len(shape) == 3:
-        numbers = np.arange(np.prod(shape)).reshape(shape).transpose(2, 0, 1).ravel()
-        return None if np.array_equal(numbers, np.sort(numbers)) else numbers
-    return None if placed.layer.family == "dense" else placed.order
+def channels_first(shape: Shape | None) -> Array | None:
+    """Which of our numbers, channels last, each number of a sample with its channels first is; None if all stay."""
+    sizes = as_tuple(shape or ())
+    order: Array = np.moveaxis(np.arange(prod(sizes)).reshape(sizes), -1, 0).ravel()
+    return None if np.array_equal(order, np.arange(order.size)) else order
 
 
 def translated(network: Network, values: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,11 @@ from tests.onnx.networks import networks, samples
 
 
 def first(x: np.ndarray[Any, Any]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2) if x.ndim == 4 else x))
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
 
 
 def last(y: torch.Tensor) -> np.ndarray[Any, Any]:
-    array = y.detach().numpy()
-    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+    return np.moveaxis(y.detach().numpy(), 1, -1)
 
 
 def net() -> nn.Sequential:
@@ -61,6 +61,57 @@ def test_values_from_torch() -> None:
     np.testing.assert_allclose(model.predict(X), last(net().eval()(first(X))), rtol=1e-5, atol=1e-5)
 
 
+FURTHER: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...] | int | None]] = {
+    "decoder": (
+        lambda: nn.Sequential(
+            nn.Linear(5, 24), nn.ELU(), nn.BatchNorm1d(24), nn.Dropout(0.0), nn.Unflatten(1, (6, 2, 2)),
+            nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1, groups=2), nn.GELU(), nn.ZeroPad2d((1, 0, 2, 1)),
+            nn.Conv2d(4, 2, 2, padding="same"), nn.Sigmoid(),
+        ),
+        None,
+    ),
+    "sequences": (
+        lambda: nn.Sequential(
+            nn.Conv1d(3, 8, 5, 2, "valid"), nn.BatchNorm1d(8), nn.Softplus(), nn.MaxPool1d(3, 2, 1, ceil_mode=True),
+            nn.Conv1d(8, 4, 2, padding="same", groups=2), nn.AvgPool1d(2, 1), nn.Flatten(), nn.Linear(28, 3),
+            nn.Softmax(-1),
+        ),
+        (32, 3),
+    ),
+    "windows that hang over": (
+        lambda: nn.Sequential(
+            nn.AvgPool2d(3, 2, ceil_mode=True), nn.MaxPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(2),
+        ),
+        (16, 12, 3),
+    ),
+    "global pools": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(6, 8, 1), nn.ReLU(), nn.AdaptiveMaxPool2d((1, 1)),
+            nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 2),
+        ),
+        (8, 8, 3),
+    ),
+    "parametrized": (
+        lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)), nn.Tanh()), (6, 6, 3),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_modules(name: str) -> None:
+    """Values from PyTorch, and again when the model goes back."""
+    torch.manual_seed(0)
+    make, shape = FURTHER[name]
+    module = make().eval()
+    model = tensorgrad.torch.from_torch(module, input_shape=shape)
+    x = samples(model)
+    want = last(module(first(x)))
+    np.testing.assert_allclose(model.predict(x), want, rtol=1e-5, atol=1e-5)
+    there = tensorgrad.torch.to_torch(model).eval()
+    np.testing.assert_allclose(last(there(first(x))), want, rtol=1e-5, atol=1e-5)
+
+
 def test_it_trains_as_pytorch_does() -> None:
     module = net()
     model = tensorgrad.torch.from_torch(module, input_shape=(10, 10, 3))
@@ -77,6 +128,7 @@ def test_it_trains_as_pytorch_does() -> None:
     np.testing.assert_allclose(model.predict(X), last(theirs), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @given(model=networks())
 def test_there_and_back(model: CNN) -> None:
     """Whatever PyTorch has a module of: same values there, the same to the bit when it comes back."""
@@ -127,15 +179,47 @@ def test_a_state_dict_in_safetensors(tmp_path: Path) -> None:
     ("module", "shape", "error"),
     [
         (nn.Sequential(nn.Conv2d(1, 1, 3)), None, "Conv2d does not say how large its images are; give input_shape="),
-        (nn.Sequential(nn.Linear(3, 3), nn.PReLU()), None, r"module.1, PReLU.*, has no layer of its kind.*torch.onnx"),
         (nn.AvgPool2d(3, padding=1), (4, 4, 1), "has no layer of its kind here"),
         (nn.Sequential(), 3, "the module has no layers"),
+        (nn.Unflatten(1, (3, 2, 2)), 12, r"from_torch: module, Unflatten.*, needs a Linear before it, whose units"),
         (nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2)), None, "expected weights|features|shape"),
     ],
 )
 def test_modules_that_are_not_here(module: nn.Module, shape: Any, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         tensorgrad.torch.from_torch(module, input_shape=shape)
+
+
+class Twice(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(3, 3)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.PReLU(), nn.ReLU6(), nn.Hardswish(), nn.Mish(), nn.SELU(), nn.LeakyReLU(0.2), nn.ELU(0.5), nn.GELU("tanh"),
+        nn.LogSoftmax(1), nn.Softmax(2), nn.Softmax(-1), nn.Dropout2d(), nn.AdaptiveAvgPool2d(2), nn.Flatten(2),
+        nn.Unflatten(2, (2, 2)), nn.GroupNorm(1, 3), nn.InstanceNorm2d(3), nn.LayerNorm(4), nn.LayerNorm([3, 4, 4]),
+        nn.BatchNorm2d(3, affine=False), nn.Upsample(size=8), nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.ReflectionPad2d(1), nn.PixelShuffle(1), nn.Conv2d(3, 3, 3, padding=1, padding_mode="circular"),
+        nn.Conv2d(3, 3, 3, padding=2, padding_mode="replicate"), nn.MaxPool2d(2, dilation=2),
+        nn.AvgPool2d(3, padding=1), Twice(4, 4), Net(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_not_here_is_named(module: nn.Module) -> None:
+    """In one line that says where it stands, and the way that there is."""
+    whole = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.ReLU(), module))
+    name = type(module).__name__
+    with pytest.raises(ValueError, match=rf"^from_torch: module.1.1, {name}.*; export it with torch.onnx.export.*$"):
+        tensorgrad.torch.from_torch(whole, input_shape=(4, 4, 3))
 
 
 def test_layers_that_are_not_there() -> None:
