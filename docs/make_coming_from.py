@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tensorgrad.vocabulary import WORDS, Word
+from tensorgrad.words import WORDS, Word
 
 PAGE = Path(__file__).with_name("coming-from.md")
 HEAD = """# Coming from Keras, PyTorch or scikit-learn
@@ -33,22 +33,29 @@ TITLES = {
     "opt": "Optimizers, `opt=`",
     "metrics": "Metrics, `metrics=`",
     "kind": "Kinds of pooling, `kind=`",
+    "initializer": "Initializers, `initializer=`",
     "model": "Attributes of a model",
+    "tensorgrad": "Names in `tensorgrad`",
+    "callbacks": "Names in `tensorgrad.callbacks`",
+    "optim": "Names in `tensorgrad.optim`",
 }
 
 
-def row(word: Word) -> str:
-    """A line of a table."""
-    return f"| `{word.theirs}` | {word.of} | `{word.ours}` | {'works' if word.works else ''} | {word.differs} |"
+def cells(word: Word) -> str:
+    """A line of a table, but for the first cell."""
+    ours = "none" if word.ours == "nothing" else f"`{word.ours}`"
+    return f"{word.of} | {ours} | {'works' if word.works else ''} | {word.differs} |"
 
 
 def page() -> str:
     """The whole page."""
     lines = [HEAD]
     for where in dict.fromkeys(word.where for word in WORDS):
-        title = TITLES.get(where, f"Arguments of `{where}`")
+        title = TITLES.get(where, f"Arguments of `{where.replace(', ', '`, `')}`")
         lines += [f"## {title}", "", "| theirs | of | ours | | what differs |", "| --- | --- | --- | --- | --- |"]
-        lines += [row(word) for word in WORDS if word.where == where]
+        there = [word for word in WORDS if word.where == where]
+        for rest in dict.fromkeys(cells(word) for word in there):
+            lines.append(f"| {' '.join(f'`{word.theirs}`' for word in there if cells(word) == rest)} | {rest}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

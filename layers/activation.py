@@ -21,6 +21,7 @@ class Activation(Layer):
 
     activation: str
     is_elementwise = True
+    changeable = ("activation",)
 
     def __init__(self, activation: str) -> None:
         one_of(activation, ACTIVATIONS, "Activation", "activation")

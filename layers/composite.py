@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from itertools import chain
+from typing import Any
 
 from tensorgrad import functional
 from tensorgrad.kernels import bound
@@ -24,6 +25,11 @@ class Sequential(Layer):
     """
 
     is_chain = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls):  # which may do more than one after the other
+            cls.is_chain = False
 
     def __init__(self, layers: SequenceOf[Layer]) -> None:
         self.layers = list(layers)
@@ -55,6 +61,15 @@ class Sequential(Layer):
         for layer in self.layers:
             field = layer.see(field)
         return field
+
+
+def links(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """The layers, and in the place of a chain those that it is made of."""
+    for layer in layers:
+        if layer.is_chain:
+            yield from links(layer.inner_layers())
+        else:
+            yield layer
 
 
 class Branches(Layer):

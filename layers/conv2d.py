@@ -96,10 +96,12 @@ class Conv2d(Weighted):
         self.frame: Frame = explicit(in_pixels(padding, "Conv2d"), "Conv2d") or NO_FRAME
         if input_shape is not None:
             if isinstance(input_shape, int):
-                size = filters if filters > 1 else 3
+                meant = (
+                    (input_shape, filters if filters > 1 else 3) if kernel_size == (3, 3) else (filters, kernel_size)
+                )
                 raise ValueError(
                     f"Conv2d: input_shape comes first and is (height, width, channels), received {input_shape}; for "
-                    f"{input_shape} filters write Conv2d(filters={input_shape}, kernel_size={size})"
+                    f"{meant[0]} filters write Conv2d(filters={meant[0]}, kernel_size={meant[1]})"
                 )
             self.input_shape = check_image_shape(input_shape, "Conv2d")
             self.output_shape = self.infer_shape(self.input_shape)

@@ -7,6 +7,7 @@ from tensorgrad.checks import pair, whole
 from tensorgrad.functional.padding import Padding, explicit
 from tensorgrad.functional.windows import transposed_sizes
 from tensorgrad.initializers import Draw
+from tensorgrad.kernels.lowering import Frame
 from tensorgrad.layers.geometry import Size
 from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
 from tensorgrad.layers.weighted import Weighted
@@ -54,6 +55,7 @@ class ConvTranspose2d(Weighted):
     """
 
     rank = 3
+    frame: Frame
     family = "convolution"
 
     def __init__(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tensorgrad import functional
-from tensorgrad.checks import Foreign, is_number
+from tensorgrad.attributes import Foreign
+from tensorgrad.checks import is_number
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Layer, Shape
 from tensorgrad.tensor import Array, Tensor
@@ -19,6 +20,7 @@ class Dropout(Layer):
     """
 
     is_elementwise = True
+    changeable = ("prob",)
     p = rate = Foreign("set its prob")
 
     def __init__(self, prob: float = 0.5) -> None:

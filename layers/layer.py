@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from functools import cache
 from html import escape
 from math import prod
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import Foreign
+from tensorgrad.attributes import Closed, Foreign, is_descriptor
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.kernels.bound import Bound, Step
 from tensorgrad.layers.multiply_adds import counted
@@ -21,13 +22,12 @@ from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.layers.state import Stateful
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
-from tensorgrad.vocabulary import speaks
 
 COMPUTING = {"forward", "run", "linear", "affine"}  # methods by which a layer says what it computes
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
 
 
-class Layer(Stateful):
+class Layer(Closed, Stateful):
     """One step of a network: a function on batches, with parameters of its own.
 
     A layer of your own is a class with one method, ``forward``. Its parameters are the attributes that are tensors
@@ -65,6 +65,12 @@ class Layer(Stateful):
     family: ClassVar[str] = ""  # what it is in diagrams: "convolution", "dense", "resampling", or "" for none of these
     is_elementwise: ClassVar[bool] = False  # each number of the output reads one of the input, at the same place
     is_chain: ClassVar[bool] = False  # it is the layers inside of it, one after the other, and nothing else
+    changeable: ClassVar[tuple[str, ...]] = ()  # constructor's arguments that may change while the layer is in use
+    fixed: ClassVar[Mapping[str, str]] = {
+        "output_shape": "it follows from the input's shape and the layer's settings",
+        "isbias": "make a new layer, with or without biases",
+        "is_bias": "make a new layer, with or without biases",
+    }
     joined_by: ClassVar[str] = ""  # if the layers inside of it get the same input: the sign of what joins their outputs
 
     weights: Tensor  # of the layers that have them, once they know their input
@@ -82,16 +88,14 @@ class Layer(Stateful):
     _wired: bool = False
     _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         for base in cls.__mro__:
             if "bind" in vars(base):
                 break
             if not COMPUTING.isdisjoint(vars(base)):  # it computes something else than what it inherits `bind` from
                 cls.bind = Layer.bind  # type: ignore[method-assign]
                 break
-        if "__init__" in vars(cls):  # so that it takes other libraries' words, and says which it knows
-            cls.__init__ = speaks(cls.__name__)(cls.__init__)  # type: ignore[method-assign]
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Compute the layer's function.
@@ -184,8 +188,7 @@ class Layer(Stateful):
         finally:
             if token is not None:
                 _shapes.reset(token)
-        self.input_shape, self.output_shape = input_shape, output_shape
-        self._wired = True
+        vars(self).update(input_shape=input_shape, output_shape=output_shape, _wired=True)
         if self._held is not None:
             self._freeze()  # the new parameters
 
@@ -207,8 +210,14 @@ class Layer(Stateful):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute. An array that is assigned to a tensor of the layer is written into it.
 
-        What takes the place of a buffer becomes an array, and must have its shape.
+        What takes the place of a buffer becomes an array, and must have its shape. A constructor's argument is checked
+        as it is there. What nobody would read is refused.
         """
+        if self._closed and name not in NOTES and not name.startswith("_"):
+            self.check_attribute(name, value)
+            if name == "input_shape" or (name in _arguments(type(self)) and not is_descriptor(type(self), name)):
+                self._change(name, value)
+                return
         old = vars(self).get(name)
         if isinstance(old, Tensor) and old.is_leaf and isinstance(value, np.ndarray | np.generic | float | int | list):
             if np.shape(value) != old.shape:
@@ -224,6 +233,24 @@ class Layer(Stateful):
             object.__setattr__(self, name, array)
         else:
             object.__setattr__(self, name, value)
+
+    def _change(self, name: str, value: Any) -> None:
+        """Set one of the constructor's arguments, with all that it decides there; refuse what would come too late."""
+        if self._wired and name not in self.changeable:
+            call = (
+                f"{type(self).__name__}({name}={value!r:.60})" if name in _arguments(type(self)) else "of the same kind"
+            )
+            raise AttributeError(
+                f"{self.title}: {name} cannot change any more, as the layer's shapes go by it; make a new layer, {call}"
+            )
+        if name not in _arguments(type(self)):
+            vars(self)[name] = check_shape(value, self.title)
+            return
+        made: Layer = type(self)(**{**self.config(), name: value})
+        if self._wired and self.input_shape is not None:
+            made.infer_shape(self.input_shape)
+        keep = {*self.initial, "name"}
+        vars(self).update((k, v) for k, v in vars(made).items() if not k.startswith("_") and k not in keep)
 
     def train(self, mode: bool = True) -> Self:
         """Let calls without ``training=`` count as training from now on, here and in the layers inside.
@@ -441,8 +468,8 @@ class Layer(Stateful):
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, but for initial weights: what is needed to make such a layer again."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names if hasattr(self, name) and name not in self.initial}
+        names = _arguments(type(self))
+        return {name: getattr(self, name) for name in names if name not in self.initial and hasattr(self, name)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
@@ -472,6 +499,11 @@ def bind_chain(layers: Iterable[Layer], x: Array) -> Bound:
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id
 _shapes: ContextVar[dict[int, Shape] | None] = ContextVar("shapes", default=None)
 HOLDERS = (Layer, list, tuple)  # what may hold layers: asked first, as most attributes do not, and it is asked often
+NOTES = frozenset(("name", "input", "out", "training"))  # attributes that may always be set, and are, for every sample
+
+
+# the names of the constructor's arguments of a class
+_arguments: Callable[[type], tuple[str, ...]] = cache(lambda kind: tuple(inspect.signature(kind).parameters))
 
 
 def _layers_in(label: str, value: Any) -> Iterator[tuple[str, Layer]]:
@@ -553,7 +585,7 @@ def check_image_shape(shape: Any, owner: str) -> Shape:
             f"{owner}: input_shape={items} means {items[0]} x {items[1]} pixels of {items[2]} channels, as channels "
             f"come last; for images of {items[1]} x {items[2]} pixels write {(*items[1:], items[0])}, and use "
             "x.transpose(0, 2, 3, 1) on the data",
-            stacklevel=4,  # beyond the constructor, and what reads other libraries' words
+            stacklevel=5,  # beyond the constructor, what closes it, and what reads other libraries' words
         )
     return checked
 

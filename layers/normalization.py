@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from tensorgrad import functional
-from tensorgrad.checks import Foreign
+from tensorgrad.attributes import Foreign
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Shape, as_tuple
@@ -19,6 +19,8 @@ from tensorgrad.tensor import Array, Tensor
 
 class _Norm(Parametric):
     """A scale and a shift for each number along the last axis."""
+
+    changeable = ("momentum", "eps")
 
     eps: float
 

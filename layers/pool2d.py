@@ -39,6 +39,7 @@ class Pool2d(Layer):
 
     rank = 3
     family = "resampling"
+    changeable = ("kind",)
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class GlobalPool(Layer):
 
     rank = 3
     family = "resampling"
+    changeable = ("kind",)
 
     def __init__(self, kind: str = "average") -> None:
         one_of(kind, [name for name, pooling in POOLINGS.items() if pooling.whole], "GlobalPool", "kind")

@@ -54,6 +54,8 @@ class Rescale(Layer):
         Of one sample; found out when the layer is added to a model.
     """
 
+    changeable = ("scale", "offset")
+
     def __init__(self, scale: Numbers = 1 / 255, offset: Numbers = 0.0, input_shape: Shape | None = None) -> None:
         self.scale = _checked(scale, "scale")
         self.offset = _checked(offset, "offset")

@@ -157,6 +157,7 @@ class Pool1d(Layer):
 
     rank = 2
     family = "resampling"
+    changeable = ("kind",)
 
     def __init__(
         self,

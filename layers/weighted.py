@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tensorgrad import initializers
-from tensorgrad.checks import Foreign, numbers, one_of
+from tensorgrad.attributes import Foreign
+from tensorgrad.checks import numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Live
@@ -26,6 +27,7 @@ class Weighted(Parametric):
     that knows its input are drawn when they are first asked for, as its initializer says, by the model's own generator.
     """
 
+    changeable = ("activation",)
     initial = ("weights", "bias", "kernel", "initializer")
 
     kernel = Foreign("set its weights")
@@ -44,6 +46,12 @@ class Weighted(Parametric):
         if activation is not None:
             one_of(activation, ACTIVATIONS, type(self).__name__, "activation")
         initializers.find(initializer, activation, type(self).__name__)
+        if isinstance(biases, bool):
+            said = "is_bias" if hasattr(type(self), "is_bias") else "isbias"
+            raise TypeError(
+                f"{type(self).__name__}: bias= has the values to start with, received {biases}; whether there are "
+                f"biases is said by {said}={biases}"
+            )
         self.activation = activation
         self.initializer = initializer
         self.isbias = bool(isbias)

@@ -16,6 +16,8 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from tensorgrad.optim.adam import Adam, Adamax, AdamW, Nadam
 from tensorgrad.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tensorgrad.optim.clip import clip_grad_norm, clip_grad_value
@@ -25,6 +27,7 @@ from tensorgrad.optim.lbfgs import minimize
 from tensorgrad.optim.optimizer import OPTIMIZERS, Optimizer, by_name
 from tensorgrad.optim.schedules import Constant, Cosine, Exponential, StepDecay, WarmUp
 from tensorgrad.optim.setting import Setting
+from tensorgrad.vocabulary import no_such_name
 
 __all__ = [
     "OPTIMIZERS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Constant", "Cosine", "Exponential", "Group",
@@ -35,3 +38,10 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Say what a name of another library's is here; see :mod:`tensorgrad.vocabulary`."""
+        raise no_such_name("tensorgrad.optim", name, globals())

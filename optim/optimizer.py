@@ -10,17 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tensorgrad.checks import Foreign, one_of
+from tensorgrad.attributes import Closed, Foreign
+from tensorgrad.checks import one_of
 from tensorgrad.optim.arguments import count, number
 from tensorgrad.optim.flat import BLOCK, Flat
 from tensorgrad.optim.groups import Params, from_state, grouped
 from tensorgrad.optim.setting import Setting
 from tensorgrad.tensor import Array, Tensor
+from tensorgrad.vocabulary import check_new
 
 OPTIMIZERS: dict[str, type[Any]] = {}  # by name; a class joins it when it is defined
 
 
-class Optimizer:
+class Optimizer(Closed):
     """Changes parameters by their gradients. A subclass names itself and its slots, and writes :meth:`update`.
 
     Parameters
@@ -98,11 +100,15 @@ class Optimizer:
     slots: ClassVar[tuple[str, ...]] = ()  # arrays that start at zero, of each parameter's shape
     decoupled: ClassVar[bool] = False  # take the weight decay off the weights, instead of adding it to the gradient
 
+    fixed: ClassVar[Mapping[str, str]] = {"params": "make a new optimizer over them"}
+
     lr = Setting(number)
     weight_decay = Setting(number)
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         if "name" in vars(cls):
+            check_new(cls.name, "opt", cls.__name__)
             known = OPTIMIZERS.get(cls.name)
             same = known is not None and (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
             if known is not None and not same:  # a notebook's cell that is run again defines the same class again

@@ -67,6 +67,7 @@ from tensorgrad.rules import override_rule
 from tensorgrad.tensor import Tensor, tensor
 from tensorgrad.training.history import History
 from tensorgrad.version import __version__ as __version__
+from tensorgrad.vocabulary import no_such_name
 
 __all__ = [
     "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
@@ -88,7 +89,7 @@ else:
         """Import what training does not need when it is first asked for."""
         if name in ("inspection", "plot", "testing"):
             return importlib.import_module(f"tensorgrad.{name}")
-        raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
+        raise no_such_name("tensorgrad", name, globals())
 
 
 def __dir__() -> list[str]:

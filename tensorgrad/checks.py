@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.vocabulary import did_you_mean
+from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
-    "Axis", "Foreign", "axes", "check_function", "check_rule", "converted", "explained", "is_number", "numbers",
+    "Axis", "axes", "check_function", "check_rule", "converted", "explained", "is_number", "numbers",
     "one_axis", "one_of", "pair", "parameters", "whole",
 ]  # fmt: skip
 
@@ -119,7 +119,9 @@ def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)
     if value not in known:
-        near, names = did_you_mean(value, known), ", ".join(map(repr, known))
+        word = find(value, {"optimizer": "opt", "metric": "metrics"}.get(argument, argument))
+        near = f"; {instead(word)}." if word else did_you_mean(value, known)
+        names = ", ".join(map(repr, known))
         raise ValueError(f"{name}: unknown {argument} {value!r}{near + ' Known' if near else '; known'} are {names}")
 
 
@@ -184,28 +186,6 @@ def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: 
             "complex numbers: compute with the real and the imaginary parts, two real tensors"
         )
     return gradient.astype(wanted)
-
-
-class Foreign:
-    """An attribute that other libraries have and an object here has not: setting it raises, and names ours."""
-
-    def __init__(self, advice: str) -> None:
-        self.advice = advice
-        self.names: list[str] = []
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.names.append(name)
-
-    def __get__(self, instance: object, owner: type) -> Any:
-        if instance is None:
-            return self
-        raise AttributeError(f"{type(instance).__name__} has no {self._name()}; {self.advice}")
-
-    def __set__(self, instance: object, value: Any) -> None:
-        raise AttributeError(f"{type(instance).__name__} has no {self._name()}; {self.advice}")
-
-    def _name(self) -> str:
-        return " or ".join(map(repr, self.names))
 
 
 def from_scipy(part: str, name: str) -> ModuleType:

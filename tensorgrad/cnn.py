@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import saving
+from tensorgrad.attributes import Checked
 from tensorgrad.checks import check_function, is_number, numbers
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
@@ -46,6 +48,31 @@ __all__ = ["CNN", "load_model", "save_model"]
 Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
 
 
+def _optimizer(model: Network, optimizer: Optimizer) -> Optimizer:
+    """The optimizer of a model, which changes all of its parameters and no others."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"optimizer: expected an Optimizer over model.parameters(), received {optimizer!r:.60}; names are for "
+            "compile_model(opt=...)"
+        )
+    if {id(p) for p in optimizer.params} != {id(p) for p in model.parameters()}:
+        raise ValueError("compile_model: the optimizer must be made over model.parameters(), all of them")
+    return optimizer
+
+
+def _schedule(schedule: Callable[[int], float], where: str) -> Callable[[int], float]:
+    """A function from the number of a step to a learning rate."""
+    check_function(schedule, ("step",), where)
+    return schedule
+
+
+def _limit(name: str, limit: float | None) -> float | None:
+    """What gradients are cut off or scaled down to."""
+    if limit is not None and not (is_number(limit) and limit > 0):
+        raise ValueError(f"compile_model: {name} must be positive, received {limit!r}")
+    return limit
+
+
 class CNN(Network):
     """A stack of layers, the output of each the input of the next.
 
@@ -73,18 +100,21 @@ class CNN(Network):
     array([0., 1., 1., 0.], dtype=float32)
     """
 
-    optimizer: Optimizer
-    objective: Objective
-    schedule: Callable[[int], float] | None = None
-    clip_norm: float | None = None
-    clip_value: float | None = None
+    arguments_of = ("compile_model", "train")
+    fixed = {  # noqa: RUF012  # the base declares it
+        "metrics": "pass them to compile_model(metrics=...)",
+        "iscompiled": "call compile_model(...)",
+        "objective": "pass loss= and metrics= to compile_model(...)",
+    }
+    optimizer = Checked(_optimizer)
+    schedule = Checked[Callable[[int], float] | None](lambda _, f: f and _schedule(f, "schedule"), None)
+    clip_norm = Checked[float | None](lambda _, limit: _limit("clip_norm", limit), None)
+    clip_value = Checked[float | None](lambda _, limit: _limit("clip_value", limit), None)
     stop_training: bool = False
 
-    @speaks("CNN")
     def __init__(self, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.iscompiled = False
-        self.metrics: tuple[str, ...] = ()
+        self._objective: Objective | None = None
         self.forget()
 
     # -- building ------------------------------------------------------------------------------------------
@@ -92,7 +122,7 @@ class CNN(Network):
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it to the one before; the model must then be compiled again."""
         super().add(layer)
-        self.iscompiled = False
+        self._objective = None
 
     def summary(self) -> Summary:
         """Print the table of the layers, and return it."""
@@ -100,7 +130,7 @@ class CNN(Network):
 
         table = summarize(self)
         print(table)
-        return table
+        return replace(table, printed=True)
 
     def _repr_html_(self) -> str:
         from tensorgrad.inspection.summary import summarize
@@ -130,7 +160,7 @@ class CNN(Network):
         mr: float = 0.001,
         opt: str | Optimizer = "sgd",
         loss: str | LossFunction | Loss = "mse",
-        metrics: str | Sequence[str | MetricFunction | Metric] = ("mse",),
+        metrics: str | Sequence[str | MetricFunction | Metric] | None = None,
         *,
         label_smoothing: float = 0.0,
         ignore_index: int | None = None,
@@ -153,11 +183,12 @@ class CNN(Network):
             cross-entropy, after sigmoid. A function of your own gets outputs and targets as Tensors, and gives the loss
             of each sample or their mean; :func:`tensorgrad.losses.register` gives it a name that files can hold.
         metrics : sequence of names or callables
-            Of "mse", "mae", "r2", "cse", "precision", "recall", "f1", "top3" (or any other k): what :meth:`evaluate`
-            and the validation report besides the loss and the accuracy of a classifier, or the mean absolute error and
-            r2 of a regression. ("accuracy" may be named, and changes nothing.) Precision, recall and F1 are means over
-            the classes that occur or are named. A function of your own gets outputs and targets as arrays, and gives a
-            number; :func:`tensorgrad.training.metrics.register` gives it a name that files can hold.
+            By default "mse", as in the tutorial. Of "mse", "mae", "r2", "cse", "precision", "recall", "f1", "top3" (or
+            any other k): what :meth:`evaluate` and the validation report besides the loss and the accuracy of a
+            classifier, or the mean absolute error and r2 of a regression. ("accuracy" may be named, and changes only
+            what an evaluation is unpacked into.) Precision, recall and F1 are means over the classes that occur or are
+            named. A function of your own gets outputs and targets as arrays, and gives a number;
+            :func:`tensorgrad.training.metrics.register` gives it a name that files can hold.
         label_smoothing : float
             While training, the share of each target that is spread evenly over the classes.
         ignore_index : int, optional
@@ -174,7 +205,7 @@ class CNN(Network):
                 f"{opt.__name__}(model.parameters())"
             )
         names = (metrics,) if isinstance(metrics, str) else metrics
-        if not isinstance(names, Iterable):
+        if not isinstance(names, Iterable | None):
             raise TypeError(f"compile_model: metrics must be a sequence of names, received {metrics!r}")
         last = self.layers[-1]
         if last.outputs > 1:
@@ -182,28 +213,38 @@ class CNN(Network):
                 f"compile_model: {last.title} has {last.outputs} outputs, but a loss needs one; add a layer that makes "
                 "one of them all, such as FFL"
             )
-        activation = last.activation if hasattr(last, "linear") else None
-        objective = Objective(loss, tuple(names), activation, self.output_shape, label_smoothing, ignore_index)
-        for argument, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if limit is not None and not (is_number(limit) and limit > 0):
-                raise ValueError(f"compile_model: {argument} must be positive, received {limit!r}")
-        if callable(lr):
-            check_function(lr, ("step",), "compile_model: lr")
-        schedule = lr if callable(lr) else None
-        parameters = self.parameters()
+        names = None if names is None else tuple(names)
+        shape = self.output_shape
+        objective = Objective(loss, names, self.last_activation, shape, label_smoothing, ignore_index)
+        _limit("clip_norm", clip_norm)
+        _limit("clip_value", clip_value)
+        schedule = _schedule(lr, "compile_model: lr") if callable(lr) else None
         if isinstance(opt, Optimizer):
-            if {id(p) for p in opt.params} != {id(p) for p in parameters}:
-                raise ValueError("compile_model: the optimizer must be made over model.parameters(), all of them")
-            optimizer = opt
+            optimizer = _optimizer(self, opt)
         else:
-            optimizer = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
-        self.objective, self.optimizer, self.schedule = objective, optimizer, schedule
-        self.metrics = tuple(metric.name for metric in objective.metrics)
+            optimizer = by_name(opt, self.parameters(), lr=lr(0) if callable(lr) else lr, mr=mr)
+        self._objective, self.optimizer, self.schedule = objective, optimizer, schedule
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.history = History()
-        self.iscompiled = True
 
     compile = called(compile_model, "compile")
+
+    @property
+    def iscompiled(self) -> bool:
+        """Whether the model knows how to train: it was compiled, and no layer was added since."""
+        return self._objective is not None
+
+    @property
+    def objective(self) -> Objective:
+        """What the model was compiled for."""
+        if self._objective is None:
+            raise AttributeError("CNN has no objective yet; call compile_model(...) first")
+        return self._objective
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that the model was compiled with."""
+        return () if self._objective is None else tuple(metric.name for metric in self._objective.metrics)
 
     # -- training ------------------------------------------------------------------------------------------
 
@@ -446,7 +487,10 @@ class CNN(Network):
     def evaluate(self, X: Data, Y: npt.ArrayLike | None = None, batch_size: int | None = None) -> Evaluation:
         """The loss, the accuracy and the compiled metrics on samples, as a dict.
 
-        For classifiers, also includes the confusion matrix; ``str()`` makes a table of each class's figures.
+        Unpacked, as in ``loss, accuracy = model.evaluate(x, y)``, it is what Keras gives: the loss and the metrics that
+        the model was compiled with, in their order; without any, the loss and the accuracy, or the errors of a
+        regression. For classifiers, also includes the confusion matrix; ``str()`` makes a table of each class's
+        figures.
         """
         samples = source(self, X, Y, "evaluate", batch_size=batch_size)
         found = measure(self, samples.blocks(self, batch_size, "evaluate"), samples.task)
@@ -468,6 +512,8 @@ class CNN(Network):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                raise AttributeError(f"CNN has no {name} yet; call compile_model(...) first")
             raise AttributeError(missing("CNN", name, dir(type(self))))
 
     # -- keeping it ----------------------------------------------------------------------------------------
@@ -494,7 +540,7 @@ class CNN(Network):
             If the picture cannot be read.
         """
         shape = self.input_shape
-        if len(shape) != 3 or len(self.output_shape) != 1 or self.layers[-1].activation not in ("softmax", "sigmoid"):
+        if len(shape) != 3 or len(self.output_shape) != 1 or self.last_activation not in ("softmax", "sigmoid"):
             raise ValueError(
                 "classify: expected a classifier of pictures, with softmax or sigmoid at the end; the model takes "
                 f"samples of shape {shape} and gives {self.output_shape}; use predict"
@@ -583,10 +629,7 @@ def _described(samples: Samples | Stream, aside: Samples | Stream | None, batch_
 
 def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:
     """Save a model; see :meth:`CNN.save_model`."""
-    if not isinstance(model, CNN):
-        hint = "; add it to a CNN: model.add(...)" if isinstance(model, Layer) else ""
-        raise TypeError(f"save_model: expected a CNN, received {type(model).__name__}{hint}")
-    model.save_model(path)
+    saving.save_model(model, path)
 
 
 def load_model(path: str | os.PathLike[str] = "model.json") -> CNN:

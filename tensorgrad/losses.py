@@ -16,6 +16,7 @@ from tensorgrad.engine import value
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.promotion import in_float32
+from tensorgrad.vocabulary import check_new
 
 __all__ = ["bce", "bce_with_logits", "cross_entropy", "huber", "mae", "mse", "one_hot"]
 
@@ -245,6 +246,7 @@ def register(loss: LossFunction | Loss, name: str | None = None) -> None:
     'tilted'
     """
     record = loss if isinstance(loss, Loss) else Loss(name or name_of(loss), loss)
+    check_new(record.name, "loss", "losses.register")
     if record.name in LOSSES:
         raise ValueError(f"losses.register: there is a loss {record.name!r} already; give another name")
     LOSSES[record.name] = (record,)

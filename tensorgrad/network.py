@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import Foreign, numbers
+from tensorgrad.attributes import Closed, Foreign
+from tensorgrad.checks import numbers
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
+from tensorgrad.layers.composite import links
 from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
 from tensorgrad.layers.state import Stateful
 from tensorgrad.predictor import Predictor
@@ -32,7 +34,7 @@ class Layered(Protocol):
     layers: list[Layer]
 
 
-class Network(Stateful):
+class Network(Closed, Stateful):
     """Layers in order, the output of each the input of the next.
 
     Parameters
@@ -65,17 +67,26 @@ class Network(Stateful):
     lr = learning_rate = Foreign("set model.optimizer.lr")
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-            raise ValueError(
-                f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, received {seed!r}"
-                + ("; layers are added with model.add(layer)" if isinstance(seed, list | tuple | Layer) else "")
-            )
-        self.seed = int(generator().integers(2**63)) if seed is None else int(seed)
-        self.rng = self.stream(0)
+        self.seed = int(generator().integers(2**63)) if seed is None else seed
         self.layers: list[Layer] = []
         self._classes: tuple[str, ...] = ()
         self.picture_fit = "stretch"
         self._passed: tuple[Tensor, Tensor] | None = None  # what the last layer got and gave in feedforward
+
+    @property
+    def seed(self) -> int:
+        """What makes the random streams. Setting it anew begins them again; weights that were drawn stay."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(
+                f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, received {seed!r}"
+                + ("; layers are added with model.add(layer)" if isinstance(seed, list | tuple | Layer) else "")
+            )
+        self._seed = int(seed)
+        self.rng = self.stream(0)
 
     def stream(self, *key: int) -> np.random.Generator:
         """Return a generator that depends on the seed and the key alone.
@@ -162,6 +173,12 @@ class Network(Stateful):
         """The shape of one sample's output."""
         return as_tuple(self.layers[-1].output_shape or ()) if self.layers else ()
 
+    @property
+    def last_activation(self) -> str | None:
+        """The activation that the outputs come from, at the end of the last layer or of the chain that it is."""
+        chain = list(links(self.layers))
+        return chain[-1].activation if chain and hasattr(chain[-1], "linear") else None
+
     # -- parameters and state --------------------------------------------------------------------------------
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
@@ -221,7 +238,7 @@ class Network(Stateful):
 
     def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
         """Apply to a batch; with `logits`, leave out the activation that the last layer ends with."""
-        *before, last = self.layers
+        *before, last = links(self.layers) if logits else self.layers
         for layer in before:
             x = layer.run(x, training)
         return last.linear(x) if logits else last.run(x, training)  # type: ignore[attr-defined]
@@ -242,7 +259,8 @@ class Network(Stateful):
         with set_recording(train):
             for layer in self.layers:
                 layer.input = t.numpy()
-                last_input, t = t, layer(t, train)
+                for link in links([layer]):
+                    last_input, t = t, link(t, train)
                 layer.out = t.numpy()
         self._passed = (last_input, t)
         return t
@@ -251,7 +269,7 @@ class Network(Stateful):
         """What the last activation was applied to, for the outputs of the last :meth:`feedforward`; None for others."""
         if self._passed is None or out is not self._passed[1]:
             return None
-        x, last = self._passed[0], self.layers[-1]
+        x, last = self._passed[0], list(links(self.layers))[-1]
         batch = x.reshape((1, *x.shape)) if self._passed[1].shape == self.output_shape else x
         with set_recording(self._passed[1].requires_grad):
             return last.linear(batch)  # type: ignore[attr-defined, no-any-return]

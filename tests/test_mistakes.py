@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-import tensorgrad as tg
-from tensorgrad import Tensor
-from tensorgrad.callbacks import EarlyStopping
-from tensorgrad.optim import Adam
+import tensorgrad
+from tensorgrad import Tensor, callbacks, optim
 
+tg: Any = tensorgrad  # type checkers would refuse what is tried below
 layers: Any = tg.layers
-CNN: Any = tg.CNN  # type checkers would refuse what is tried below
+CNN: Any = tg.CNN
+Adam: Any = optim.Adam
+EarlyStopping: Any = callbacks.EarlyStopping
 FFL, BatchNorm, Conv2d, Dropout = layers.FFL, layers.BatchNorm, layers.Conv2d, layers.Dropout
 Flatten, Pool2d, Sequential = layers.Flatten, layers.Pool2d, layers.Sequential
 
@@ -118,6 +119,9 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "image into FFL": (lambda: of(Conv2d(input_shape=(8, 8, 1)), FFL(neurons=3)), "add Flatten() before it"),
     "Conv2d after Flatten": (lambda: of(Flatten(input_shape=(8, 8, 1)), Conv2d()), "put it before Flatten()"),
     "Conv2d(32, 3)": (lambda: of(Conv2d(32, 3)), "for 32 filters write Conv2d(filters=32, kernel_size=3)"),
+    "Conv2d(1, 32, 5)": (lambda: of(Conv2d(1, 32, 5)), "for 32 filters write Conv2d(filters=32, kernel_size=5)"),
+    "Conv2d(bias=False)": (lambda: Conv2d(bias=False), "whether there are biases is said by isbias=False"),
+    "nothing to concatenate": (lambda: layers.Concatenate(), "missing 1 required positional argument: 'branches'"),
     "large kernel": (lambda: Conv2d(input_shape=(4, 4, 1), kernel_size=7, padding=None), "use a smaller kernel"),
     "groups": (lambda: Conv2d(filters=3, groups=2), "groups must divide the 3 filters"),
     "activation": (lambda: FFL(activation="rellu"), "did you mean 'relu'?"),
@@ -131,6 +135,17 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "score": (lambda: net().score(X, Y), "evaluate(X, Y)['accuracy']"),
     "misspelt method": (lambda: net().predit(X), "did you mean 'predict'?"),
     "a layer saved": (lambda: tg.save_model(Sequential([FFL()]), "m"), "add it to a CNN"),
+    "a layer saved there": (lambda: tg.saving.save_model(Sequential([FFL()]), "m"), "add it to a CNN"),
+    "path first": (lambda: tg.save_model("m.tgrad", net()), "the model comes first, then the path"),
+    "weights of a layer": (lambda: tg.saving.save_weights(FFL(3), "m"), "save_weights: expected a CNN, received FFL"),
+    "train() for its mode": (lambda: net().train(), "missing 1 required positional argument: 'X'; it takes X, Y"),
+    "eval()": (lambda: net().eval(), "predict and evaluate know what they do"),
+    "initial_epoch": (lambda: net().fit(X, Y, epochs=5, initial_epoch=3), "resume(X, Y, epochs=10) trains until"),
+    "nn": (lambda: tg.nn, "'nn' of PyTorch is tensorgrad.layers here"),
+    "GroupNorm": (lambda: layers.GroupNorm, "BatchNorm or LayerNorm"),
+    "AdaptiveAvgPool2d": (lambda: layers.AdaptiveAvgPool2d, "GlobalPool('average')"),
+    "betas": (lambda: Adam([leaf(1.0)], betas=(0.9, 0.99)), "beta1= and beta2= here"),
+    "silent callback": (lambda: EarlyStopping(verbose=1), "callbacks print nothing"),
     # -- tensors
     "vector backward": (lambda: (leaf(1.0, 2.0) * 2).backward(), "call .sum() or .mean() first, or pass gradient="),
     "backward twice": (twice_backward, "pass retain_graph=True"),

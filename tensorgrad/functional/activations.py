@@ -12,6 +12,7 @@ from tensorgrad.checks import Axis, one_of
 from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels import elementwise
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
+from tensorgrad.vocabulary import check_new
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "linear", "log_softmax", "register_activation", "relu", "sigmoid", "softmax",
@@ -143,6 +144,7 @@ def register_activation(
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"register_activation: expected a name such as 'softsign', received {name!r}")
+    check_new(name, "activation", "register_activation")
     if name in ACTIVATIONS:
         raise ValueError(f"register_activation: there is an activation {name!r} already; give another name")
     if not callable(function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -87,9 +87,12 @@ class Summary:
     Attributes
     ----------
     table : tuple of Row
+    printed : bool
+        Whether it was printed just now, so that a prompt or a notebook need not show it again.
     """
 
     table: tuple[Row, ...]
+    printed: bool = field(default=False, compare=False)
 
     @property
     def rows(self) -> tuple[tuple[Any, ...], ...]:
@@ -145,6 +148,13 @@ class Summary:
         ]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:], rule, *self.totals])
+
+    def __repr__(self) -> str:
+        return "" if self.printed else f"Summary({len(self.table)} layers, {self.total} parameters)"
+
+    def _ipython_display_(self) -> None:
+        if not self.printed:
+            raise NotImplementedError  # a notebook then takes the HTML
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{column}</th>" for column in COLUMNS)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tensorgrad.layers.composite import links
 from tensorgrad.layers.layer import Layer, as_tuple
 from tensorgrad.network import Layered, Network
 from tensorgrad.rows import Rows
@@ -38,22 +39,13 @@ def before_activation(layers: Iterable[Layer], x: Tensor) -> Tensor:
     That activation may belong to the last layer of a chain, and dropout and the like may follow it: softmax mixes the
     classes wherever it stands.
     """
-    links = list(_links(layers))
-    last = len(links) - 1
-    while last > 0 and _passes_on(links[last]):
+    chain = list(links(layers))
+    last = len(chain) - 1
+    while last > 0 and _passes_on(chain[last]):
         last -= 1
-    for i, layer in enumerate(links):
+    for i, layer in enumerate(chain):
         x = layer.linear(x) if i == last and hasattr(layer, "linear") else layer.forward(x, training=False)
     return x
-
-
-def _links(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The layers, and in the place of a chain those that it is made of."""
-    for layer in layers:
-        if layer.is_chain:
-            yield from _links(layer.inner_layers())
-        else:
-            yield layer
 
 
 def _passes_on(layer: Layer) -> bool:

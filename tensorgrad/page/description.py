@@ -81,7 +81,7 @@ def describe(network: Network, classes: Sequence[str] | None = None, pixels: str
         "shape": shape,
         "classes": names,
         "pixels": pixels,
-        "probabilities": network.layers[-1].activation in ("softmax", "sigmoid"),
+        "probabilities": network.last_activation in ("softmax", "sigmoid"),
         "layers": [form(layer) for layer in network.layers],
         "server": None,
         "trainable": False,

@@ -32,7 +32,9 @@ ASCENT_STEPS = 40
 class Learner(Protocol):
     """What training on the page needs of a model besides its layers."""
 
-    iscompiled: bool
+    @property
+    def iscompiled(self) -> bool:
+        """Whether it was compiled."""
 
     def train(self, X: Any, Y: Any, **arguments: Any) -> Any:
         """Train on samples; see :meth:`tensorgrad.CNN.train`."""

@@ -14,8 +14,9 @@ np.True_
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tensorgrad.layers import Layer
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError, reading
@@ -36,6 +37,9 @@ def __dir__() -> list[str]:
 
 def save_model(model: Trainable, path: str | os.PathLike[str]) -> None:
     """Write a model to a file, in the format of the file's suffix; see :meth:`tensorgrad.CNN.save_model`."""
+    _check_network(model, "save_model")
+    if not hasattr(model, "iscompiled"):
+        raise TypeError("save_model: expected a CNN, received a Network; use save_weights, or add its layers to a CNN")
     if not model.layers:
         raise ValueError("save: the model has no layers yet; add them first")
     save = _format(path).save
@@ -57,7 +61,7 @@ def load_model(path: str | os.PathLike[str], model: Trainable) -> None:
 
 def save_weights(network: Network, path: str | os.PathLike[str]) -> None:
     """Write parameters and running statistics to a file; see :meth:`tensorgrad.CNN.save_weights`."""
-    _check_has_layers(network)
+    _check_has_layers(network, "save_weights")
     save = _format(path).save_weights
     if save is None:
         raise ValueError("save_weights: a .json file holds a whole model; use save_model, or another suffix")
@@ -70,7 +74,7 @@ def load_weights(
     """Copy parameters and running statistics from a file; see :meth:`tensorgrad.CNN.load_weights`."""
     from tensorgrad.saving import torch_layout, weights
 
-    _check_has_layers(network)
+    _check_has_layers(network, "load_weights")
     if layout not in (None, "torch"):
         raise ValueError(f"load_weights: unknown layout {layout!r}; known are 'torch' and None")
     with reading(path):
@@ -78,7 +82,18 @@ def load_weights(
         return weights.load(network, values if layout is None else torch_layout.translated(network, values), strict)
 
 
-def _check_has_layers(network: Network) -> None:
+def _check_network(model: Any, owner: str) -> None:
+    if not isinstance(model, Network):
+        hint = "; make an instance of it" if isinstance(model, type) else ""
+        if isinstance(model, Layer):
+            hint = "; add it to a CNN: model.add(...)"
+        elif isinstance(model, str | os.PathLike):
+            hint = "; the model comes first, then the path"
+        raise TypeError(f"{owner}: expected a CNN, received {type(model).__name__}{hint}")
+
+
+def _check_has_layers(network: Network, owner: str) -> None:
+    _check_network(network, owner)
     if not network.layers:
         raise ValueError("weights: the model has no layers yet; add them first")
 

@@ -155,6 +155,7 @@ def _build(model: Buildable, entries: Any, state: Mapping[str, Array]) -> None:
         if prod(as_tuple(shape)) > assembly.MAX_SAMPLE:
             raise ModelFileError(f"{where}: samples of shape {shape} have more than {assembly.MAX_SAMPLE} numbers")
         if i == 0:
+            assembly.check_extents(layer)  # for the input that its settings may name
             layer.input_shape = shape
         assembly.append(model, layer, of_layer.get(str(i), {}), where)
         if as_tuple(layer.input_shape or ()) != as_tuple(shape):

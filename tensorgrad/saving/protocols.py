@@ -16,9 +16,15 @@ class Buildable(Protocol):
     """Layers in order, with random streams; :class:`tensorgrad.network.Network` is one."""
 
     layers: list[Layer]
-    seed: int
     rng: np.random.Generator
     picture_fit: str
+
+    @property
+    def seed(self) -> int:
+        """What makes the random streams."""
+
+    @seed.setter
+    def seed(self, seed: int) -> None: ...
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from tensorgrad.saving.protocols import Trainable
 from tensorgrad.saving.registry import kind_of, name_of
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.history import History
+from tensorgrad.training.objective import DEFAULT
 
 SLOTS = "optimizer/"
 SHOWN = ("train_loss", "val_loss", "train_acc", "val_acc")
@@ -45,6 +46,7 @@ def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tu
     return {
         "loss": objective.loss,
         "metrics": list(model.metrics),
+        **({} if objective.by_default or model.metrics != DEFAULT else {"by_default": False}),
         "label_smoothing": objective.label_smoothing,
         **({} if objective.ignore_index is None else {"ignore_index": objective.ignore_index}),
         "clip_norm": model.clip_norm,
@@ -59,7 +61,10 @@ def encode_training(model: Trainable, state: Mapping[str, Tensor | Array]) -> tu
 def restore_training(model: Trainable, training: Any, arrays: Mapping[str, Array]) -> None:
     """Compile a model as it was, and restore its optimizer."""
     found = validation.keys(
-        training, "training", (*COMPILED, "schedule", "parameters", "slots", "optimizer"), ("ignore_index",)
+        training,
+        "training",
+        (*COMPILED, "schedule", "parameters", "slots", "optimizer"),
+        ("ignore_index", "by_default"),
     )
     kept = dict(validation.mapping(found["optimizer"], "optimizer"))
     kind = kind_of(validation.text(kept.get("name"), "optimizer"), "optimizer", "optimizer")
@@ -95,10 +100,12 @@ def restore_training(model: Trainable, training: Any, arrays: Mapping[str, Array
 
 
 def _compile(model: Trainable, optimizer: Any, found: Mapping[str, Any]) -> None:
+    metrics = tuple(validation.text(name, "metrics") for name in validation.items(found["metrics"], "metrics"))
+    by_default = metrics == DEFAULT and validation.flag(found.get("by_default", True), "by_default")
     model.compile_model(
         opt=optimizer,
         loss=validation.text(found["loss"], "loss"),
-        metrics=[validation.text(name, "metrics") for name in validation.items(found["metrics"], "metrics")],
+        metrics=None if by_default else metrics,
         label_smoothing=validation.number(found["label_smoothing"], "label_smoothing"),
         ignore_index=found.get("ignore_index"),
         clip_norm=_limit(found["clip_norm"], "clip_norm"),

@@ -17,10 +17,12 @@ from tensorgrad.training.trainee import Trainee
 
 
 class Evaluation(dict[str, float]):
-    """The figures of an evaluation: by name as in a dict, and in order as in a tuple.
+    """The figures of an evaluation: by name as in a dict, and unpacked as Keras's list.
 
     Attributes
     ----------
+    order : tuple of str
+        The names of what it is unpacked into; by default all of them.
     confusion : ndarray of int, shape=(classes, classes), or None
         Of a classifier, how many samples of each class (row) were said to be of each class (column).
     classes : tuple of str
@@ -36,11 +38,12 @@ class Evaluation(dict[str, float]):
     0.25
     """
 
+    order: tuple[str, ...] | None = None
     confusion: Array | None = None
     classes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[float]:  # type: ignore[override]  # unpacked as Keras's list is
-        return iter(self.values())
+        return iter(self.values() if self.order is None else [self[name] for name in self.order])
 
     def __missing__(self, name: object) -> NoReturn:
         raise KeyError(f"Evaluation: there is no {name!r}; it has {', '.join(self.keys())}; go over them with items()")
@@ -74,5 +77,7 @@ def measure(model: Trainee, batches: Iterable[tuple[Array, ...]], task: Task) ->
     answers = Answers(np.concatenate(outputs), np.concatenate(targets), task)
     found = Evaluation({"loss": loss / max(1, counted)} | figures.figures())
     found |= {metric.name: metric.function(answers) for metric in objective.reported(task)}
+    there = set(found.keys())
+    found.order = tuple(name for name in objective.in_order(task) if name in there)
     found.confusion = answers.confusion
     return found

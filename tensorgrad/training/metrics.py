@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad import losses
+from tensorgrad import losses, vocabulary
 from tensorgrad.checks import check_function
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.tally import Accuracy, Errors, Tally
 from tensorgrad.training.tasks import Task
-from tensorgrad.vocabulary import did_you_mean
 
 _TOP = re.compile(r"top_?([1-9]\d*)")
 
@@ -199,6 +198,7 @@ def register(function: MetricFunction, name: str | None = None, higher_is_better
         If the name is taken.
     """
     metric = Metric.of(function, name, higher_is_better)
+    vocabulary.check_new(metric.name, "metrics", "metrics.register")
     if find(metric.name) is not None:
         raise ValueError(f"metrics.register: there is a metric {metric.name!r} already; give another name")
     METRICS[metric.name] = metric
@@ -223,7 +223,9 @@ def metric(given: Any) -> Metric:
         return next((known for known in METRICS.values() if known.function == made.function), made)
     found = find(given) if isinstance(given, str) else None
     if found is None:
-        known, near = ", ".join(map(repr, METRICS)), did_you_mean(given, METRICS)
+        word = vocabulary.find(given, "metrics")
+        near = f"; {vocabulary.instead(word)}." if word else vocabulary.did_you_mean(given, METRICS)
+        known = ", ".join(map(repr, METRICS))
         raise ValueError(
             f"compile_model: unknown metric {given!r}{near + ' Known' if near else '; known'} are {known}, "
             "'top3' or any other k, and functions of (outputs, targets)"

@@ -16,6 +16,8 @@ from tensorgrad.training import metrics
 from tensorgrad.training.metrics import Metric
 from tensorgrad.training.tasks import Task
 
+DEFAULT = ("mse",)  # the tutorial's metrics
+
 
 class Objective:
     """A loss and metrics for the outputs of a model.
@@ -27,9 +29,10 @@ class Objective:
     ----------
     loss : str, callable or Loss
         A name of ``tensorgrad.losses.LOSSES``, or a function of outputs and targets.
-    metrics : sequence of str, callable or Metric
+    metrics : sequence of str, callable or Metric, or None
+        By default "mse", as in the tutorial.
     activation : str or None
-        What the last layer ends with.
+        What the outputs come from.
     output_shape : tuple of int
         Of one sample.
     label_smoothing : float
@@ -43,12 +46,14 @@ class Objective:
         The name of the loss.
     task : Task
     from_logits : bool
+    by_default : bool
+        Whether nobody asked for any metrics.
     """
 
     def __init__(
         self,
         loss: Any,
-        metrics_: Sequence[Any],
+        metrics_: Sequence[Any] | None,
         activation: str | None,
         output_shape: tuple[int, ...],
         label_smoothing: float = 0.0,
@@ -74,7 +79,8 @@ class Objective:
             )
         self.ignore_index = None if ignore_index is None else int(ignore_index)
         self.gives_mean = callable(loss) and _gives_mean(self.record, output_shape)
-        self.metrics = tuple(self._checked(given) for given in metrics_)
+        self.metrics = tuple(self._checked(given) for given in (DEFAULT if metrics_ is None else metrics_))
+        self.by_default = metrics_ is None
 
     def _checked(self, given: Any) -> Metric:
         metric = metrics.metric(given)
@@ -91,6 +97,10 @@ class Objective:
         for metric in self.metrics:
             if metric.name not in task.figures and (not metric.tasks or task.kind in metric.tasks):
                 yield metric
+
+    def in_order(self, task: Task) -> tuple[str, ...]:
+        """The figures of an evaluation as Keras lists them: the loss, then the metrics that somebody asked for."""
+        return ("loss", *(task.figures if self.by_default else (metric.name for metric in self.metrics)))
 
     def is_better_higher(self, figure: str) -> bool | None:
         """Whether a figure of that name is better if it is higher; None if nobody said."""

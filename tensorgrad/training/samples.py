@@ -79,6 +79,11 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
     """Samples and targets as arrays, or an error in the name of `owner`; unless it is given, Y tells the task."""
     if not model.iscompiled:
         raise ValueError(f"{owner}: the model is not compiled; call compile_model(...) first")
+    if model.last_activation != model.objective.activation:
+        raise ValueError(
+            f"{owner}: the model ends in {model.last_activation!r} now, but was compiled when it ended in "
+            f"{model.objective.activation!r}; call compile_model(...) again"
+        )
     optimized = {id(parameter) for parameter in model.optimizer.params}
     for name, item in model.named_state():
         if isinstance(item, Tensor) and item.requires_grad and id(item) not in optimized:

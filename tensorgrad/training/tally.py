@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tensorgrad.tensor import Array
-from tensorgrad.training.tasks import Task
+from tensorgrad.training.tasks import ERRORS, Task
 
 
 class Tally:
@@ -110,7 +110,8 @@ class Errors(Tally):
         """``mae`` and ``r2``."""
         varies = self.spread > 0
         share = np.divide(self.squared, self.spread, out=(self.squared > 0).astype(np.float64), where=varies)
-        return {"mae": self.absolute / max(1, self.count * self.squared.size), "r2": float((1 - share).mean())}
+        absolute = self.absolute / max(1, self.count * self.squared.size)
+        return dict(zip(ERRORS, (absolute, float((1 - share).mean())), strict=True))
 
 
 def tally(task: Task, from_logits: bool) -> Tally:

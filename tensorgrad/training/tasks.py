@@ -10,6 +10,9 @@ import numpy as np
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array
 
+SHARES = ("accuracy",)  # the figures of what can be right or wrong ...
+ERRORS = ("mae", "r2")  # ... and those of values
+
 
 @dataclass(frozen=True)
 class Task:
@@ -61,7 +64,7 @@ class Task:
     @property
     def figures(self) -> tuple[str, ...]:
         """The figures that are reported besides the loss."""
-        return ("mae", "r2") if self.kind == "values" else ("accuracy",)
+        return ERRORS if self.kind == "values" else SHARES
 
     @property
     def tells_classes_apart(self) -> bool:

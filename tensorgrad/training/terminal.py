@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from tensorgrad.training.tasks import ERRORS
+
 INTERVAL = 0.1  # seconds between two updates of the line
 
 
@@ -90,8 +92,6 @@ def _line(of: str, prefix: str, figures: Mapping[str, float]) -> str:
         said.append(f"{of} Accuracy: {100 * figures[f'{prefix}accuracy']:.2f}%")
     else:
         said += [
-            f"{of} {name.upper()}: {figures[f'{prefix}{name}']:.4f}"
-            for name in ("mae", "r2")
-            if prefix + name in figures
+            f"{of} {name.upper()}: {figures[f'{prefix}{name}']:.4f}" for name in ERRORS if prefix + name in figures
         ]
     return " ".join(said)

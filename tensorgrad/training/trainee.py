@@ -21,10 +21,7 @@ class Trainee(Protocol):
     """A network that was compiled."""
 
     layers: list[Layer]
-    iscompiled: bool
-    seed: int
     rng: np.random.Generator
-    objective: Objective
     optimizer: Optimizer
     schedule: Callable[[int], float] | None
     clip_norm: float | None
@@ -38,6 +35,22 @@ class Trainee(Protocol):
 
     @classes.setter
     def classes(self, names: Sequence[str]) -> None: ...
+
+    @property
+    def seed(self) -> int:
+        """What makes the random streams."""
+
+    @property
+    def iscompiled(self) -> bool:
+        """Whether it was compiled."""
+
+    @property
+    def objective(self) -> Objective:
+        """What it was compiled for."""
+
+    @property
+    def last_activation(self) -> str | None:
+        """The activation that the outputs come from."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tensorgrad import CNN, Tensor, einsum, grad
 from tensorgrad.inspection import receptive_fields
+from tensorgrad.inspection.summary import summarize
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -92,6 +94,12 @@ def test_layers_inside_of_layers_have_lines_of_their_own_and_are_counted_once(ca
     assert len({len(line) for line in lines}) == 1
     assert len(lines[0]) < 120
     assert capsys.readouterr().out == f"{table}\n"
+    sys.displayhook(table)  # as the prompt does
+    table._ipython_display_()  # and a notebook
+    assert capsys.readouterr().out == "\n"
+    with pytest.raises(NotImplementedError):
+        summarize(model)._ipython_display_()
+    assert repr(summarize(model)) == f"Summary({len(table.table)} layers, {table.total} parameters)"
     html = table._repr_html_()
     assert html.count("<tr>") == 1 + len(table.table)
     assert html.count("<th>") == 9

@@ -180,3 +180,12 @@ def test_training_gives_pytorch_s_weights_step_by_step() -> None:
     assert history["loss"][0] == pytest.approx(np.mean(losses), rel=1e-5)
     for ours, theirs in zip(model.parameters(), parameters, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=2e-3, atol=2e-5)
+
+
+def test_every_layer_of_torch_is_answered() -> None:
+    from tensorgrad import layers
+    from tensorgrad.vocabulary import find
+
+    kinds = [name for name, kind in vars(torch.nn).items() if isinstance(kind, type)]
+    unknown = [name for name in kinds if not (name in vars(layers) or find(name, "layers") or find(name, "loss"))]
+    assert set(unknown) <= {"LinearCrossEntropyOptions"}

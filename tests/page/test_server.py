@@ -18,12 +18,13 @@ from tensorgrad.layers import FFL, Conv2d, Flatten, Pool2d
 from tensorgrad.page.server import Server, Session
 
 
-def model() -> CNN:
+def model(compiled: bool = True) -> CNN:
     made = CNN(seed=0)
     made.add(Conv2d(input_shape=(8, 8, 1), filters=3, activation="tanh"))
     for layer in (Pool2d(kind="average"), Flatten(), FFL(neurons=4, activation="softmax")):
         made.add(layer)
-    made.compile_model(opt="adam", loss="cse", lr=0.02)
+    if compiled:
+        made.compile_model(opt="adam", loss="cse", lr=0.02)
     return made
 
 
@@ -155,8 +156,7 @@ def test_it_listens_to_this_machine_only(server: Server) -> None:
 
 
 def test_a_model_that_is_not_compiled_cannot_be_taught() -> None:
-    network = model()
-    network.iscompiled = False
+    network = model(compiled=False)
     session = Session(network)
     session.answer("keep", {"picture": PICTURE, "label": 0})
     with pytest.raises(ValueError, match="the model is not compiled"):

@@ -11,7 +11,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import CNN, Tensor, losses
-from tensorgrad.layers import FFL, BatchNorm, Conv2d
+from tensorgrad.layers import FFL, Activation, BatchNorm, Conv2d, Dropout, Sequential
 from tensorgrad.training import metrics
 from tensorgrad.training.callbacks import EarlyStopping
 
@@ -156,6 +156,69 @@ def test_an_evaluation_is_read_by_name_or_unpacked() -> None:
     assert dict(found.items()) == {"loss": found["loss"], "accuracy": found["accuracy"]}
     with pytest.raises(KeyError, match=re.escape("there is no 'f1'; it has loss, accuracy; go over them with items()")):
         found["f1"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "metrics", "order"),
+    [
+        ("softmax", {}, ["loss", "accuracy"]),
+        ("softmax", {"metrics": ["accuracy", "f1"]}, ["loss", "accuracy", "f1"]),
+        ("softmax", {"metrics": ["f1", "accuracy"]}, ["loss", "f1", "accuracy"]),
+        ("softmax", {"metrics": ["mse"]}, ["loss", "mse"]),
+        (None, {}, ["loss", "mae", "r2"]),
+        (None, {"metrics": ["mae"]}, ["loss", "mae"]),
+    ],
+)
+def test_an_evaluation_is_unpacked_as_keras_lists_it(
+    tmp_path: Any, activation: Any, metrics: dict[str, Any], order: list[str]
+) -> None:
+    model = flat(3, activation, **metrics)
+    model.save_model(tmp_path / "model.tgrad")
+    y = CLASSES if activation else X[:, :3]
+    for one in (model, tg.load_model(tmp_path / "model.tgrad")):
+        found: Any = one.evaluate(X, y)
+        assert list(found) == [found[name] for name in order]
+        assert metrics or found["mse"] > 0
+
+
+@pytest.mark.parametrize("end", ["chain", "chain of chains", "chain with dropout"])
+def test_a_softmax_at_the_end_of_a_chain_is_that_of_the_model(end: str, tmp_path: Any) -> None:
+    tail: list[Any] = [FFL(neurons=3), Activation("softmax")]
+    if end == "chain of chains":
+        tail = [tail[0], Sequential([Sequential([]), tail[1]])]
+    if end == "chain with dropout":
+        tail.insert(1, Dropout(0.25))
+    chained, plain = CNN(seed=0), CNN(seed=0)
+    for model, layers in ((chained, [Sequential(tail)]), (plain, [FFL(neurons=3, activation="softmax")])):
+        for layer in (FFL(4, neurons=5, activation="tanh"), *layers):
+            model.add(layer)
+        model.compile_model(loss="cse", opt="iterative", lr=0.5)
+    chained.set_weights(plain.get_weights())
+    np.testing.assert_allclose(chained.predict(X), plain.predict(X), rtol=1e-6)
+    assert chained.evaluate(X, CLASSES)["loss"] == pytest.approx(plain.evaluate(X, CLASSES)["loss"], rel=1e-6)
+    chained.zerograd()
+    loss, _ = chained.apply_loss(CLASSES, chained.feedforward(X))
+    chained.backpropagate(loss, update=False)
+    if end != "chain with dropout":
+        stepped, _ = plain.apply_loss(CLASSES, plain.feedforward(X))
+        plain.backpropagate(stepped, update=False)
+        for p, q in zip(chained.parameters(), plain.parameters(), strict=True):
+            np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), atol=1e-6)
+    chained.train(X, CLASSES, epochs=2, verbose=0)
+    chained.save_model(tmp_path / "model.tgrad")
+    again = tg.load_model(tmp_path / "model.tgrad")
+    np.testing.assert_array_equal(again.predict(X), chained.predict(X))
+
+
+def test_a_chain_with_a_forward_of_its_own_is_no_chain() -> None:
+    class Halved(Sequential):
+        def forward(self, x: Tensor, training: bool) -> Tensor:
+            return super().forward(x, training) * 0.5
+
+    model = CNN(seed=0)
+    model.add(Halved([FFL(4, neurons=3, activation="softmax")]))
+    with pytest.raises(ValueError, match="give it activation='softmax'"):
+        model.compile_model(loss="cse")
 
 
 def losses_by_class(model: CNN, x: Any, y: Any, *weights: Any) -> list[float]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeAlias
 
+from tensorgrad.attributes import Closed
 from tensorgrad.checks import one_of
 from tensorgrad.training.trainee import Trainee
 
 Logs: TypeAlias = Mapping[str, float]
 
 
-class Callback:
+class Callback(Closed):
     """Does nothing; subclass it and override the hooks you need. ``self.model`` is the model that is trained.
 
     Raises

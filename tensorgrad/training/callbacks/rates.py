@@ -107,13 +107,13 @@ class ReduceLROnPlateau(Waiting):
         """Note an epoch's figure; after too long a wait, begin to wait anew."""
         if super().improved(epoch, logs):
             return True
-        self.due = self.wait > self.patience
-        if self.due:
+        self._due = self.wait > self.patience
+        if self._due:
             self.wait = 0
         return False
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Lower it if it has been too long."""
-        if not self.improved(epoch, logs) and self.due:
+        if not self.improved(epoch, logs) and self._due:
             optimizer = self.model.optimizer
             optimizer.lr = max(optimizer.lr * self.factor, min(optimizer.lr, self.min_lr))

@@ -17,6 +17,10 @@ from tensorgrad.training.callbacks.callback import Callback, Logs
 class Waiting(Callback):
     """Waits for a figure to improve, and counts the epochs since it did."""
 
+    best: float
+    best_epoch: int
+    wait: int
+
     def __init__(self, monitor: str, patience: int, min_delta: float, mode: str) -> None:
         one_of(mode, ("auto", "min", "max"), type(self).__name__, "mode")
         if patience < 0 or min_delta < 0:
