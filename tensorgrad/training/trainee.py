@@ -40,6 +40,9 @@ class Trainee(Protocol):
     def seed(self) -> int:
         """What makes the random streams."""
 
+    @seed.setter
+    def seed(self, seed: int) -> None: ...
+
     @property
     def iscompiled(self) -> bool:
         """Whether it was compiled."""
