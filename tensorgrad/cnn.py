@@ -273,7 +273,7 @@ class CNN(Network):
         drop_last: bool = False,
         first_epoch: int = 0,
         steps_per_epoch: int | None = None,
-        processes: int | None = None,
+        processes: int | Literal["auto"] | None = None,
     ) -> History:
         """Train on samples, epoch by epoch.
 
@@ -320,8 +320,9 @@ class CNN(Network):
         processes : int, optional
             Divide each batch among so many processes on this machine, each with a copy of the model, and add up their
             gradients; see docs/scaling.md. Callbacks are called in this process alone. Batch normalization takes the
-            statistics of each part of a batch. By default one process; or, where ``mpiexec`` or its like has started
-            this program several times, all of those.
+            statistics of each part of a batch. "auto" takes one process per core or one alone, whichever a trial of
+            some steps finds to end first. By default one; or, where ``mpiexec`` or its like has started this program
+            several times, all of those.
 
         Returns
         -------
@@ -348,9 +349,9 @@ class CNN(Network):
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
-        processes = run.check(processes)
-        logger = ProgressLogger(verbose if processes is not None or run.leads() else 0, int(show_every))
-        with run.alike(processes):
+        asked = run.check(processes)
+        logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, int(show_every))
+        with run.alike(asked):
             samples, aside = sources(
                 self,
                 X,
@@ -375,8 +376,6 @@ class CNN(Network):
             )
         for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
             logger.progress.say(f"Note: {hint}.\n")
-        if processes is None:
-            logger.progress.say(run.described())
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
         course = loop.Course(
@@ -388,7 +387,10 @@ class CNN(Network):
             drop_last=drop_last,
             augment=augment,
         )
-        run.train(self, samples, aside, course, (logger, *callbacks), processes)
+        ranks, said = run.described(self, samples, course, asked)
+        if said:
+            logger.progress.say(said)
+        run.train(self, samples, aside, course, (logger, *callbacks), ranks)
         return self.history
 
     fit = called(train, "fit")

@@ -22,6 +22,7 @@ from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, Layer, Rescale
 from tensorgrad.layers.layer import as_tuple
 from tensorgrad.optim import Cosine, WarmUp
+from tensorgrad.parallel import leads
 from tensorgrad.training.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from tensorgrad.version import __version__
 
@@ -39,13 +40,14 @@ def version() -> str:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train a network on pictures, and save it after each epoch."""
+    """Train a network on pictures, and save it after each epoch. Where MPI has started several, the first does that."""
     if options.freeze and not options.base:
         raise ValueError("--freeze needs --from: a new network has nothing to keep")
+    leading = leads()
     before = _load(options.output) if options.resume else _load(options.base) if options.base else None
     source = _source(options.data, before, options, same_classes=bool(options.resume))
     model = before if options.resume and before is not None else _network(options, source, before)
-    if not options.quiet:
+    if leading and not options.quiet:
         counts = np.bincount(source.train.y, minlength=len(source.classes))
         print(f"{len(source.train.x)} pictures of {len(source.classes)} classes:")
         print("\n".join(f"  {name}: {count}" for name, count in zip(source.classes, counts, strict=True)))
@@ -61,8 +63,10 @@ def train(options: argparse.Namespace) -> int:
     )
     model.resume(
         source.train.x, source.train.y, options.epochs, batch_size=options.batch_size, augment=augment,
-        callbacks=callbacks, verbose=0 if options.quiet else "auto", **validation,
+        callbacks=callbacks, verbose=0 if options.quiet else "auto", processes=options.processes, **validation,
     )  # fmt: skip
+    if not leading:
+        return 0
     model.save_model(options.output)
     done = len(model.history)
     shown = model.history.history

@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--augment", action="store_true", help="shift, turn and zoom the pictures at random")
     train.add_argument("--patience", type=_count, metavar="EPOCHS", help="stop if so many epochs bring no improvement")
     train.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    train.add_argument("--processes", type=_processes, metavar="N", help="divide each batch among so many processes; "
+                       "auto: one for each core, if that is faster")  # fmt: skip
     train.add_argument("--report", metavar="PAGE", help="write a page of pictures about the model, too")
     train.add_argument("-q", "--quiet", action="store_true", help="print the result only")
 
@@ -138,6 +140,10 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received {text}")
     return number
+
+
+def _processes(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
 
 
 def _size(text: str) -> tuple[int, int]:

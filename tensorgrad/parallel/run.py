@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,13 +23,17 @@ from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee
 from tensorgrad.version import __version__
 
+Asked: TypeAlias = int | Literal["auto"] | None
 
-def check(processes: Any) -> int | None:
-    """How many processes are asked for, or None for as many as MPI has started; an error if that cannot be."""
-    if processes is None:
-        return None if mpi.launched() > 1 else 1
+
+def check(processes: Any) -> Asked:
+    """So many processes, "auto", or None for as many as MPI has started; an error if that cannot be."""
+    if processes is None or (isinstance(processes, str) and processes == "auto"):
+        if mpi.launched() > 1:
+            return None
+        return 1 if processes is None else "auto"
     if isinstance(processes, bool) or not isinstance(processes, int | np.integer) or processes < 1:
-        raise ValueError(f"train: processes must be an int of at least 1, or None, received {processes!r}")
+        raise ValueError(f"train: processes must be an int of at least 1, 'auto' or None, received {processes!r}")
     if processes > 1 and mpi.launched() > 1:
         raise ValueError(
             f"train: MPI has started this program {mpi.launched()} times, and each would start processes={processes} "
@@ -39,7 +43,7 @@ def check(processes: Any) -> int | None:
 
 
 @contextmanager
-def alike(processes: int | None) -> Iterator[None]:
+def alike(processes: Asked) -> Iterator[None]:
     """Let an error inside of the block be one of all ranks that MPI has started."""
     error: Exception | None = None
     try:
@@ -55,11 +59,19 @@ def alike(processes: int | None) -> Iterator[None]:
         raise error
 
 
-def described() -> str:
-    """Which process is which of the ranks that MPI has started, as launchers name those that were killed by these."""
-    ranks = mpi.communicator()
-    places = ranks.gather(f"{os.getpid()} on {platform.node()}")
-    return f"{ranks.size} ranks: " + ", ".join(f"{rank} is process {place}" for rank, place in enumerate(places))
+def described(model: Trainee, samples: Samples | Stream, course: Course, processes: Asked) -> tuple[int | None, str]:
+    """How many processes it will be, None for those that MPI has started, and what is said of them."""
+    if processes is None:  # as launchers name a process that was killed by its number
+        ranks = mpi.communicator()
+        places = ranks.gather(f"{os.getpid()} on {platform.node()}")
+        named = ", ".join(f"{rank} is process {place}" for rank, place in enumerate(places))
+        return None, f"{ranks.size} ranks: {named}.\n"
+    if processes != "auto":
+        return processes, ""
+    from tensorgrad.parallel import choice
+
+    found, reason = choice.choose(model, samples, course)
+    return found, f"{found} process{'es' * (found > 1)}: {reason}.\n"
 
 
 def train(

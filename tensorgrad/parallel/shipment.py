@@ -60,9 +60,7 @@ class Shipment:
 
     def __init__(self, context: BaseContext, content: Any, arrays: Iterable[Array]) -> None:
         found = list({id(array): array for array in arrays}.values())
-        stream = io.BytesIO()
-        _Pickler(stream, {id(array): place for place, array in enumerate(found)}).dump(content)
-        self._pickled = stream.getvalue()
+        self._pickled = pickled(content, found)
         self._places: list[_InFile | _InMemory] = []
         size = 0
         for array in found:
@@ -82,6 +80,13 @@ class Shipment:
         for array in arrays:
             array.flags.writeable = False
         return _Unpickler(io.BytesIO(self._pickled), arrays).load()
+
+
+def pickled(content: Any, arrays: Iterable[Array]) -> bytes:
+    """Pickle objects, but for some arrays, for each of which only its place is noted."""
+    stream = io.BytesIO()
+    _Pickler(stream, {id(array): place for place, array in enumerate(arrays)}).dump(content)
+    return stream.getvalue()
 
 
 class _Pickler(pickle.Pickler):

@@ -15,7 +15,7 @@ from typing import Any, Self
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.parallel.communicator import PATIENCE, RankError
 from tensorgrad.parallel.processes import Board, SharedMemory
-from tensorgrad.parallel.shipment import Shipment
+from tensorgrad.parallel.shipment import Shipment, pickled
 from tensorgrad.parallel.step import Sharded, room
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
@@ -157,12 +157,12 @@ def _shipment(
     except Exception as error:
         raise ValueError(
             f"train: processes={processes} sends the model and the samples to other processes, but "
-            f"{_culprit(context, model, samples, course)} cannot be sent: {error}; define functions by def at the top "
+            f"{_culprit(model, samples, course)} cannot be sent: {error}; define functions by def at the top "
             "of a module, or use processes=1"
         ) from error
 
 
-def _culprit(context: Any, model: Trainee, samples: Samples | Stream, course: Course) -> str:
+def _culprit(model: Trainee, samples: Samples | Stream, course: Course) -> str:
     """What it is that cannot be sent."""
     parts = {
         f"the loss {model.objective.loss!r}": model.objective.record,
@@ -174,7 +174,7 @@ def _culprit(context: Any, model: Trainee, samples: Samples | Stream, course: Co
     }
     for name, part in parts.items():
         try:
-            Shipment(context, part, samples.arrays)
+            pickled(part, samples.arrays)
         except Exception:
             return name
     return "the data" if isinstance(samples, Stream) or not samples.x.in_memory else "the model"

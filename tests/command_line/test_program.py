@@ -150,6 +150,14 @@ def test_resume_equals_a_run_in_one_go(folder: Path, model: Path, tmp_path: Path
         np.testing.assert_array_equal(array, state[name])
 
 
+def test_training_in_processes(folder: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.tgrad", tmp_path / "two.tgrad"
+    for path, processes in ((one, "1"), (two, "2")):
+        assert main(["train", str(folder), "-o", str(path), *SETTINGS, "-q", "--processes", processes]) == 0
+    losses = [load_model(path).history["loss"] for path in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
 def test_fine_tuning_for_other_classes(model: Path, tmp_path: Path) -> None:
     other = pictures(tmp_path / "other", 6)
     (other / "left").rename(other / "up")

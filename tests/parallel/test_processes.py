@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,8 +22,9 @@ import pytest
 from tensorgrad import CNN, load_model
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from tensorgrad.data import Augment
+from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import BatchNorm, Dropout
-from tensorgrad.parallel import RankError, processes
+from tensorgrad.parallel import RankError, choice, processes
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment
 from tensorgrad.rows import Share
@@ -199,10 +201,10 @@ def test_random_augmentation_differs_by_rank() -> None:
 
 
 BAD: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
-    "0": (network, {"processes": 0}, "processes must be an int of at least 1, or None, received 0"),
-    "a bool": (network, {"processes": True}, "processes must be an int of at least 1, or None, received True"),
-    "a float": (network, {"processes": 2.0}, r"processes must be an int of at least 1, or None, received 2\.0"),
-    "a word": (network, {"processes": "all"}, "processes must be an int of at least 1, or None, received 'all'"),
+    "0": (network, {"processes": 0}, "processes must be an int of at least 1, 'auto' or None, received 0"),
+    "a bool": (network, {"processes": True}, "processes must be an int of at least 1, 'auto' or None, received True"),
+    "a float": (network, {"processes": 2.0}, r"processes must be an int of at least 1, 'auto' or None, received 2\.0"),
+    "a word": (network, {"processes": "all"}, "processes must be an int of at least 1, 'auto' or None, received 'all'"),
     "a small batch": (network, {"batch_size": 2, "processes": 3}, "3 processes needs a sample .* a batch has 2"),
     "few samples": (network, {"x": X[:2], "y": Y[:2], "val_split": 0, "processes": 3}, "a batch has 2"),
     "a part of 1": (
@@ -229,6 +231,37 @@ def test_what_cannot_be_is_refused_before_training(name: str) -> None:
         trained(model, **options)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     assert len(model.history) == 0
+
+
+SLOW = "a step takes 1000.0 ms with 2 threads, "
+AUTO: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]] = {
+    "processes": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 processes: {SLOW}57.* ms in 2 processes"),
+    "threads": (network, {}, {"part": 0.9, "whole": 1.0}, f"1 process: {SLOW}103.* ms in 2 processes"),
+    "a short run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.01}, "1 process: .* which take longer to start"),
+    "a lambda": (lambda: network(loss=lambda p, t: (p - t) ** 2), {}, {}, "1 process: processes cannot be sent"),
+    "batches": (network, {"x": [(X, Y)], "y": None}, {}, "1 process: batches come from"),
+    "a part of 1": (normalized, {"batch_size": 3}, {}, "1 process: a part of a batch would have fewer than 2 samples"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AUTO)
+def test_auto_takes_what_ends_first_and_says_so(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, options, seconds, text = AUTO[name]
+    monkeypatch.setattr(choice, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(
+        choice, "_seconds", lambda model, samples, batch, threads: seconds["part" if threads == 1 else "whole"]
+    )
+    model = trained(make(), "auto", verbose=2, **{"epochs": 2, **options})
+    assert re.search(text, capsys.readouterr().out)
+    assert len(model.history)
+
+
+def test_a_trial_changes_nothing() -> None:
+    """Neither weights nor random numbers: the training is that of one process or of several."""
+    found = trained(dropping(), "auto").history["loss"]
+    assert found in [trained(dropping(), n).history["loss"] for n in (1, get_num_threads()) if n <= 16]
 
 
 def test_a_daemon_starts_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
