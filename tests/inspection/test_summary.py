@@ -31,6 +31,8 @@ from tensorgrad.layers import (
 )
 from tensorgrad.layers.layer import as_tuple
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*padding='same'", "ignore:.*channels come last")  # shapes are drawn
+
 
 def network(*layers: Layer) -> CNN:
     model = CNN(seed=0)

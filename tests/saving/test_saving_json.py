@@ -203,7 +203,7 @@ def test_a_file_of_the_text_predicts_what_it_says(tmp_path: Path, model: str, wi
 
 @st.composite
 def nets(draw: st.DrawFn) -> Writer:
-    """Any net that the text's code can make."""
+    """Any net that the tutorial's code can make."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     size = st.integers(5, 9)
     net = Writer([draw(size), draw(size), draw(st.integers(1, 3))], rng, draw(st.booleans()))
