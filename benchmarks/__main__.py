@@ -22,7 +22,19 @@ from benchmarks import page, report
 from benchmarks.case import Group, Row, measure
 from benchmarks.timing import Effort
 
-GROUPS = ("training", "prediction", "operations", "sweep", "overhead", "peers", "memory", "reading", "data", "startup")
+GROUPS = (
+    "training",
+    "ordinary",
+    "prediction",
+    "operations",
+    "sweep",
+    "overhead",
+    "peers",
+    "memory",
+    "reading",
+    "data",
+    "startup",
+)
 FULL = Effort(rounds=5, most=41, seconds=2.0)
 QUICK = Effort(rounds=3, most=7, seconds=0.1, block=0.005, trials=1)
 
@@ -78,8 +90,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows = list(run(name, group, args.quick, args.threads))
         results.put(name, rows)
         say("")
-        print(f"\n{group.title} ({time.perf_counter() - since:.0f} s)\n\n{report.aligned(report.table(rows))}\n")
-        print(report.summary(rows), flush=True)
+        if rows:
+            print(f"\n{group.title} ({time.perf_counter() - since:.0f} s)\n\n{report.aligned(report.table(rows))}\n")
+            print(report.summary(rows), flush=True)
     if chosen:
         print(f"\nMeasured in {time.perf_counter() - started:.0f} s.")
     if args.json:

@@ -23,6 +23,11 @@ NETS = {
     "experiment-4": (nets.EXPERIMENTS[3], 256),
     "lenet": (nets.LENET, 256),
     "vgg": (nets.VGG, 128),
+    "batch-norm": (nets.NORMED, 128),
+    "resnet": (nets.RESNET, 128),
+    "u-net": (nets.UNET, 128),
+    "mobilenet": (nets.MOBILENET, 128),
+    "grey": (nets.GREY, 256),
 }
 CONVOLUTIONS = {"8 to 16": (256, 26, 8, 16), "32 to 32": (128, 30, 32, 32)}  # images, size, channels, filters
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import machine, report
 from benchmarks.case import Row
 
+NOTHING = "Not measured apart on this machine."
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
@@ -49,7 +50,8 @@ def write(results: Results, page: Path = PAGE) -> None:
     text = page.read_text(encoding="utf-8")
     text = replaced(text, "machine", "\n".join(f"- {name}: {value}" for name, value in results.machine.items()))
     for name, rows in results.groups.items():
-        text = replaced(text, name, report.markdown(report.table(rows)) + "\n\n" + report.summary(rows))
+        table = report.markdown(report.table(rows)) + "\n\n" + report.summary(rows)
+        text = replaced(text, name, table if rows else NOTHING)
     page.write_text(text, encoding="utf-8")
     plot.draw(results.groups, page.with_suffix(".png"))
 

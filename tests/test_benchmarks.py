@@ -13,6 +13,7 @@ import pytest
 from benchmarks import page, plot, report, versions
 from benchmarks.case import Row, agree
 from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.threads import get_num_threads
 
 
@@ -229,3 +230,27 @@ def test_another_checkout_must_be_one(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         versions.main([str(tmp_path)])
     assert f"{tmp_path} is no checkout of tensorgrad" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("core", "capability", "same"), [
+    ("Haswell", "AVX2", True), ("Zen", "AVX2", True), ("SkylakeX", "AVX512", False), ("Haswell", "AVX512", False),
+])  # fmt: skip
+def test_training_is_measured_at_avx2_where_that_differs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], core: str, capability: str, same: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    from benchmarks import ordinary
+
+    monkeypatch.setattr(blas, "library", lambda: blas.Library(lambda: 1, lambda n: None, core))
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    asked: list[list[str]] = []
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> None:
+        assert ordinary.HELD.items() <= env.items()
+        asked.append(command)
+        page.save(page.Results({}, {"training": [row("held")]}), Path(command[command.index("--json") + 1]))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert [found.name for found in ordinary.rows(True, [1, 2])] == ([] if same else ["held"])
+    assert ("own kernels are those of AVX2" in capsys.readouterr().out) is same
+    assert len(asked) == (not same)
