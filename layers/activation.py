@@ -6,7 +6,8 @@ from tensorgrad.checks import one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape
 from tensorgrad.tensor import Array, Tensor
 
 

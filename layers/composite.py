@@ -10,8 +10,9 @@ from typing import Any
 from tensorgrad import functional
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Layer, Shape, as_tuple, bind_chain
+from tensorgrad.layers.layer import Layer, bind_chain
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
 
 

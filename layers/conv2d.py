@@ -7,21 +7,21 @@ from functools import partial
 from typing import Any
 
 from tensorgrad import functional
-from tensorgrad.checks import pair, whole
+from tensorgrad.checks import pair
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.windows import convolve
 from tensorgrad.initializers import Draw
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
+from tensorgrad.layers.convolutional import Convolutional
 from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
-from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.layers.weighted import Weighted
+from tensorgrad.layers.shapes import Shape, as_tuple, by, check_image_shape, image_shape
 from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
-class Conv2d(Weighted):
+class Conv2d(Convolutional):
     """A convolutional layer: ``activation(conv2d(x, weights) + biases)``.
 
     Parameters
@@ -67,7 +67,8 @@ class Conv2d(Weighted):
     """
 
     rank = 3
-    family = "convolution"
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
 
     def __init__(
         self,
@@ -84,11 +85,7 @@ class Conv2d(Weighted):
         groups: int = 1,
         initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias, initializer)
-        self.filters = whole(filters, "Conv2d", "filters")
-        self.groups = whole(groups, "Conv2d", "groups")
-        if self.filters % self.groups:
-            raise ValueError(f"Conv2d: groups must divide the {filters} filters, received {groups!r}")
+        super().__init__(filters, groups, activation, isbias, kernel, bias, initializer)
         self.kernel_size = pair(kernel_size, "Conv2d", "kernel_size", 1)
         self.stride = pair(stride, "Conv2d", "stride", 1)
         self.dilation = pair(dilation, "Conv2d", "dilation", 1)
@@ -113,8 +110,7 @@ class Conv2d(Weighted):
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(OH, OW, filters)``; samples must be images that hold at least one window."""
         height, width, channels = image_shape(input_shape, self.title)
-        if channels % self.groups:
-            raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
+        self.check_channels(channels)
         image = height, width
         self.frame = frame(
             in_pixels(self.padding, self.title), self.title, image, self.kernel_size, self.stride, self.dilation
@@ -161,11 +157,6 @@ class Conv2d(Weighted):
             "groups": self.groups,
         }
         return self.bind_kernel(x, partial(bound.conv2d, **geometry))
-
-    def describe(self) -> str:
-        """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""
-        stride = "" if self.stride == (1, 1) else f"stride {by(self.stride)}"
-        return phrase(f"{self.filters} filters of {by(self.kernel_size)}", stride, self.activation)
 
     def see(self, field: Field) -> Field:
         """What the windows see: pixel i looks at the pixels ``i s + a d - p``, for a from 0 to the kernel's size."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from tensorgrad import functional
-from tensorgrad.checks import pair, whole
+from tensorgrad.checks import pair
 from tensorgrad.functional.padding import Padding, explicit
 from tensorgrad.functional.windows import transposed_sizes
 from tensorgrad.initializers import Draw
 from tensorgrad.kernels.lowering import Frame
+from tensorgrad.layers.convolutional import Convolutional
 from tensorgrad.layers.geometry import Size
-from tensorgrad.layers.layer import Shape, as_tuple, by, check_image_shape, image_shape, phrase
-from tensorgrad.layers.weighted import Weighted
+from tensorgrad.layers.shapes import Shape, as_tuple, check_image_shape, image_shape
 from tensorgrad.tensor import Tensor, TensorLike
 
 
-class ConvTranspose2d(Weighted):
+class ConvTranspose2d(Convolutional):
     """The transpose of a convolution: each pixel adds a kernel, times its value, to a window of the output.
 
     Parameters
@@ -56,7 +56,8 @@ class ConvTranspose2d(Weighted):
 
     rank = 3
     frame: Frame
-    family = "convolution"
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
 
     def __init__(
         self,
@@ -74,11 +75,7 @@ class ConvTranspose2d(Weighted):
         groups: int = 1,
         initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias, initializer)
-        self.filters = whole(filters, "ConvTranspose2d", "filters")
-        self.groups = whole(groups, "ConvTranspose2d", "groups")
-        if self.filters % self.groups:
-            raise ValueError(f"ConvTranspose2d: groups must divide the {filters} filters, received {groups!r}")
+        super().__init__(filters, groups, activation, isbias, kernel, bias, initializer)
         self.kernel_size = pair(kernel_size, "ConvTranspose2d", "kernel_size", 1)
         self.stride = pair(stride, "ConvTranspose2d", "stride", 1)
         self.dilation = pair(dilation, "ConvTranspose2d", "dilation", 1)
@@ -105,8 +102,7 @@ class ConvTranspose2d(Weighted):
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(OH, OW, filters)``; samples must be images."""
         height, width, channels = image_shape(input_shape, self.title)
-        if channels % self.groups:
-            raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
+        self.check_channels(channels)
         image, size = (height, width), self.kernel_size
         (rows, columns), self.frame, _ = transposed_sizes(
             self.title, image, size, self.stride, self.padding, self.dilation, self.output_padding
@@ -126,11 +122,6 @@ class ConvTranspose2d(Weighted):
             groups=self.groups,
         )
         return y if activation is None else functional.ACTIVATIONS[activation].function(y)
-
-    def describe(self) -> str:
-        """Such as ``"8 filters of 3 x 3, stride 2 x 2, relu"``; a stride of 1 is left out."""
-        stride = "" if self.stride == (1, 1) else f"stride {by(self.stride)}"
-        return phrase(f"{self.filters} filters of {by(self.kernel_size)}", stride, self.activation)
 
     def extents(self) -> tuple[int, ...]:
         """The numbers of the output, and the window's geometry."""

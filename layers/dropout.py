@@ -6,7 +6,8 @@ from tensorgrad import functional
 from tensorgrad.attributes import Foreign
 from tensorgrad.checks import is_number
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape
 from tensorgrad.tensor import Array, Tensor
 
 

@@ -7,7 +7,7 @@ from tensorgrad.checks import whole
 from tensorgrad.initializers import Draw
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Shape, as_tuple, check_shape, phrase
+from tensorgrad.layers.shapes import Shape, as_tuple, check_shape, phrase
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.tensor import Array, Tensor, TensorLike
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from tensorgrad.functional import padding as functional_padding
 from tensorgrad.kernels.lowering import Frame, Pair
-from tensorgrad.layers.layer import Shape, as_tuple
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import Shape, as_tuple
 
 Size = int | tuple[int, int]
 Padding = Literal["zero", "same"] | functional_padding.Padding

@@ -11,9 +11,9 @@ from tensorgrad import functional
 from tensorgrad.attributes import Foreign
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Shape, as_tuple
 from tensorgrad.layers.parameters import Parametric, parameter
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
 
 

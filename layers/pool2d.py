@@ -8,8 +8,9 @@ from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, output_sizes
 from tensorgrad.layers.geometry import Padding, Size, check_fit, in_pixels, padded_extent, windows_see
-from tensorgrad.layers.layer import Layer, Shape, by, image_shape, phrase
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import Shape, by, image_shape, phrase
 from tensorgrad.tensor import Array, Tensor
 
 

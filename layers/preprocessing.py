@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tensorgrad.checks import is_number
-from tensorgrad.layers.layer import Layer, Shape, as_tuple, check_shape
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape, as_tuple, check_shape
 from tensorgrad.tensor import Tensor
 
 Numbers = float | Sequence[float]

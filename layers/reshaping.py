@@ -13,8 +13,9 @@ from tensorgrad.functional.padding import Padding, explicit
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.geometry import Size, windows_see
-from tensorgrad.layers.layer import Layer, Shape, as_tuple, by, check_shape, image_shape
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import Shape, as_tuple, by, check_shape, image_shape
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
 
 

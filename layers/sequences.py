@@ -10,16 +10,17 @@ from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
 from tensorgrad.initializers import Draw
 from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
+from tensorgrad.layers.convolutional import Convolutional
 from tensorgrad.layers.geometry import windows_see
-from tensorgrad.layers.layer import Layer, Shape, as_tuple, check_shape, phrase
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.receptive_field import Field
-from tensorgrad.layers.weighted import Weighted
+from tensorgrad.layers.shapes import Shape, as_tuple, check_shape, phrase
 from tensorgrad.tensor import Tensor, TensorLike
 
 Sides = int | str | tuple[int, int] | None  # of padding: "valid", "keep", both sides or (before, after)
 
 
-class Conv1d(Weighted):
+class Conv1d(Convolutional):
     """A convolution over sequences: ``activation(conv1d(x, weights) + biases)``.
 
     Parameters
@@ -53,7 +54,8 @@ class Conv1d(Weighted):
     """
 
     rank = 2
-    family = "convolution"
+    kernel_size: int
+    stride: int
 
     def __init__(
         self,
@@ -70,11 +72,7 @@ class Conv1d(Weighted):
         groups: int = 1,
         initializer: str | Draw | None = None,
     ) -> None:
-        super().__init__(activation, isbias, kernel, bias, initializer)
-        self.filters = whole(filters, "Conv1d", "filters")
-        self.groups = whole(groups, "Conv1d", "groups")
-        if self.filters % self.groups:
-            raise ValueError(f"Conv1d: groups must divide the {filters} filters, received {groups!r}")
+        super().__init__(filters, groups, activation, isbias, kernel, bias, initializer)
         self.kernel_size = whole(kernel_size, "Conv1d", "kernel_size")
         self.stride = whole(stride, "Conv1d", "stride")
         self.dilation = whole(dilation, "Conv1d", "dilation")
@@ -91,8 +89,7 @@ class Conv1d(Weighted):
     def infer_shape(self, input_shape: Shape) -> Shape:
         """``(length, filters)``; samples must be sequences that hold at least one window."""
         length, channels = _sequence(input_shape, self.title)
-        if channels % self.groups:
-            raise ValueError(f"{self.title}: groups={self.groups} must divide the {channels} channels of its input")
+        self.check_channels(channels)
         size, stride, dilation = self._as_images()
         steps, _ = output_sizes((length, 1), size, stride, self.frame_of(length), dilation)
         _check_fit(self.title, self.dilation * (self.kernel_size - 1) + 1, length, steps)
@@ -113,11 +110,6 @@ class Conv1d(Weighted):
             activation=activation,
         )
         return y.reshape((n, y.shape[1], self.filters))
-
-    def describe(self) -> str:
-        """Such as ``"8 filters of 3, stride 2, relu"``; a stride of 1 is left out."""
-        stride = "" if self.stride == 1 else f"stride {self.stride}"
-        return phrase(f"{self.filters} filters of {self.kernel_size}", stride, self.activation)
 
     def see(self, field: Field) -> Field:
         """What the windows see."""

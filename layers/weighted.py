@@ -13,8 +13,9 @@ from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Live
 from tensorgrad.kernels.elementwise import InPlace
-from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.parameters import Parametric, parameter
+from tensorgrad.layers.shapes import Shape
 from tensorgrad.ops.activation import in_place
 from tensorgrad.random import generator
 from tensorgrad.tensor import Array, Tensor, TensorLike

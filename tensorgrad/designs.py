@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from tensorgrad.checks import one_of
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, GlobalPool, Layer, Pool2d
-from tensorgrad.layers.layer import Shape, as_tuple
+from tensorgrad.layers.shapes import Shape, as_tuple
 
 __all__ = ["WORDS", "from_text", "suggested"]
 

@@ -14,7 +14,8 @@ from tensorgrad.checks import numbers
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
 from tensorgrad.layers.composite import links
-from tensorgrad.layers.layer import Layer, as_tuple, channels_hint, named_layers, named_state
+from tensorgrad.layers.layer import Layer, named_layers, named_state
+from tensorgrad.layers.shapes import as_tuple, channels_hint
 from tensorgrad.layers.state import Stateful
 from tensorgrad.predictor import Predictor
 from tensorgrad.random import generator

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from tensorgrad import designs
 from tensorgrad.cnn import CNN
 from tensorgrad.layers import FFL, Layer
-from tensorgrad.layers.layer import as_tuple, check_shape
+from tensorgrad.layers.shapes import as_tuple, check_shape
 from tensorgrad.tensor import Array
 from tensorgrad.training.callbacks import Callback, EarlyStopping
 from tensorgrad.training.history import History

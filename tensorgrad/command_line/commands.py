@@ -20,7 +20,7 @@ from tensorgrad.data import Augment
 from tensorgrad.data.images import SUFFIXES, pictures_in
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, Layer, Rescale
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.optim import Cosine, WarmUp
 from tensorgrad.parallel import leads
 from tensorgrad.training.callbacks import Callback, EarlyStopping, ModelCheckpoint

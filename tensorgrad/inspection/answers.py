@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Array
 from tensorgrad.training import metrics

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tensorgrad.inspection.tracing import observed, top_layers
-from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.receptive_field import Field
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 
 

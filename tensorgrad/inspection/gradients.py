@@ -12,7 +12,7 @@ from tensorgrad.derivatives import grad
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.functional import softplus
 from tensorgrad.inspection.tracing import before_activation, layer_named, sample, trace
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tensorgrad.debug import mermaid_text
 from tensorgrad.inspection.tracing import top_layers
-from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.network import Network
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from tensorgrad.engine import value
 from tensorgrad.inspection.fields import receptive_fields
 from tensorgrad.inspection.tracing import top_layers
-from tensorgrad.layers.layer import Layer, Shape
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape
 from tensorgrad.network import Network
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.layers.composite import links
-from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Layered, Network
 from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array, Tensor

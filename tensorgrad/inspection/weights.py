@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tensorgrad.inspection.tracing import named_layers
-from tensorgrad.layers.layer import Layer, as_tuple
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
 

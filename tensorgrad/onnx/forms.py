@@ -26,7 +26,7 @@ from tensorgrad.layers import (
     Standardize,
     Upsample,
 )
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.onnx.graph import Graph
 from tensorgrad.onnx.graph_writer import GraphWriter, Value
 

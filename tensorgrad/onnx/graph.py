@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import no_grad, value
-from tensorgrad.layers.layer import Layer, Shape, as_tuple
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.saving.registry import register
 from tensorgrad.tensor import Array, Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.layers.layer import Shape, as_tuple
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from tensorgrad.checks import one_of
 from tensorgrad.cnn import CNN
-from tensorgrad.layers.layer import Layer, check_shape
+from tensorgrad.layers.layer import Layer
+from tensorgrad.layers.shapes import check_shape
 from tensorgrad.onnx.chain import Flow, longest_end
 from tensorgrad.onnx.contents import Contents, Node, read
 from tensorgrad.onnx.export import LAYOUTS

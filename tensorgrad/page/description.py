@@ -29,7 +29,7 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Tensor
 

@@ -16,7 +16,7 @@ import numpy as np
 from tensorgrad.derivatives import grad
 from tensorgrad.engine import set_recording
 from tensorgrad.layers import Conv2d
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.page.description import describe
 from tensorgrad.page.description import form as form_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tensorgrad.layers import Layer
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.protocols import Buildable
 from tensorgrad.tensor import Array

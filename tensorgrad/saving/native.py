@@ -11,7 +11,7 @@ import numpy as np
 from tensorgrad import engine
 from tensorgrad.data.images import FITS
 from tensorgrad.layers import Layer
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.saving import architecture, assembly, container, random_state, training_state, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.saving.protocols import Buildable, Trainable

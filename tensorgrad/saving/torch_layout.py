@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from tensorgrad.layers import Flatten, Layer, Reshape, Sequential
-from tensorgrad.layers.layer import Shape, as_tuple
+from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.network import Network
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array, Tensor

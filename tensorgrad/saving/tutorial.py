@@ -20,7 +20,7 @@ import numpy as np
 
 from tensorgrad.atomic_file import replacing
 from tensorgrad.layers import Layer
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.saving import assembly, container, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading

@@ -24,7 +24,7 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.layer import Shape, as_tuple, check_shape
+from tensorgrad.layers.shapes import Shape, as_tuple, check_shape
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.saving.torch_layout import Placed, chain
 from tensorgrad.tensor import Tensor

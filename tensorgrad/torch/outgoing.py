@@ -24,7 +24,7 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.saving.torch_layout import Placed, chain
 from tensorgrad.torch.shared import activations, package

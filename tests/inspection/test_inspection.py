@@ -175,7 +175,7 @@ def test_saliency_is_of_what_the_model_says_and_works_without_recording() -> Non
 def test_gradient_ascent_excites_the_unit(layer: str) -> None:
     model = nested(3)
     found = inspection.gradient_ascent(model, layer, steps=30)
-    count = tensorgrad.layers.layer.as_tuple(named_layers(model)[layer].output_shape or ())[-1]
+    count = tensorgrad.layers.shapes.as_tuple(named_layers(model)[layer].output_shape or ())[-1]
     assert found.shape == (count, 8, 8, 3)
     assert found.dtype == np.float32
     noise = 0.1 * np.random.default_rng(0).standard_normal(found.shape)

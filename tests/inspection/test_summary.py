@@ -29,7 +29,7 @@ from tensorgrad.layers import (
     Pool2d,
     Upsample,
 )
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*padding='same'", "ignore:.*channels come last")  # shapes are drawn
 

@@ -31,7 +31,7 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.onnx.forms import ACTIVATIONS
 
 ACTIVE = st.sampled_from([None, *ACTIVATIONS])

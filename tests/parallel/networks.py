@@ -16,7 +16,7 @@ from tensorgrad import CNN, Tensor
 from tensorgrad.callbacks import LearningRateScheduler
 from tensorgrad.data import Dataset
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, Layer, Pool2d
-from tensorgrad.layers.layer import Shape
+from tensorgrad.layers.shapes import Shape
 
 X = np.random.default_rng(0).random((53, 6, 6, 1), dtype=np.float32)
 Y = np.random.default_rng(1).integers(0, 4, 53)

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 import tensorgrad
 from tensorgrad import CNN
 from tensorgrad.layers import FFL, Add, BatchNorm, Conv2d, Dropout, Flatten, Pool2d, Sequential, Upsample
-from tensorgrad.layers.layer import as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.optim import Cosine
 from tensorgrad.saving import ModelFileError
 from tensorgrad.saving.weights import arrays
