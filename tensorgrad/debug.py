@@ -35,20 +35,20 @@ class AnomalyError(FloatingPointError):
 
 @contextmanager
 def detect_anomaly(infinities: bool = True) -> Iterator[None]:
-    """Raise where the first NaN or infinity appears, forward or backward, and say where that was.
+    """Raise where the first NaN or infinity appears, in a forward or backward pass, and say where.
 
-    Every value is looked at, so this is slow: for finding a fault, not for training.
+    It examines every value, so it is slow: use it to find a fault, not to train.
 
     Parameters
     ----------
     infinities : bool
-        Whether an infinity is an anomaly too. Without, infinities may be used, as for masking before softmax.
+        Whether an infinity is an anomaly too. Pass False where infinities are meant, as in a mask before softmax.
 
     Raises
     ------
     AnomalyError
-        With the operation, how many elements are not finite and which is the first, and the line of your
-        program that called for the operation: also when it is its gradient that is not finite.
+        Names the operation, the number of elements that are not finite, the first of them, and the line of your
+        program that called the operation, even if the operation's gradient is what is not finite.
 
     """
     with engine.watch(_Anomalies(infinities)), np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -62,7 +62,7 @@ class _Anomalies:
         self.infinities = infinities
 
     def bad(self, array: Any) -> Any:
-        """Where an array holds what it should not; None if nowhere."""
+        """A mask of the elements that are not finite; None if there are none."""
         if array.dtype.kind not in "fc":
             return None
         found = ~np.isfinite(array) if self.infinities else np.isnan(array)
@@ -98,7 +98,7 @@ class _Anomalies:
 
 
 def _callers_line() -> str:
-    """The innermost line of the program that is not this library's."""
+    """The line of the user's program that called into this library."""
     frame: Any = sys._getframe(1)
     while frame.f_back is not None and str(Path(frame.f_code.co_filename)).startswith(_OURS):
         frame = frame.f_back
@@ -109,7 +109,7 @@ def _callers_line() -> str:
 
 @runtime_checkable
 class Drawable(Protocol):
-    """What has a chart of its own, such as a model."""
+    """Anything with a chart of its own, such as a model."""
 
     def to_mermaid(self) -> str:
         """The chart in Mermaid's language."""
@@ -121,7 +121,7 @@ def to_mermaid(output: engine.Traced | Drawable, names: Mapping[str, engine.Trac
     Parameters
     ----------
     output : Tensor, or a model
-        A tensor's graph must have been recorded, and not yet freed by a walk over it.
+        A tensor needs a recorded graph that no backward pass has freed yet.
     names : dict from str to Tensor, optional
         Names for values, such as a layer's parameters.
 
@@ -150,7 +150,7 @@ def to_mermaid(output: engine.Traced | Drawable, names: Mapping[str, engine.Trac
 
 
 def to_dot(output: engine.Traced, names: Mapping[str, engine.Traced] | None = None) -> str:
-    """The graph behind a value in Graphviz's language; the arguments are :func:`to_mermaid`'s, but for models."""
+    """The graph behind a value in Graphviz's language; takes what :func:`to_mermaid` takes, except models."""
     values, edges = _graph(output, "to_dot")
     lines = ["digraph {"]
     for i, t in enumerate(values):
@@ -160,18 +160,18 @@ def to_dot(output: engine.Traced, names: Mapping[str, engine.Traced] | None = No
 
 
 def mermaid_text(text: str) -> str:
-    """A text as it may stand between the quotes of a Mermaid label, where it means itself."""
+    """Text escaped for the quotes of a Mermaid label."""
     codes = {"#": "#35;", "&": "#38;", "<": "#lt;", ">": "#gt;", '"': "#quot;"}
     return "<br/>".join("".join(codes.get(c, c) for c in line) for line in text.splitlines())
 
 
 def _dot_text(text: str) -> str:
-    """A text as it may stand between the quotes of a Graphviz label, where it means itself."""
+    """Text escaped for the quotes of a Graphviz label."""
     return "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in text.splitlines())
 
 
 def _label(t: engine.Traced, names: Mapping[str, engine.Traced] | None) -> list[str]:
-    """The lines of a value's box: what it is, its shape and, where it is so, that what is behind it is gone."""
+    """The lines of a value's box: what it is, its shape, and whether its graph was freed."""
     name = next((name for name, named in (names or {}).items() if named is t), None)
     kind = t.node.primitive.name if t.node is not None else "leaf" if t.needs_grad else "constant"
     if name is not None:

@@ -23,7 +23,7 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor, ...]:
-    """The gradient of an output by each of the inputs, without touching anybody's ``grad``.
+    """The gradient of an output by each of the inputs; no tensor's ``grad`` changes.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def grad(
     gradient : array_like, shape=output.shape, optional
         Weights for the output's elements; 1 for a single element.
     retain_graph : bool, optional
-        Keep the graph, so that it can be gone over again. Default: as `create_graph`.
+        Keep the graph for another walk over it. Default: as `create_graph`.
     create_graph : bool
-        Record the gradients themselves, so that they can be differentiated: any order.
+        Record the gradients themselves, so that they can be differentiated in turn, to any order.
     allow_unused : bool
-        An input that the output does not depend on has gradient zero, instead of being an error.
+        Return zeros for an input that the output does not depend on, instead of raising.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def grad(
                 "pass allow_unused=True to get zeros for it"
             )
         g, fresh = found.get(id(x), (np.zeros(x.shape, x.dtype), True))
-        found[id(x)] = g, False  # if x is among the inputs twice, each has its own
+        found[id(x)] = g, False  # an input that is listed twice gets a gradient of its own each time
         result.append(g if isinstance(g, Tensor) else Tensor.wrap(np.asarray(g) if fresh else np.array(g)))
     return tuple(result)
 
@@ -81,8 +81,8 @@ def jacobian(f: Callable[[Tensor], Tensor], x: TensorLike) -> Tensor:
     f : callable
         From a tensor to a tensor.
     x : array_like
-        Where. If it requires a gradient, the derivatives are recorded, and can be differentiated by it in turn:
-        so this and the functions below can be nested. They work under ``no_grad()`` too, and record nothing there.
+        The point. If it requires a gradient, the derivatives are recorded and can be differentiated by it in turn, so
+        this and the functions below can be nested. Under ``no_grad()`` they work too, but record nothing.
 
     Returns
     -------
@@ -123,13 +123,13 @@ def jvp(f: Callable[[Tensor], Tensor], x: TensorLike, v: TensorLike) -> Tensor:
 
 
 def _variable(x: TensorLike) -> Tensor:
-    """A leaf with the values of x; if x is in a graph, a copy that is in it too."""
+    """A leaf with the values of x; or, if x is in a graph, a copy of it in the same graph."""
     given = as_tensor(x).floating()
     return given.copy() if given.requires_grad and engine.recording() else Tensor(given, requires_grad=True)
 
 
 def _is_recorded(at: Tensor, *others: Tensor) -> bool:
-    """Whether the derivatives at a variable are to be recorded in their turn."""
+    """Whether the derivatives at a variable are recorded in turn."""
     return engine.recording() and (not at.is_leaf or any(t.requires_grad for t in others))
 
 

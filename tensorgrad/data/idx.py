@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a few bytes that give type and shape, then the numbers, big-endian.
+"""IDX, the file format of MNIST: a short header with type and shape, then the numbers, big-endian.
 
 ==========  ==================================================
 bytes       meaning
@@ -7,7 +7,7 @@ bytes       meaning
 1           type code: see `TYPES`
 1           number of axes
 4 per axis  length of the axis, an unsigned big-endian integer
-the rest    the numbers, the last axis the fastest
+the rest    the numbers, with the last axis varying fastest
 ==========  ==================================================
 
 The format is LeCun's, described on the page that MNIST was first published on. A file may be compressed by gzip.
@@ -31,15 +31,15 @@ from tensorgrad.data.errors import DataError
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_DEFLATE_BEST = 1032  # deflate stores at most 258 bytes in 2 bits: no file unpacks to more than this times its size
+_DEFLATE_BEST = 1032  # deflate stores at most 258 bytes in 2 bits, so no file unpacks to more than this times its size
 _MOST_AXES = 64  # of a NumPy array
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an IDX file, plain or compressed by gzip; its content decides which, not its name.
+    """Read an IDX file, plain or compressed by gzip, as its first bytes say; the name does not matter.
 
-    The size that the header declares is checked against the file before memory is taken, and a compressed file is
-    unpacked no further than that size, however much it holds.
+    The declared size is checked against the file before any memory is allocated, and a compressed file is never
+    unpacked beyond it.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     ndarray
-        Of the shape in the file, in this machine's byte order, in memory of its own.
+        With the file's shape, in this machine's byte order.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     DataError
-        If the file is no IDX file, is damaged, or holds fewer or more numbers than it declares.
+        If the file is not an IDX file, is damaged, or holds fewer or more numbers than it declares.
 
     """
     import gzip
@@ -78,7 +78,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def _read(file: io.BufferedIOBase, path: Path, size: int, exact: bool) -> NDArray[Any]:
-    """Read header and numbers from a stream that is `size` bytes long, or at most so long when not `exact`."""
+    """Read header and numbers from a stream of `size` bytes; of at most `size` bytes if not `exact`."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] > _MOST_AXES:
         raise DataError(
@@ -94,7 +94,7 @@ def _read(file: io.BufferedIOBase, path: Path, size: int, exact: bool) -> NDArra
     header = 4 + 4 * axes
     wanted = math.prod(shape) * dtype.itemsize
     declared = f"its header declares {shape} numbers of type {dtype.newbyteorder('=').name}, {wanted} bytes"
-    # NumPy cannot index an array whose axes, the empty ones left out, multiply to more than this
+    # NumPy cannot index a larger array, even where an axis of length 0 leaves it empty
     if math.prod(max(length, 1) for length in shape) * dtype.itemsize > np.iinfo(np.intp).max:
         raise DataError(f"{path}: {declared}: too large for any array; the header is damaged, fetch the file again")
     if header + wanted > size or (exact and header + wanted < size):
@@ -112,7 +112,7 @@ def _read(file: io.BufferedIOBase, path: Path, size: int, exact: bool) -> NDArra
 
 
 def _fill(file: io.BufferedIOBase, numbers: NDArray[Any]) -> int:
-    """Read into the array until it is full or the stream ends; how many bytes came."""
+    """Read into the array until it is full or the stream ends; return the number of bytes read."""
     room = numbers.reshape(-1).view(np.uint8).data
     filled = 0
     while filled < len(room):
@@ -132,12 +132,12 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     ----------
     path : path
     array : array_like of uint8, int8, int16, int32, float32 or float64
-        Of at most 64 axes, each shorter than 2^32.
+        With at most 64 axes, each shorter than 2^32.
 
     Raises
     ------
     DataError
-        If the format has no such type.
+        If the format has no type for the array's dtype.
 
     """
     import gzip

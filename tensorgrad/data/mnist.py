@@ -1,4 +1,4 @@
-"""MNIST and every set that comes in the same four IDX files."""
+"""MNIST, and any data set in four IDX files with the same names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Split(NamedTuple):
     Attributes
     ----------
     images : ndarray of uint8, shape=(N, H, W) or (N, H, W, C)
-        As they are in the file, 0 to 255 for MNIST; :func:`standardize` makes them a network's input.
+        As stored in the file, 0 to 255 for MNIST; :func:`standardize` prepares them for a network.
     labels : ndarray of int64, shape=(N,)
-        The class of each; :func:`one_hot` makes them rows of probabilities.
+        The class of each image; :func:`one_hot` turns them into rows of probabilities.
 
     """
 
@@ -46,17 +46,16 @@ class TrainTest(NamedTuple):
 def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> TrainTest:
     """MNIST, handwritten digits: the part that comes with the package, or all of it from a folder or the network.
 
-    By default the first 10,000 training and the first 1,000 test images, which need neither network nor
-    configuration. All 60,000 + 10,000 are read from the `folder` that holds the four original files, or are fetched
-    once, checked, and kept in a cache.
+    The default is the first 10,000 training and the first 1,000 test images, which come with the package. All
+    60,000 + 10,000 are read from a `folder` with the four original files, or downloaded once, checked, and cached.
 
     Parameters
     ----------
     folder : path, optional
         Where the four files are, as :func:`idx_dataset` names them.
     download : bool
-        Fetch all of MNIST over https, unless the cache has it already. The SHA-256 of each file is checked, each
-        time. The cache is the folder in the environment variable TENSORGRAD_CACHE, else the user's folder for caches.
+        Fetch all of MNIST over https, unless the cache has it already. Each file's SHA-256 is checked every time. The
+        cache is the folder in the environment variable TENSORGRAD_CACHE, or else the user's folder for caches.
 
     Returns
     -------
@@ -68,9 +67,9 @@ def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = Fals
     FileNotFoundError
         If a file is not in the folder.
     DataError
-        If a file is damaged, or images and labels do not go together.
+        If a file is damaged, or images and labels do not match.
     DownloadError
-        If no mirror delivers. Nothing is left behind.
+        If no mirror delivers the files. Nothing is left behind.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = Fals
 def fashion_mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = False) -> TrainTest:
     """Fashion-MNIST, photographs of clothes in the format of MNIST (Xiao, Rasul and Vollgraf 2017).
 
-    None of it comes with the package. Its classes are T-shirt, trousers, pullover, dress, coat, sandal, shirt,
+    It does not come with the package. Its classes are T-shirt, trousers, pullover, dress, coat, sandal, shirt,
     sneaker, bag and ankle boot, in this order. Parameters, result and errors are those of :func:`mnist`.
     """
     if folder is None and not download:
@@ -117,9 +116,9 @@ def idx_dataset(folder: str | os.PathLike[str]) -> TrainTest:
     Raises
     ------
     FileNotFoundError
-        If a file is not there; the message has the names that were looked for.
+        If a file is missing; the message lists the names that were tried.
     DataError
-        If a file is damaged, or images and labels do not go together.
+        If a file is damaged, or images and labels do not match.
 
     """
     folder = Path(folder)

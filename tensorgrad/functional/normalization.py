@@ -25,9 +25,9 @@ def dropout(x: TensorLike, prob: float = 0.5, *, training: bool = True, rng: RNG
     prob : float, 0 <= prob < 1
         The share that is dropped; the others are divided by ``1 - prob``.
     training : bool
-        Without it, x is passed on as it is.
+        Whether to drop anything; otherwise x is returned unchanged.
     rng : None, int or numpy.random.Generator
-        Where the choice comes from; by default the library's own generator.
+        The source of randomness; by default the library's own generator.
 
     """
     t = as_tensor(x).floating()
@@ -82,10 +82,10 @@ def batch_norm(
     weight, bias : array_like, shape=(C,), optional
         The scale and the shift.
     running_mean, running_var : ndarray, shape=(C,), optional
-        Used when not training. While training they are updated in place: a share `momentum` of the new is mixed in,
-        with the unbiased variance, as PyTorch has it.
+        Used when not training. While training they are updated in place: each becomes `1 - momentum` of itself plus
+        `momentum` of the batch's mean or unbiased variance, as in PyTorch.
     training : bool
-        Whether to use, and to learn, the batch's own statistics.
+        Whether to normalize by the batch's own statistics and update the running ones.
     momentum, eps : float
 
     Returns
@@ -107,7 +107,7 @@ def batch_norm(
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
         return _scaled(ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5), weight, bias)
     if (running_mean is None) != (running_var is None):
-        raise ValueError("batch_norm: running_mean and running_var are learned together; pass both, or neither")
+        raise ValueError("batch_norm: running_mean and running_var are updated together; pass both, or neither")
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
     if count < 2:
         raise ValueError(

@@ -20,10 +20,12 @@ class Library(NamedTuple):
 
 @cache
 def library() -> Library | None:
-    """OpenBLAS, to be asked and set; None if NumPy has another BLAS."""
+    """OpenBLAS, as loaded with NumPy; None if NumPy uses another BLAS."""
     extension = sys.modules.get("numpy._core._multiarray_umath")
     try:
-        loaded = ctypes.CDLL(str(getattr(extension, "__file__", "")))  # knows the libraries that it is linked to, too
+        loaded = ctypes.CDLL(
+            str(getattr(extension, "__file__", ""))
+        )  # finds the names of the libraries that it is linked to
     except OSError:
         return None
     for prefix in ("scipy_openblas", "openblas"):
@@ -41,23 +43,23 @@ def library() -> Library | None:
 def multiplies_small_matrices_as_they_are() -> bool:
     """Whether BLAS multiplies small matrices, of up to a million multiply-adds, without packing them first.
 
-    OpenBLAS has kernels for that on processors with AVX-512, unless OPENBLAS_CORETYPE told it to use others.
+    OpenBLAS has such kernels for processors with AVX-512, unless OPENBLAS_CORETYPE selects others.
     """
     found = library()
     return found is not None and found.core.lower() in ("skylakex", "cooperlake", "sapphirerapids")
 
 
 class _OneThread:
-    """Hold BLAS at one thread inside a ``with`` block; any number of threads may be in such blocks at once."""
+    """Holds BLAS at one thread inside a ``with`` block; several threads may be in such blocks at once."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.holders = 0  # the first notes how many threads there were, the last restores them
+        self.holders = 0  # the first saves the number of threads, the last restores it
         self.before = 1
 
     def __enter__(self) -> None:
         found = library()
-        if found is None:  # another BLAS keeps its own threads: slower, as correct
+        if found is None:  # another BLAS keeps its own threads: slower, but as correct
             return
         with self.lock:
             if self.holders == 0:
@@ -77,4 +79,4 @@ class _OneThread:
 
 
 one_thread = _OneThread()
-"""``with blas.one_thread:`` holds BLAS there. Its own threads would spin for 0.03 s on the cores that ours need."""
+"""``with blas.one_thread:`` holds BLAS at one thread: its threads would spin for 0.03 s on the cores that ours need."""

@@ -1,8 +1,8 @@
 """Cross-entropy over the classes in the last axis, and its gradient by the logits: tiles of rows, one row per sample.
 
-NumPy reduces a short last axis slowly, a call of its inner loop for each row. So sums over classes are products with
-ones, and the largest of few classes is looked for column by column: 32,768 rows of 4 classes take 0.06 and 0.11 ms so,
-and 0.7 and 1.5 along the rows.
+NumPy reduces a short last axis slowly, with one call of its inner loop per row. So sums over classes are products with
+ones, and the maximum over few classes is taken column by column: for 32,768 rows of 4 classes these take 0.06 and
+0.11 ms, against 0.7 and 1.5 ms along the rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import over_first_axis
 
-FEW = 32  # classes, up to which the largest is looked for column by column
+FEW = 32  # classes up to which the maximum is taken column by column
 
 
 def cross_entropy(logits: Array, target: Array) -> Array:
@@ -24,7 +24,7 @@ def cross_entropy(logits: Array, target: Array) -> Array:
         shifted, wanted = _shifted(z[some]), t[some]
         logarithms = np.log(_sums(np.exp(shifted, out=empty(shifted.shape, shifted.dtype))))
         surprise = logarithms * _sums(wanted) - np.einsum("ij,ij->i", wanted, shifted)
-        if not np.isfinite(surprise).all():  # a masked class, of logit -inf: 0 times its surprise is 0
+        if not np.isfinite(surprise).all():  # a masked class has the logit -inf; 0 times its surprise is 0
             surprise = (wanted * np.where(wanted == 0, 0, logarithms[:, None] - shifted)).sum(axis=-1)
         out[some] = surprise
 
@@ -52,7 +52,7 @@ def _rows(x: Array) -> Array:
 
 
 def _shifted(z: Array) -> Array:
-    """Rows less the largest of each, so that their exponentials do not overflow."""
+    """Rows minus the maximum of each, so that exponentials do not overflow."""
     if z.shape[-1] <= FEW:
         largest: Array = np.maximum.reduce(np.ascontiguousarray(z.T), axis=0)[:, None]
     else:

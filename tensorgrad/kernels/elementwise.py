@@ -1,4 +1,4 @@
-"""Activations and their gradients: passes over images, as few as can be."""
+"""Activations and their gradients, in as few passes over memory as possible."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.threads import over_first_axis
 
-InPlace = Callable[[Array], object]  # an activation that is written over its input
+InPlace = Callable[[Array], object]  # an activation that overwrites its input
 
-SLOPE = 0.01  # of a leaky ReLU, unless told otherwise
+SLOPE = 0.01  # the default of a leaky ReLU
 
 
 def add_bias_and_activate_(y: Array, b: Array | None, activation: InPlace | None) -> None:
-    """Add a number for each channel to ``y``, contiguous and of shape ``(N, OH, OW, F)``, then activate."""
+    """Add a bias per channel to contiguous ``y``, ``(N, OH, OW, F)``, then apply the activation; either may be None."""
     if b is not None:
         rows = rows_of(y)
         np.add(rows, repeated(b, rows), out=rows)
@@ -46,7 +46,7 @@ def sigmoid_(y: Array) -> None:
 
 
 def relu(x: Array) -> Array:
-    """The larger of ``x`` and 0, NaN for NaN. NumPy has a fast loop for clip, but not for maximum by a number."""
+    """The larger of ``x`` and 0; NaN for NaN. NumPy has a fast loop for clip, but not for maximum with a number."""
     if x.dtype.kind != "f":
         return np.asarray(np.maximum(x, 0))
     out = empty(x.shape, x.dtype)
@@ -60,7 +60,7 @@ def relu(x: Array) -> Array:
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """``x`` for positive x, otherwise ``slope x``; NaN for NaN."""
-    if slope == 0:  # which times infinity is NaN
+    if slope == 0:  # 0 times infinity is NaN
         return relu(x)
     out = empty(x.shape, x.dtype)
 
@@ -78,7 +78,7 @@ def _leaky_relu(x: Array, slope: float, out: Array) -> None:
 
 
 def elu(x: Array, alpha: float) -> Array:
-    """``x`` for positive x, otherwise ``alpha (e^x - 1)``, as a sum of both, one of which is 0."""
+    """``x`` for positive x, otherwise ``alpha (e^x - 1)``, computed as the sum of both parts, one of which is 0."""
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -103,10 +103,10 @@ def where_positive(g: Array, y: Array) -> Array:
 
 
 def keep(values: Array, mask: Array, out: Array) -> None:
-    """Write the values for which the mask is true into ``out``, and 0 for the others, in one pass.
+    """Write the values where the mask is true into ``out``, and 0 elsewhere, in one pass.
 
-    An infinity times 0 is NaN, so what is multiplied are the bits, read as whole numbers: 346,000 numbers take 0.11 ms.
-    np.where takes 1.5: processors guess which side is chosen, and are wrong for every other number.
+    Infinity times 0 is NaN, so the bits are multiplied, read as integers: 0.11 ms for 346,000 numbers. np.where takes
+    1.5 ms, because processors mispredict its branch for every other number.
     """
     if values.itemsize not in (2, 4, 8):
         out[...] = np.where(mask, values, 0)
@@ -117,7 +117,7 @@ def keep(values: Array, mask: Array, out: Array) -> None:
 
 def times_leaky_slope(g: Array, y: Array, slope: float) -> Array:
     """``g`` for positive ``y``, of the same shape, otherwise ``slope g``: the gradient of a leaky ReLU."""
-    if slope == 0:  # which times infinity is NaN
+    if slope == 0:  # 0 times infinity is NaN
         return where_positive(g, y)
     out = empty(g.shape, g.dtype)
 
@@ -132,7 +132,7 @@ def times_leaky_slope(g: Array, y: Array, slope: float) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x). A form that chooses by sign costs more than a pass: see :func:`keep`."""
+    """1 / (1 + e^-x). Choosing a form by sign would cost more than a pass: see :func:`keep`."""
     out = empty(x.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -144,7 +144,7 @@ def sigmoid(x: Array) -> Array:
 
 def _sigmoid(x: Array, out: Array) -> None:
     np.negative(x, out=out)
-    with np.errstate(over="ignore"):  # 1 / infinity is 0, as it should be
+    with np.errstate(over="ignore"):  # 1 / infinity is 0, which is right
         np.exp(out, out=out)
     out += 1
     np.reciprocal(out, out=out)
@@ -161,7 +161,7 @@ def times_sigmoid_slope(g: Array, y: Array) -> Array:
 
 
 def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any]) -> Array:
-    """The product with a slope that is written into ``out``: one pass over memory, not three."""
+    """The product with a slope, which is computed tile by tile: one pass over memory, not three."""
     out = empty(g.shape, np.result_type(g, y))
 
     def tile(some: slice) -> None:
@@ -174,6 +174,6 @@ def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any]) -> Ar
 
 
 def all_finite(x: Array) -> bool:
-    """Whether all numbers are finite, by their sum of squares; if that overflows, False is on the safe side."""
+    """Whether all numbers are finite, judged by their sum of squares; also False, to be safe, where that overflows."""
     flat = x.reshape(-1)
     return bool(np.isfinite(np.dot(flat, flat)))

@@ -1,6 +1,6 @@
 """From images to matrices: frames, windows, im2col, its transpose col2im, and strips, which copy less than im2col.
 
-A window of 3 x 3 pixels, and what is copied for it::
+What is copied for a window of 3 x 3 pixels::
 
     image (H, W, C)      im2col: a row per window,       strips: a column of the image, KW pixels wide,
     . . . . . . .        each pixel copied KH KW times   from top to bottom; each pixel copied KW times
@@ -10,9 +10,9 @@ A window of 3 x 3 pixels, and what is copied for it::
     . . . . . . .                                        g h i
                                                          . . .
 
-So a strip is a matrix of all windows of one column of the result, though they overlap in memory, and a stack of
-strips is one for every row of the result: a stack of matrices that BLAS takes as it is. This is the lowering of
-Cho and Brand, "MEC: memory-efficient convolution for deep neural networks", 2017.
+So a strip is a matrix of all windows of one column of the result, which overlap in memory; the strips of all columns
+are a stack of matrices that BLAS multiplies without another copy. This is the lowering of Cho and Brand, "MEC:
+memory-efficient convolution for deep neural networks", 2017.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Frame = tuple[Pair, Pair]  # pixels around an image: (above, below), (left, righ
 
 NO_FRAME: Frame = ((0, 0), (0, 0))
 
-FEW_CHANNELS = 128  # bytes of a pixel up to which it is copied as one element
+FEW_CHANNELS = 128  # bytes; a pixel of up to so many is copied as one element
 
 
 def around(padding: Pair) -> Frame:
-    """The frame that has so many rows, and so many columns, on both sides."""
+    """The frame with this many rows above and below, and this many columns left and right."""
     (ph, pw) = padding
     return (ph, ph), (pw, pw)
 
 
 def output_sizes(image: Pair, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Pair:
-    """Windows that fit along (rows, columns): floor((size + padding - reach) / stride) + 1, below 1 if none does.
+    """How many windows fit along (rows, columns): floor((size + padding - reach) / stride) + 1, below 1 if none fits.
 
-    The padding is that of both sides, and a kernel of k taps reaches over dilation (k - 1) + 1 pixels.
+    The padding counts both sides; a kernel of k taps reaches over dilation (k - 1) + 1 pixels.
     """
     (h, w), (kh, kw), (sh, sw), ((top, bottom), (left, right)), (dh, dw) = image, size, stride, padding, dilation
     return (top + h + bottom - dh * (kh - 1) - 1) // sh + 1, (left + w + right - dw * (kw - 1) - 1) // sw + 1
@@ -51,7 +51,7 @@ def output_sizes(image: Pair, size: Pair, stride: Pair, padding: Frame, dilation
 def framed(x: Array, frame: Frame) -> Array:
     """``x`` in a contiguous frame of zeros; a negative width cuts pixels off.
 
-    ``x`` itself where it needs neither frame nor copy.
+    Returns ``x`` itself if it needs neither a frame nor a copy.
     """
     (top, bottom), (left, right) = frame
     if min(top, bottom, left, right) < 0:
@@ -84,7 +84,7 @@ def windows(x: Array, size: Pair, stride: Pair, dilation: Pair) -> Array:
 
 
 def tap(x: Array, i: int, j: int, out: Pair, stride: Pair, dilation: Pair) -> Array:
-    """The pixels that the windows' row ``i`` and column ``j`` lie on: a strided view ``(N, OH, OW, C)``."""
+    """The pixels under row ``i`` and column ``j`` of every window: a strided view ``(N, OH, OW, C)``."""
     top, left = i * dilation[0], j * dilation[1]
     return x[
         :,
@@ -103,7 +103,7 @@ def im2col(x: Array, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -
 
 
 def col2im(cols: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
-    """The transpose of im2col: every row of the matrix is added to the pixels of its window. ``(N, H, W, C)``."""
+    """The transpose of im2col: adds every row of the matrix to the pixels of its window. ``(N, H, W, C)``."""
     n, h, w, c = shape
     kh, kw = size
     oh, ow = output_sizes((h, w), size, stride, padding, dilation)
@@ -118,24 +118,24 @@ def col2im(cols: Array, shape: tuple[int, ...], size: Pair, stride: Pair, paddin
 
 
 def strips(x: Array, width: int, columns: range) -> Array:
-    """Columns of images, ``width`` pixels wide, from each of the ``columns``: ``(N, columns, H, width C)``."""
+    """Columns of images, ``width`` pixels wide, starting at each of ``columns``: ``(N, columns, H, width C)``."""
     n, h, _, c = x.shape
     lowered = empty((n, len(columns), h, width * c), x.dtype)
     return _copied(_runs(x, width, range(h), columns).transpose(0, 2, 1), lowered)
 
 
 def runs(x: Array, width: int, rows: range, columns: range) -> Array:
-    """Runs of ``width`` pixels, from each of the ``rows`` and ``columns``: ``(N, rows, columns, width C)``."""
+    """Runs of ``width`` pixels, starting at each of ``rows`` and ``columns``: ``(N, rows, columns, width C)``."""
     lowered = empty((len(x), len(rows), len(columns), width * x.shape[3]), x.dtype)
     return _copied(_runs(x, width, rows, columns), lowered)
 
 
 def _runs(x: Array, width: int, rows: range, columns: range) -> Array:
-    """A view of contiguous images, of runs that may overlap: ``(N, rows, columns)``.
+    """Runs of contiguous images, which may overlap, as a view: ``(N, rows, columns)``.
 
-    A run is one element, of a dtype without meaning. NumPy copies such an element by one memmove: twice as fast as a
-    loop over its numbers (0.06 against 0.12 ms for the strips of 32 images of 26 x 26 x 8). Number by number, a step of
-    training takes 1.13 to 1.17 of the time in experiments 1 to 4 at batch 256.
+    A run is one element of an opaque dtype, which NumPy copies by one memmove: twice as fast as a loop over its numbers
+    (0.06 against 0.12 ms for the strips of 32 images of 26 x 26 x 8). Copying number by number, a step takes 1.13 to
+    1.17 times as long in experiments 1 to 4 at batch 256.
     """
     n, h, w, c = x.shape
     pixel = c * x.itemsize
@@ -150,7 +150,7 @@ def _runs(x: Array, width: int, rows: range, columns: range) -> Array:
 
 @cache
 def element(size: int) -> np.dtype[Any]:
-    """A dtype without meaning, of so many bytes."""
+    """An opaque dtype of so many bytes."""
     return np.dtype((np.void, size))
 
 
@@ -162,7 +162,7 @@ def _copied(runs: Array, lowered: Array) -> Array:
 def copy_pixels(source: Array, target: Array) -> None:
     """Copy between arrays of one shape, pixel by pixel.
 
-    Number by number, a step of training of experiment 3 takes 1.09 of the time, and 1.21 at batch 256.
+    Number by number, a step of training takes 1.09 times as long in experiment 3, and 1.21 times at batch 256.
     """
     if as_elements(source) and as_elements(target):
         pixel = element(source.shape[-1] * source.itemsize)
@@ -172,5 +172,5 @@ def copy_pixels(source: Array, target: Array) -> None:
 
 
 def as_elements(x: Array) -> bool:
-    """Whether pixels, along the last axis, may be copied as elements: they are in one piece, and few numbers each."""
+    """Whether pixels may be copied as elements: each lies in one piece and is small."""
     return 0 < x.shape[-1] * x.itemsize <= FEW_CHANNELS and x.strides[-1] == x.itemsize

@@ -1,9 +1,9 @@
 """Matrix products in pieces: on our own threads, and as BLAS likes them.
 
-BLAS has threads of its own, but they wait for each other in a loop: where another process has one of their cores, a
-product of 32 x 9216 by 9216 x 10 takes 4 ms instead of 0.1. So BLAS is held at one thread, and what is large enough
-is cut along the longer axis of the result: 32 x 784 by 784 x 512 takes 0.22 ms on two threads, 0.39 in pieces of rows.
-How a thread's part is cut further is told in :func:`tensorgrad.kernels.plan.pieces_of`.
+BLAS has threads of its own, but they wait for each other in busy loops: while another process uses one of the cores, a
+product of 32 x 9216 by 9216 x 10 takes 4 ms instead of 0.1. So BLAS is held at one thread, and large products are cut
+along the longer axis of the result: 32 x 784 by 784 x 512 takes 0.22 ms on two threads, but 0.39 in pieces of rows.
+:func:`tensorgrad.kernels.plan.pieces_of` says how a thread cuts its own part further.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from tensorgrad.kernels.plan import Pieces, pieces_of
 from tensorgrad.kernels.threads import cut, over_batch
 
 ALONE = 1 << 18  # multiply-adds that OpenBLAS does on one thread in any case
-SUMMANDS = 1 << 18  # numbers in products that are yet to be added up
+SUMMANDS = 1 << 18  # numbers in the products that are held before they are added up
 
 
 def affine(x: Array, w: Array, b: Array, activation: InPlace | None) -> Array:
-    """``activation(x @ w + b)`` for matrices, with an activation or none."""
+    """``activation(x @ w + b)`` for matrices; the activation may be None."""
     return matmul(x, w, lambda rows: add_bias_and_activate_(rows, b, activation))
 
 
 def matmul(x: Array, y: Array, finish: Callable[[Array], None] | None = None) -> Array:
-    """The product x @ y, for operands of at least two axes, as ``numpy.matmul`` has it; the leading ones broadcast.
+    """The product x @ y of operands with at least two axes, as ``numpy.matmul`` defines it; leading axes broadcast.
 
     ``finish`` is called on each finished block of rows; the calls cover all rows.
     """
     small = x.size * y.shape[-1] <= ALONE
-    if small or x.dtype.kind not in "fc" or x.shape[-1] != y.shape[-2]:  # or NumPy says what is wrong
+    if small or x.dtype.kind not in "fc" or x.shape[-1] != y.shape[-2]:  # NumPy reports wrong shapes
         product = np.asarray(np.matmul(x, y))
         if finish is not None:
             finish(product)
@@ -67,7 +67,7 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
 
 
 def multiply(a: Array, b: Array, out: Array, pieces: Pieces | None) -> None:
-    """np.matmul for matrices, or stacks of them, on one thread: whole, or piece by piece of the result."""
+    """np.matmul of matrices, or stacks of them, on one thread: at once, or piece by piece of the result."""
     if pieces is None:
         np.matmul(a, b, out=out)
         return
@@ -77,7 +77,7 @@ def multiply(a: Array, b: Array, out: Array, pieces: Pieces | None) -> None:
 
 
 def sum_of_products(a: Array, b: Array) -> Array:
-    """The sum over two stacks of matrices of a[i] @ b[i], with few of these products in memory at a time."""
+    """The sum of a[i] @ b[i] over two stacks of matrices; only a few of the products are in memory at a time."""
     total = np.zeros((a.shape[1], b.shape[2]), a.dtype)
     for some in cut(0, len(a), SUMMANDS // total.size):
         total += np.matmul(a[some], b[some]).sum(axis=0)

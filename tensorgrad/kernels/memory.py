@@ -1,11 +1,11 @@
-"""Arrays from memory that is used again.
+"""Arrays in memory that is reused.
 
 Fresh memory costs more than the arithmetic on it, as the system must map and clear its pages first. A step of training,
 two convolutions and their gradients at batch 32, takes 12 ms with np.empty and 6 ms with this.
 
 An array from :func:`empty` refers to a buffer of the pool, and whatever view is made of it refers to the array. So a
-buffer is free again as soon as nobody but the pool refers to it, which is what CPython's reference count says. There
-is nothing to give back by hand, and nothing that can be given back too early.
+buffer is free again as soon as only the pool refers to it, as CPython's reference count tells. Nothing has to be given
+back by hand, and nothing can be given back too early.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-SMALL = 1 << 16  # bytes; below, malloc reuses memory by itself
-# A step of 4,096 digits works on 0.7 GB in experiment 2, and takes 1.0 of the time of 16 steps of 256; 1.1 to 1.7 with
-# a limit of half a gigabyte. The benchmark has it as "batch 4096 against 256".
-LIMIT = 1 << 30  # bytes of buffers in the pool; beyond, those that are idle are let go before one is added
+SMALL = 1 << 16  # bytes; below this, malloc reuses memory by itself
+# In experiment 2 a step of 4,096 digits works on 0.7 GB and takes 1.0 of the time of 16 steps of 256; with a limit of
+# half a gigabyte, 1.1 to 1.7 ("batch 4096 against 256" in the benchmarks).
+LIMIT = 1 << 30  # bytes of buffers in the pool; beyond this, idle ones are freed before one is added
 STEP = 1 << 23  # bytes
-SWEEP = 10_000  # arrays, after which buffers of sizes that nobody has asked for are let go
+SWEEP = 10_000  # arrays of one size, after which buffers of sizes that nobody asked for are freed
 
 
 class Buffer(np.ndarray[Any, Any]):
-    """Memory of the pool. An array whose base is one is nobody else's, as if it had no base at all."""
+    """Memory of the pool. An array whose base is a Buffer owns its memory, as if it had no base."""
 
 
 _buffers: dict[int, deque[Buffer]] = {}  # by size, in bytes
@@ -38,19 +38,19 @@ _pooled = 0  # bytes
 
 
 def _references() -> int:
-    """What sys.getrefcount says of a buffer that is held by one local variable."""
+    """What sys.getrefcount returns for a buffer that only one local variable holds."""
     buffers = deque([Buffer(1, np.uint8)])
     buffer = buffers.popleft()
     return sys.getrefcount(buffer)
 
 
 _IDLE = _references()
-# Reference counts tell the truth under CPython's global lock only; elsewhere memory is not pooled.
+# Reference counts are reliable only under CPython's global lock; elsewhere memory is not pooled.
 _POOLING = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of any contents, as np.empty makes it, from pooled memory if it is large."""
+    """An array with arbitrary contents, like np.empty, in pooled memory if it is large."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < SMALL or not _POOLING or dtype.hasobject:
@@ -59,7 +59,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     _asked[room] = times = _asked.get(room, 0) + 1
     if times > SWEEP:
         _sweep()
-    for larger in (room, 2 * room, 4 * room):  # there may be idle ones of that size: better half empty than one more
+    for larger in (room, 2 * room, 4 * room):  # an idle buffer that is too large is better than a new one
         if larger in _buffers and (idle := _in_idle(_buffers[larger], shape, dtype)) is not None:
             return idle
     buffer = _new_buffer(room)
@@ -69,22 +69,22 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def _in_idle(buffers: deque[Buffer], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
-    """An array in one of the buffers that is idle; None if none is."""
+    """An array in one of the idle buffers; None if there is none."""
     for _ in range(len(buffers)):
         try:
-            buffer = buffers.pop()  # now no other thread can find it
+            buffer = buffers.pop()  # so that no other thread can find it
         except IndexError:
             break
         if sys.getrefcount(buffer) == _IDLE:
-            array: Array = np.ndarray(shape, dtype, buffer)  # refers to the buffer, which so is taken
-            buffers.append(buffer)  # the next to be looked at: what was used last may still be in the cache
+            array: Array = np.ndarray(shape, dtype, buffer)  # the reference marks the buffer as taken
+            buffers.append(buffer)  # tried first next time: its pages may still be in the cache
             return array
         buffers.appendleft(buffer)
     return None
 
 
 def _held_memory_is_never_given_out() -> bool:
-    """Try it, with this interpreter's way of counting references."""
+    """Test whether reference counts work as assumed on this interpreter."""
     first = empty((SMALL,), np.uint8)
     view = first[1:]
     second = empty((SMALL,), np.uint8)
@@ -95,18 +95,18 @@ def _held_memory_is_never_given_out() -> bool:
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of zeros, from pooled memory if it is large."""
+    """An array of zeros, in pooled memory if it is large."""
     array = empty(shape, dtype)
     array[...] = 0
     return array
 
 
 def release_memory() -> None:
-    """Give the memory that tensorgrad keeps for its next arrays, and does not use now, back to the system.
+    """Return idle memory, which tensorgrad keeps for its next arrays, to the system.
 
     Up to 1 GB is kept from one step of training to the next, since fresh memory is slow. Call this after training, or
-    after a large batch, where a program goes on with other work. Arrays and tensors that are in use keep their memory;
-    what is given back is taken again when it is needed.
+    after a large batch, if the program goes on with other work. Arrays and tensors in use keep their memory; later
+    ones allocate what they need again.
     """
     for room in list(_buffers):
         _release(room)
@@ -127,7 +127,7 @@ def _release(room: int) -> None:
 
 
 def _sweep() -> None:
-    """Let go of what has not been asked for while one size was asked for many times: another model, another batch."""
+    """Free sizes that nobody asked for while another was asked for often: those of another model or batch."""
     for room in list(_buffers):
         if not _asked.pop(room, 0):
             _release(room)
@@ -136,9 +136,9 @@ def _sweep() -> None:
 
 @lru_cache(1024)
 def _room(size: int) -> int:
-    """The size of the buffer for so many bytes, so that near sizes share: a power of two, or a multiple of STEP.
+    """The size of the buffer for so many bytes, which similar sizes share: a power of two, or a multiple of STEP.
 
-    The system gives memory to pages when they are first written to, so what is left over at the end costs little.
+    The system provides a page when it is first written to, so unused space at the end costs little.
     """
     step = min(1 << (size - 1).bit_length(), STEP)
     return -(-size // step) * step
@@ -150,7 +150,7 @@ def _new_buffer(room: int) -> Buffer:
         release_memory()
     try:
         buffer = Buffer(room, np.uint8)
-    except MemoryError:  # what is missing may be what is idle
+    except MemoryError:  # idle buffers may hold the memory that is missing
         release_memory()
         buffer = Buffer(room, np.uint8)
     _pooled += room

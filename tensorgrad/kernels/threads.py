@@ -1,9 +1,8 @@
 """Threads over slices of a batch. NumPy releases the GIL in copies, ufuncs and products, so plain threads suffice.
 
-The batch is cut into pieces, always at the same places for the same number of threads, and sums add them up in order:
-results are equal to the bit from run to run, whichever thread took which piece. Meanwhile OpenBLAS is held at one
-thread of its own. Threads are started by the first call that has work for them; where none can be started, everything
-runs in the caller's.
+The batch is cut at the same places whenever the number of threads is the same, and partial sums are added in order:
+results are equal to the bit from run to run, whichever thread took which piece. OpenBLAS is held at one thread of its
+own meanwhile. The first call with enough work starts the threads; where none can be started, the caller does it all.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class _Pool:
         self.started = 0
 
     def start(self, wanted: int) -> int:
-        """Have at least ``wanted`` threads, if the system lets us; how many there are."""
+        """Start threads until there are ``wanted``, or the system refuses; return how many there are."""
         with self.lock:
             while self.started < wanted:
                 try:
@@ -100,7 +99,7 @@ def set_num_threads(n: int) -> None:
 
 @contextmanager
 def limited(most: int) -> Iterator[None]:
-    """Use at most so many threads in the kernels meanwhile, as where other processes use the other cores."""
+    """Use at most so many threads in the kernels, for a while: where other processes use the other cores."""
     global _count
     before = get_num_threads()
     _count = min(most, before)
@@ -123,14 +122,14 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
 
     Parameters
     ----------
-    function : called with slices of the batch; writes its results where they belong, or returns a part of a sum.
-    count : how many images there are.
-    tile : how many images to take at once, so that what is made of them stays in a core's cache.
+    function : called with slices of the batch; it writes its results in place, or returns a part of a sum.
+    count : the number of images.
+    tile : the most images in one piece, so that its intermediate arrays fit a core's cache.
     work : multiply-adds per image.
 
     Returns
     -------
-    What the function returned, piece by piece in the order of the batch.
+    The function's results, in the order of the batch.
 
     """
     threads, most = share_out(count, tile, work)
@@ -144,7 +143,7 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
 
 
 def share_out(count: int, tile: int, work: float) -> tuple[int, int]:
-    """How many threads the work is worth, and how many images, of up to ``tile``, each takes at once."""
+    """How many threads to use, and how many images, at most ``tile``, each takes at a time."""
     shares = int(count * work / SHARE)
     threads = min(get_num_threads(), count, shares)
     if threads < 2:
@@ -164,7 +163,7 @@ def over_first_axis(function: Callable[[Any], T], x: np.ndarray[Any, Any], passe
 
 
 class _Job(Generic[T]):
-    """Slices of a batch that a function is to be called with, by whichever threads are free."""
+    """A function and the slices of a batch to call it with, on whichever threads are free."""
 
     def __init__(self, function: Callable[[slice], T], slices: list[slice]) -> None:
         self.function: Callable[[slice], T] | None = function
@@ -183,14 +182,14 @@ class _Job(Generic[T]):
         taken = sum(1 for _ in self._take())
         for _ in range(len(self.slices) - taken):
             self.helped.get()
-        self.function = None  # a thread that comes too late holds no arrays
+        self.function = None  # so that a late thread keeps no arrays alive
         for result in self.results:
             if isinstance(result, _Failure):
                 raise result.error
         return self.results
 
     def _take(self) -> Iterator[None]:
-        """Call the function with one slice after the other, as long as some are left."""
+        """Call the function with one slice after the other until none is left."""
         while self.left:
             try:
                 i = self.left.popleft()
