@@ -18,7 +18,7 @@ from tensorgrad.engine import no_grad, wrote
 from tensorgrad.kernels.bound import Bound, Step
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
-from tensorgrad.layers.shapes import Shape, as_tuple, channels_hint, phrase
+from tensorgrad.layers.shapes import Shape, as_tuple, channels_hint, check_shape, phrase
 from tensorgrad.layers.state import Stateful
 from tensorgrad.random import RNG, generator
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor

@@ -14,8 +14,8 @@ import numpy as np
 from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
-    "Axis", "axes", "check_function", "check_rule", "converted", "explained", "is_number", "numbers",
-    "one_axis", "one_of", "pair", "parameters", "whole",
+    "Axis", "axes", "check_function", "check_rule", "converted", "explained", "from_scipy", "is_number",
+    "numbers", "one_axis", "one_of", "pair", "parameters", "whole",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None

@@ -15,6 +15,8 @@ from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, bind_chain, named_state
 from tensorgrad.tensor import Array, Tensor
 
+__all__ = ["Plan", "Predicting", "Predictor"]
+
 
 class Predicting(Protocol):
     """What a predictor needs of a network."""

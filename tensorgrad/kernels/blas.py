@@ -23,9 +23,7 @@ def library() -> Library | None:
     """OpenBLAS, as loaded with NumPy; None if NumPy uses another BLAS."""
     extension = sys.modules.get("numpy._core._multiarray_umath")
     try:
-        loaded = ctypes.CDLL(
-            str(getattr(extension, "__file__", ""))
-        )  # finds the names of the libraries that it is linked to
+        loaded = ctypes.CDLL(str(getattr(extension, "__file__", "")))  # finds the names of libraries that it links to
     except OSError:
         return None
     for prefix in ("scipy_openblas", "openblas"):

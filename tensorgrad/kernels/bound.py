@@ -25,7 +25,7 @@ from tensorgrad.kernels.plan import ONE, TILE, plan
 from tensorgrad.kernels.threads import share_out
 
 Step = Callable[[], object]
-Live = Callable[[], Array]  # gives the values of a parameter as they are now
+Live = Callable[[], Array]  # returns the current values of a parameter
 Bound = tuple[Array, list[Step]]  # where the result will be, and what computes it
 
 

@@ -72,8 +72,8 @@ def moments(x: Array) -> Moments:
     """The mean and the variance of each channel, both ``(C,)``, in one sweep over memory.
 
     Each tile is centered on its own mean while it is in the cache. If a tile has n values, of mean m and sum of
-    squares q, the variance is the sum of q + n (m - mean)^2 over all tiles, divided by the number of values (Chan, Golub and
-    LeVeque, 1979).
+    squares q, the variance is the sum of q + n (m - mean)^2 over all tiles, divided by the number of values (Chan,
+    Golub and LeVeque, 1979).
     """
     if x.dtype.char == "e":  # float16, whose sums overflow
         wide = moments(x.astype(np.float32))

@@ -35,7 +35,7 @@ def conv2d(
 ) -> Array:
     """y[n, i, j, f] = sum over a, b, c of x[n, i s + a d - p, j s + b d - p, c] w[a, b, c, f]. ``(N, OH, OW, F)``.
 
-    While a tile is in the cache, a bias, ``(F,)``, is added, and an activation applied, if given.
+    A bias ``(F,)`` and an activation, if given, are applied to each tile while it is in the cache.
     """
     x, w = _same_dtype(x, w)
     planned = plan(len(x), geometry_of(x.shape, padding, w.shape[:2], w.shape[3], stride, dilation, groups, x.dtype))
@@ -53,7 +53,7 @@ def convolve(
     bias: Array | None = None,
     activation: InPlace | None = None,
 ) -> None:
-    """Write the convolution of images, in a frame, into ``y``, as planned for them."""
+    """Write the convolution of images in a frame into ``y``, as the plan says."""
 
     def tile(images: slice) -> None:
         framed_images, result = framed(x[images], frame), y[images]
@@ -66,7 +66,7 @@ def convolve(
 
 
 def settled(planned: Plan, *operands: Array) -> Plan:
-    """The plan itself, or the one to use if not all numbers are finite: here an infinity reaches no other window."""
+    """The plan itself, or the one for numbers that are not finite, by which an infinity reaches no other window."""
     other = planned.if_not_finite
     return planned if other is None or all(map(all_finite, operands)) else other
 
@@ -101,7 +101,7 @@ class Part(NamedTuple):
 
 
 def parts(image: Pair, out: Pair, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> list[Part]:
-    """What :func:`conv2d_input` is made of: one part with stride 1, up to s s with stride s.
+    """The parts of :func:`conv2d_input`: one with stride 1, up to s s with stride s.
 
     Pixel X, with p pixels of padding before the image, meets the kernel's row a where X + p = i s + a. With
     X + p = u s + r, where r < s, that is i = u - t for the rows a = r + t s: for each remainder r, every s-th row of

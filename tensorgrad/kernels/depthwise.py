@@ -53,7 +53,7 @@ def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
 
 
 def _rows(x: Array, q: int, taps: Pair, out: Pair, stride: Pair) -> Array:
-    """What each row of the result is made of, for the kernel's columns q, q + s, ...: ``(N, OH, OW C, KH, T)``."""
+    """The pixels under the kernel's columns q, q + s, ... of each row of the result: ``(N, OH, OW C, KH, T)``."""
     columns = np.ascontiguousarray(x[:, :, q :: stride[1]])  # (N, H, W / s, C)
     n, _, _, c = columns.shape
     sn, si, sj, sc = columns.strides

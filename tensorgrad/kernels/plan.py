@@ -22,12 +22,12 @@ from tensorgrad.kernels.lowering import NO_FRAME, Pair, output_sizes
 from tensorgrad.kernels.threads import PASS, get_num_threads, share_out
 
 ONE: Pair = (1, 1)
-KEPT = 1024  # plans; a network needs up to three for each convolution and each size of batch
-TILE = 3 << 20  # bytes of lowered images and results in one tile: more is no faster, and a third is 10 % slower
+KEPT = 1024  # plans; a network needs up to three per convolution and size of batch
+TILE = 3 << 20  # bytes of lowered images and results in one tile: more is no faster, a third of it 10 % slower
 VECTOR = 64  # bytes of a vector register
 PAIRS = 384  # of windows in a tile: at 392, Winograd takes 0.8 of the time of strips; at 256, with 64 channels, 1.1
 PIXELS = 512  # of the result in one product, for the weights' gradient; adding up more products costs a few percent
-SMALL_PRODUCT = 1_000_000  # multiply-adds up to which OpenBLAS takes matrices as they are, where it can
+SMALL_PRODUCT = 1_000_000  # multiply-adds up to which OpenBLAS multiplies without packing, where it can
 
 Lowering = Literal["pixels", "strips", "winograd", "depthwise", "full", "groups"]
 
@@ -50,14 +50,14 @@ class Geometry(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The result of a matrix product, cut so that BLAS takes the operands of each piece as they are."""
+    """How the result of a matrix product is cut, so that BLAS need not pack the operands of a piece."""
 
     rows: int
     columns: int
 
 
 class Columns(NamedTuple):
-    """Columns of the result that are computed in one way, by matrix products."""
+    """Columns of the result that are computed by the same kind of matrix product."""
 
     first: int
     stop: int
@@ -101,7 +101,7 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
     (_, _, c), (kh, kw), filters, stride, dilation, groups, dtype = geometry
     oh, ow = geometry.out
     depthwise = groups == c == filters and groups > 1 and dilation == ONE
-    # Depthwise tiles hold no copies: counted as strips, 32 x 32 x 32 by the weights takes 4.1, and 2.8 in larger tiles.
+    # Depthwise tiles hold no copies, so they are larger than strips': 32 x 32 x 32 by the weights takes 2.8, not 4.1.
     copies = 1 if depthwise else kw if dilation == ONE else kh * kw
     lowered, results = prod(geometry.image) * copies, oh * ow * filters  # numbers, for one image
     work = results * kh * kw * (c // groups) + (lowered + results) * PASS

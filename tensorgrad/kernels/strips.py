@@ -114,12 +114,12 @@ def _windows_of_all(lowered: Array, oh: int, kh: int, step: int) -> Array:
 
 
 def _starts(columns: Columns, stride: int) -> range:
-    """Where, along a row of the image, the blocks of these columns of the result begin."""
+    """Where the blocks of these columns of the result begin in a row of the image."""
     return range(columns.first * stride, columns.stop * stride, columns.block * stride)
 
 
 def _blocked(w: Array, block: int, step: int) -> Array:
-    """The kernel ``block`` times, each ``step`` pixels further: ``(KH, KW + (B - 1) step, C, B, F)``."""
+    """The kernel ``block`` times, each shifted by ``step`` more pixels: ``(KH, KW + (B - 1) step, C, B, F)``."""
     kh, kw, c, f = w.shape
     if block == 1:
         return np.ascontiguousarray(w)

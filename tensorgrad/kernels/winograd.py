@@ -1,4 +1,4 @@
-"""Convolution with kernels of three columns by four multiplications for two windows, which have six.
+"""Convolution with kernels of three columns: four multiplications for two windows, instead of six.
 
 Two windows side by side cover four pixels, ``d`` (a b c is a row of the kernel)::
 
@@ -61,9 +61,9 @@ def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
 
 
 def _sums(x: Array) -> Array:
-    """The sums of pixels that products are made of, as columns: ``(4, N, OW/2, H, C)``."""
+    """The four sums of pixels for each pair of windows, column by column: ``(4, N, OW/2, H, C)``."""
     n, h, width, c = x.shape
-    pairs = (width - 1) // 2  # of windows in a row; of the last one, the second may not be there
+    pairs = (width - 1) // 2  # of windows in a row; the last may have one window only
     columns = empty((2, n, pairs + 1, h, c), x.dtype)  # even and odd ones
     for first, column in enumerate(columns):
         source = x[:, :, first::2].transpose(0, 2, 1, 3)
@@ -85,7 +85,7 @@ def _windows(sums: Array, oh: int, kh: int) -> Array:
 
 
 def _kernels(w: Array) -> Array:
-    """What sums of pixels are multiplied by: ``(4, KH C, F)``."""
+    """The weights that the sums of pixels are multiplied by: ``(4, KH C, F)``."""
     a, b, c = w.transpose(1, 0, 2, 3)
     outer, inner = (a + c) / 2, b / 2
     return np.stack([a, outer + inner, outer - inner, c]).reshape(4, -1, w.shape[3])

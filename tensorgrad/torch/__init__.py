@@ -3,7 +3,11 @@
 Everything else goes by way of ONNX: see :mod:`tensorgrad.onnx`.
 """
 
-from tensorgrad.torch.incoming import from_torch as from_torch
-from tensorgrad.torch.outgoing import to_torch as to_torch
+from tensorgrad.torch.incoming import from_torch
+from tensorgrad.torch.outgoing import to_torch
 
 __all__ = ["from_torch", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
