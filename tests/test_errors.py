@@ -316,7 +316,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.batch_norm(t, running_mean=np.ones(2), running_var=np.ones(3), training=False), ValueError,
      "batch_norm: expected a running_mean of shape (3,), one per channel; received shape (2,)"),
     (lambda: tg.batch_norm(t, running_mean=np.ones(3)), ValueError,
-     "batch_norm: running_mean and running_var are learned together; pass both, or neither"),
+     "batch_norm: running_mean and running_var are updated together; pass both, or neither"),
     (lambda: tg.layer_norm(t, np.ones(4)), ValueError,
      "layer_norm: a weight of shape (4,) does not go with an input of shape (2, 3)"),
     (lambda: tg.mse(t, np.ones(3)), ValueError,
