@@ -54,6 +54,7 @@ async function started() {
   const found = await loadPyodide({ indexURL: page.dataset.pyodide });
   state.textContent = "Fetching NumPy …";
   await found.loadPackage("numpy");
+  if (!("numpy" in found.loadedPackages)) throw new Error("NumPy could not be fetched");
   const archive = await fetch(new URL("tensorgrad.zip", import.meta.url));
   if (!archive.ok) throw new Error(`tensorgrad.zip: ${archive.status}`);
   const folder = found.runPython("import site; site.getsitepackages()[0]");
