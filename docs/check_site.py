@@ -1,10 +1,11 @@
-"""Check the built site: its pages load nothing from outside, and every link within it leads somewhere.
+"""Check the built site: its pages load nothing from outside, links lead somewhere, and all that is public is described.
 
 python docs/check_site.py build/docs
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 MAY_LOAD = {"try.html": "https://cdn.jsdelivr.net/pyodide/"}  # the one page that runs Python in the browser
 LOADED = {"audio", "embed", "iframe", "img", "input", "object", "script", "source", "track", "video"}
+PUBLIC = ["tensorgrad"]
+PUBLIC += [
+    f"tensorgrad.{name}"
+    for name in ("callbacks", "data", "functional", "inspection", "layers", "onnx", "optim", "page", "parallel", "plot")
+]
+PUBLIC += [f"tensorgrad.{name}" for name in ("kernels", "losses", "saving", "sklearn", "testing", "torch")]
 OUTSIDE = re.compile(r"^(https?:)?//")
 FETCHED = re.compile(
     r"""(?:url\(\s*["']?|@import\s+["']|\b(?:fetch|import|importScripts)\(\s*["'`])((?:https?:)?//[^"'`)\s]+)"""
@@ -43,8 +50,21 @@ class Page(HTMLParser):
             self.links.append(found["href"])
 
 
+def undescribed(pages: dict[Path, Page]) -> Iterator[str]:
+    """One line for each public name that no page of the reference has."""
+    places = {place for path, page in pages.items() if path.parent.name == "reference" for place in page.places}
+    described = {place.rpartition(".")[2] for place in places if place.startswith("tensorgrad.")}
+    for module in map(importlib.import_module, PUBLIC):
+        given = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+        for name in given:
+            value = getattr(module, name)
+            ours = getattr(value, "__module__", "").startswith("tensorgrad") and hasattr(value, "__qualname__")
+            if ours and name not in described:
+                yield f"the reference does not describe {module.__name__}.{name}"
+
+
 def faults(folder: Path) -> Iterator[str]:
-    """One line for each thing that is loaded from outside, and for each link that leads nowhere."""
+    """One line for each thing that is wrong."""
     pages = {path: Page(path.read_text("utf-8")) for path in sorted(folder.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(folder).as_posix()
@@ -63,6 +83,7 @@ def faults(folder: Path) -> Iterator[str]:
                 yield f"{name} links to {address}, which is not there"
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].places:
                 yield f"{name} links to {address}, and there is no such place on that page"
+    yield from undescribed(pages)
     for path in sorted(folder.rglob("*.css")):
         for address in FETCHED.findall(path.read_text("utf-8")):
             yield f"{path.relative_to(folder).as_posix()} loads {address}"
@@ -77,6 +98,7 @@ def main() -> None:
     if found or not pages:
         raise SystemExit(f"{len(found)} faults on {pages} pages")
     print(f"{pages} pages: nothing is loaded from outside, and every link within the site leads somewhere")
+    print("All that is public is in the reference")
 
 
 if __name__ == "__main__":
