@@ -22,7 +22,7 @@ from tensorgrad.tensor import Array, Tensor, TensorLike
 
 
 class Weighted(Parametric):
-    """``activation(linear(x))`` with weights and, unless told otherwise, biases.
+    """``activation(linear(x))`` with weights and, by default, biases.
 
     A subclass says what its linear part is, in ``affine``, and of which shape its weights are. The weights of a layer
     that knows its input are drawn when they are first asked for, as its initializer says, by the model's own generator.

@@ -46,7 +46,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Multiplied by `gamma` every so many steps: ``lr * gamma ** (n // every)``.
+    """Multiplied by `gamma` every `every` steps: ``lr * gamma ** (n // every)``.
 
     Parameters
     ----------

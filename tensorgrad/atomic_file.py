@@ -48,7 +48,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
             if fcntl is not None:
-                os.replace(temporary, path)  # while it is locked, so that nobody takes it for a leftover
+                os.replace(temporary, path)  # while it is locked, so that no process takes it for a leftover
         if fcntl is None:
             os.replace(temporary, path)  # while it is closed: Windows renames no open file
     except BaseException:
@@ -79,7 +79,7 @@ def _temporary(path: Path) -> tuple[Path, BinaryIO]:
             continue
         except OSError:  # a file system without locks
             return temporary, file
-        if temporary.exists():  # nobody took it for a leftover before it was locked
+        if temporary.exists():  # no process removed it as a leftover before it was locked
             return temporary, file
         file.close()
 

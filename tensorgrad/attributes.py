@@ -1,4 +1,4 @@
-"""Attributes that may be set: what nobody would read is refused, and the message says what to write instead."""
+"""Attributes that may be set. Setting one that would never be read raises, and the message names the right one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Foreign:
-    """An attribute that other libraries have and an object here has not: setting it raises, and names ours."""
+    """An attribute of other libraries that an object here does not have; setting it raises and names ours."""
 
     def __init__(self, advice: str) -> None:
         self.advice = advice
@@ -44,7 +44,7 @@ class Checked(Generic[T]):
     check : callable
         ``check(owner, value)`` returns the value as it is kept, or raises.
     *default
-        Its value before it is set; without one, it is not there yet.
+        Its value before it is set; without one, reading it first raises.
     """
 
     def __init__(self, check: Callable[[Any, Any], T], *default: T) -> None:
@@ -72,10 +72,10 @@ class Checked(Generic[T]):
 
 
 class Closed:
-    """What lets nobody set a public attribute that it would not read.
+    """Refuses public attributes that it would never read.
 
-    Objects of this library's own classes are closed once they are made. Names that begin with an underscore are free,
-    and in subclasses of users everything is.
+    Objects of this library's own classes are closed after construction. Names with a leading underscore are always
+    allowed, and in users' subclasses all names are.
     """
 
     arguments_of: ClassVar[tuple[str, ...]] = ()  # methods whose arguments are taken for attributes
@@ -94,7 +94,7 @@ class Closed:
         object.__setattr__(self, name, value)
 
     def check_attribute(self, name: str, value: Any) -> None:
-        """Raise an AttributeError if nobody would read an attribute of that name, or if it cannot have the value."""
+        """Raise an AttributeError if an attribute of that name would never be read, or cannot have the value."""
         kind = type(self)
         found = getattr(kind, name, None)
         if name in self.fixed:
@@ -112,7 +112,7 @@ class Closed:
         raise AttributeError(f"{getattr(self, 'title', type(self).__name__)}: {why}")
 
     def _advice(self, name: str) -> str:
-        """What to write instead of setting an attribute that there is not."""
+        """What to write instead of setting an unknown attribute."""
         for method in self.arguments_of:
             if name in inspect.signature(getattr(type(self), method)).parameters:
                 return f"it is an argument: {method}({name}=...)"
@@ -141,7 +141,7 @@ def _is_annotated(kind: type, name: str) -> bool:
 
 
 def _closing(kind: type, init: Callable[..., None]) -> Callable[..., None]:
-    """A constructor that closes what it has made, unless a subclass of users goes on."""
+    """A constructor that closes the new object, unless it is of a user's subclass."""
 
     @wraps(init)
     def closing(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What arguments look like, and what to say when they do not: every message names the operation."""
+"""Checks of arguments; every message names the operation."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
 
 
 def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
-    """What NumPy had to say against an operation, with the operation's name, the shapes and a remedy."""
+    """NumPy's error, with the operation's name, the shapes and a remedy."""
     shapes = " and ".join(str(np.shape(a)) for a in arrays)
     text = str(error)
     if text.startswith(f"{name}:"):
@@ -179,7 +179,7 @@ def check_function(function: Any, arguments: Sequence[str], where: str) -> None:
 
 
 def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: str, position: int) -> Any:
-    """A gradient in the dtype of the input that it is by; complex ones of real inputs are refused."""
+    """A gradient in the dtype of its input; a complex gradient of a real input is refused."""
     if dtype.kind == "c" and wanted.kind != "c":
         raise TypeError(
             f"{name}: a gradient came back complex to its input {position}, which is real; the rules are not for "
@@ -189,7 +189,7 @@ def converted(gradient: Any, dtype: np.dtype[Any], wanted: np.dtype[Any], name: 
 
 
 def from_scipy(part: str, name: str) -> ModuleType:
-    """A part of SciPy. It is imported by what needs it, as it takes longer to import than all of tensorgrad."""
+    """A part of SciPy, imported on first use, since it takes longer to import than all of tensorgrad."""
     try:
         return importlib.import_module(f"scipy.{part}")
     except ImportError as error:

@@ -1,13 +1,13 @@
-"""Reverse-mode automatic differentiation, to any order: all of it, and not one formula.
+"""Reverse-mode automatic differentiation, to any order: all of it, and no formula.
 
 A *primitive* is a NumPy function with one *rule* per input: the vector-Jacobian product, a pure function of
 the gradient ``g`` of the result, the result ``y``, and the inputs. Called on arrays, a primitive is plain
-NumPy. Called on traced values, it also records a :class:`Node` that says how its result came about. The walk
-in :func:`gradients` goes back over those nodes and asks each rule for its product.
+NumPy. Called on traced values, it also records a :class:`Node`, which says how the result was computed. The
+walk in :func:`gradients` goes back over those nodes and asks each rule for its product.
 
-The walk hands the rules raw arrays, and so nothing is recorded and nothing is wrapped. With
-``create_graph=True`` it hands the same rules traced values, and so the gradient is itself a recorded value
-that can be differentiated again. ``tensorgrad/README.md`` tells the whole story on one page.
+The walk hands the rules raw arrays, so nothing is recorded and nothing is wrapped. With ``create_graph=True`` it
+hands the same rules traced values, so the gradient is itself a recorded value that can be differentiated again.
+``tensorgrad/README.md`` tells the whole story on one page.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Traced:
 
     @classmethod
     def wrap(cls, array: Any) -> Self:
-        """A constant around ``array``, which is not copied: it must not be written to by anybody else."""
+        """A constant around ``array``, which is not copied; nothing else may write to it."""
         new = cls.__new__(cls)
         new.array = array
         new.grad = new.hooks = new.memory = new.node = None
@@ -75,7 +75,7 @@ class Traced:
 
 
 class Watcher(Protocol):
-    """Is told of every value as it appears (see :mod:`tensorgrad.debug`)."""
+    """Learns of every value as it is computed (see :mod:`tensorgrad.debug`)."""
 
     def computed(self, y: Traced, node: Node) -> None:
         """``y`` was computed as ``node`` says, whether that was recorded or not."""
@@ -88,7 +88,7 @@ class Primitive(Ruled, Generic[P]):
     """A NumPy function and its rules. Data is positional; metadata is keyword, and has no defaults."""
 
     def __call__(self, first: V, *rest: P.args, **params: P.kwargs) -> V:
-        """Apply to arrays, or to traced values: the result is of the operands' kind."""
+        """Apply to arrays or traced values; the result is of the same kind."""
         args = (first, *rest)
         kind: Any = None
         needs_grad = False
@@ -132,7 +132,7 @@ def primitive(forward: Callable[Concatenate[Any, P], Any]) -> Primitive[P]:
 
 @primitive
 def _same(x: Any) -> Any:
-    """The same value, in a graph of its own."""
+    """The same value, as the result of an operation of its own."""
     return x
 
 
@@ -148,12 +148,12 @@ def _share_memory(view: Traced, args: tuple[Any, ...]) -> None:
 
 
 def value(x: Any) -> Any:
-    """The array of a traced value, and anything else as it is: what a rule needs for its constants."""
+    """The array of a traced value; anything else unchanged. Rules use it for their constants."""
     return x.array if isinstance(x, Traced) else x
 
 
 def memory(t: Traced) -> Memory:
-    """The memory of ``t.array``, which may have been replaced."""
+    """The record of writes to ``t.array``; a new one if the array was replaced."""
     if t.memory is None or t.memory.array is not owner(t.array):
         t.memory = Memory(t.array)
     return t.memory
@@ -165,7 +165,7 @@ def wrote(t: Traced) -> None:
 
 
 def watch(watcher: Watcher) -> Switch[Watcher | None]:
-    """Tell ``watcher`` of every value that is computed or differentiated: a context manager."""
+    """A context manager in which ``watcher`` learns of every value that is computed or differentiated."""
     return Switch(_watcher, watcher)
 
 
@@ -202,12 +202,12 @@ def gradients(
 ) -> list[tuple[Any, Any, bool]]:
     """Walk back from ``output``: the one loop of reverse-mode autodiff.
 
-    It starts with the gradient ``seed`` of ``output`` itself, and ends at the values that are ``wanted``, or, if
-    that is None, at all leaves. With ``retain_graph`` the nodes are kept, so that the graph can be walked again.
-    With ``create_graph`` the rules get traced values, so that the gradients are recorded.
+    It starts with the gradient ``seed`` of ``output`` itself and ends at the ``wanted`` values; if that is None, at
+    all leaves. ``retain_graph`` keeps the nodes for another walk. ``create_graph`` hands the rules traced values, so
+    that the gradients are recorded.
 
-    Returns ``(value, gradient, fresh)`` for each wanted value that the output depends on; fresh says that the
-    gradient's memory is nobody else's.
+    Returns ``(value, gradient, fresh)`` for each wanted value that the output depends on; ``fresh`` says that
+    nothing else refers to the gradient's memory.
     """
     targets = None if wanted is None else {id(t) for t in wanted}
     order, reaches = _paths(output, targets)
@@ -293,7 +293,7 @@ def _through_parts(
 def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict[int, bool]]:
     """The values on a path from ``output`` to a target, inputs before results, and which those are.
 
-    Depth first, with a stack of its own: the length of a graph is not bounded by Python's recursion limit.
+    Depth first, with an explicit stack, so that Python's recursion limit does not bound the length of a graph.
     """
     order: list[Traced] = []
     reaches: dict[int, bool] = {}
@@ -321,7 +321,7 @@ def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict
 
 
 def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
-    """Undo broadcasting: sum a gradient over the axes that its input was stretched along; match its dtype."""
+    """Undo broadcasting: sum a gradient over the axes along which its input was repeated, and match its dtype."""
     shape, dtype = a.array.shape, a.array.dtype
     received: Any = getattr(value(h), "shape", None)
     if received != shape:
@@ -338,7 +338,7 @@ def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
 
 
 def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:
-    """Let the hooks of a value see its gradient, one after the other, and replace it."""
+    """Pass a value's gradient through its hooks, each of which may replace it."""
     seen = g if isinstance(g, Traced) else type(y).wrap(g if fresh else g.copy())
     for hook in list((y.hooks or {}).values()):
         new = hook(seen)

@@ -2,7 +2,7 @@
 
 A layer's ``initializer=`` takes a name from ``INITIALIZERS``, or a function ``f(shape, rng)`` that returns the weights.
 Weights have the shape ``(..., inputs, outputs)``: what comes before the last two axes are the taps of a kernel.
-docs/initialization.md has what each leads to.
+docs/initialization.md compares them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Zeros. Two such layers in a row learn nothing: each has a gradient only through the other's weights."""
+    """Zeros. Two such layers in a row learn nothing: each gets its gradient through the other's weights."""
     return np.zeros(shape, np.float32)
 
 
@@ -103,7 +103,7 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def find(initializer: str | Draw | None, activation: str | None, where: str) -> Initializer:
-    """The record of a name, or of a function for the weights; of None, the default for an activation."""
+    """The record for a name or a function of the weights; for None, the default of the activation."""
     if callable(initializer):
         return Initializer(initializer)
     if initializer is None:

@@ -149,7 +149,7 @@ class Network(Closed, Stateful):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, which are saved with the model; empty if nobody gave any."""
+        """The names of the classes, which are saved with the model; empty if none were given."""
         return self._classes
 
     @classes.setter

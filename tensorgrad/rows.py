@@ -38,7 +38,7 @@ class Share(NamedTuple):
         return slice(start, start + each + (self.rank < more))
 
     def generator(self, seeds: npt.NDArray[np.int64]) -> np.random.Generator:
-        """What to draw from; each rank draws other numbers."""
+        """The random generator; each rank draws different numbers."""
         return np.random.default_rng(seeds if self.size == 1 else [*seeds.tolist(), self.rank])
 
 
@@ -56,15 +56,15 @@ class Indexed(Protocol):
 
 
 class Rows:
-    """Samples that are read when they are asked for, never all at once.
+    """Samples that are read on demand, never all at once.
 
     Parameters
     ----------
     source : array_like or Indexed
-        Of an :class:`Indexed`, the shape and the dtype are those of its ``shape`` and ``dtype``, where it has them, or
-        else of its first sample.
+        The shape and the dtype of an :class:`Indexed` are its ``shape`` and ``dtype`` or, if it has none, those of its
+        first sample.
     places : ndarray of int, optional
-        Which of its samples these rows are; by default all.
+        The places of the samples in the source; by default all.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Rows:
 
     @property
     def ndim(self) -> int:
-        """The number of axes, that of the samples included."""
+        """The number of axes, including that of the samples."""
         return len(self.shape)
 
     @property
@@ -104,7 +104,7 @@ class Rows:
             index = self._places[index]
         if not self.in_memory:
             wanted = np.arange(len(self._source))[index]
-            unique, back = np.unique(wanted, return_inverse=True)  # HDF5 wants them so, and a disk likes them so
+            unique, back = np.unique(wanted, return_inverse=True)  # HDF5 requires that order
             block = self._read(unique)
             return block if np.array_equal(unique, wanted) else block[back]
         if isinstance(index, slice) or not self._source.flags.c_contiguous:  # take would copy all of the source first
@@ -145,7 +145,7 @@ class Rows:
 
 
 def is_indexed(data: Any) -> bool:
-    """Whether data is read by indexing, and not made an array: other than arrays, sequences and tables."""
+    """Whether data is read by indexing instead of being made an array: not arrays, sequences or tables."""
     if isinstance(data, _ARRAYS):
         return False
     if not (hasattr(type(data), "__len__") and hasattr(type(data), "__getitem__")):

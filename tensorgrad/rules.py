@@ -1,8 +1,8 @@
-"""The rules of a primitive, and what stands in for them inside a ``with`` block.
+"""The rules of a primitive, and how a ``with`` block replaces one.
 
 A *fused* primitive computes a composition of others, its parts, in fewer passes over memory, and has rules of its own
-that are as fast. It also says what that composition is. Where a rule of a part was replaced, the engine differentiates
-the composition instead, so that a new rule of ``relu`` reaches every layer that ends with one.
+that are as fast. It also names that composition. If a rule of a part is replaced, the engine differentiates the
+composition instead, so a new rule of ``relu`` reaches every layer that ends with one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Ruled:
 
     @property
     def is_variadic(self) -> bool:
-        """Whether it takes any number of inputs, with one rule for each of them."""
+        """Whether it takes any number of inputs, all with the same rule."""
         return self._rule_for_each is not None
 
     def rules(self, *rules: Rule | None) -> None:
@@ -116,7 +116,7 @@ class Ruled:
         return self not in new and not new.isdisjoint(self.parts(**params))
 
     def _note_reads(self) -> None:
-        """Note what each rule reads: what it names, and what the last step names before it."""
+        """Note what each rule reads: its own named arguments and those of the last step."""
         count = 1 + len(parameters(self.forward)[0])
         last = _reads(self.last_step, skip=1)
         reads = []
@@ -129,17 +129,17 @@ class Ruled:
 def override_rule(primitive: Ruled, position: int, rule: Rule | None) -> Switch[Overrides]:
     """Replace the gradient rule of a primitive inside a ``with`` block, or in a decorated function.
 
-    What counts is where gradients are computed, ``backward()`` or ``grad()``: that has to be inside. The rule holds
-    wherever the primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu,
-    a rule of ``ops.conv2d`` every convolutional layer. Blocks nest, the inner one counts; the former rule is back at
-    the end, whatever happens. As :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.
+    The call that computes gradients, ``backward()`` or ``grad()``, must be inside. The rule holds wherever the
+    primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu, a rule of
+    ``ops.conv2d`` every convolutional layer. Blocks nest, and the innermost wins; the former rule returns at the end,
+    also after an exception. Like :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.
 
     Parameters
     ----------
     primitive : Primitive
-        From ``tensorgrad.ops``, or one of your own.
+        One from ``tensorgrad.ops``, or your own.
     position : int
-        Of the input whose gradient the rule computes.
+        The position of the input whose gradient the rule computes.
     rule : callable or None
         ``rule(g, y, *inputs, **params)``, from arrays to an array of the input's shape (tensors with
         ``create_graph=True``); None if the gradient is to be zero.
@@ -185,7 +185,7 @@ class _Overriding(Switch[Overrides]):
 
 
 def any_replaced() -> bool:
-    """Whether any primitive has other rules now than it had first."""
+    """Whether the rule of any primitive is replaced now."""
     return bool(_overrides.get() or _replaced)
 
 

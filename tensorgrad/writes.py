@@ -1,7 +1,7 @@
-"""What was written to, and when: so that a write between forward and backward cannot falsify a gradient unseen.
+"""What was written to, and when, so that no write between forward and backward falsifies a gradient unnoticed.
 
-There is one clock. Every recording and every write takes its next tick, and a rule that is about to read a
-value whose memory was written to after the recording is stopped (see :func:`tensorgrad.engine.gradients`).
+There is one clock. Every recording and every write takes its next tick, and the engine refuses to apply a rule that
+would read a value written to after its recording (see :func:`tensorgrad.engine.gradients`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Memory:
         self.written = 0
 
     def hand_out(self) -> None:
-        """Watch the contents from now on: someone outside of the library holds the array."""
+        """Watch the contents from now on, since a user holds the array."""
         if self.contents is None:
             self.contents = self.array.tobytes()
 
@@ -53,7 +53,7 @@ class Memory:
 
 
 def owner(array: Any) -> Any:
-    """The array whose memory a view shows; an array that is no view is its own."""
+    """The array that owns the memory of a view; an array that is no view itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

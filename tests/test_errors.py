@@ -272,7 +272,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=1.0), ValueError,
      "conv2d: groups must be an int that divides the 2 filters, received 1.0"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), activation="Gelu"), ValueError,
-     "conv2d: unknown activation 'Gelu'; did you mean 'gelu'? Known are 'relu', 'sigmoid', 'tanh'"),
+     "conv2d: unknown activation 'Gelu'; 'GELU' of PyTorch is gelu here"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=[1]), ValueError,  # was "unhashable type"
      "conv2d: groups must be an int that divides the 2 filters, received [1]"),
     (lambda: tg.conv2d(im, np.ones((3, 3, 3, 2)), groups=0), ValueError,

@@ -193,7 +193,7 @@ class Dataset:
 
     @property
     def batch_size(self) -> int | None:
-        """Samples in a batch; None if nobody has said so."""
+        """Samples in a batch; None before :meth:`batch` was called."""
         return self._plan.batch_size
 
     @property
@@ -299,7 +299,7 @@ def read_ahead(batches: Iterator[Any], ahead: int) -> Iterator[Any]:
                 if done.is_set():
                     return
             offer(end)
-        except BaseException as error:  # whatever it is, it belongs to who asked for the batch
+        except BaseException as error:  # raised again in the thread that asks for the batch
             offer(end, error)
 
     thread = threading.Thread(target=read, name="tensorgrad-prefetch", daemon=True)

@@ -1,7 +1,7 @@
 """The public functions: each checks its arguments, fills in defaults, and calls the primitives. No rules here.
 
-They take tensors, arrays, numbers and lists of numbers, and return tensors. What has a method of the same name, such
-as :func:`sum`, is made from it.
+They take tensors, arrays, numbers and lists of numbers, and return tensors. A function with a method of the same name,
+such as :func:`sum`, is made from that method.
 """
 
 from tensorgrad.functional import activations, elementwise, linalg, normalization, pooling, reductions, shaping, windows

@@ -75,7 +75,7 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
 
 @dataclass(frozen=True)
 class Activation:
-    """All that there is to know of an activation; layers, :func:`conv2d` and :func:`affine` know it by its name.
+    """All there is to know about an activation, which layers, :func:`conv2d` and :func:`affine` find by its name.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Activation:
     relu_like : bool
         Whether it cuts off one side, so that weights before it start with He's variance and not Glorot's.
     last_step : LastStep, optional
-        Its primitive and its kernel, if convolutions and matrix products can end with it in the same pass over memory.
+        Its primitive and its kernel, if convolutions and matrix products can apply it in the same pass over memory.
     """
 
     name: str
@@ -115,12 +115,12 @@ def register_activation(
     relu_like: bool = False,
     last_step: ops.LastStep | None = None,
 ) -> Activation:
-    """Make an activation known by name: to layers, to :func:`conv2d` and :func:`affine`, and to files.
+    """Register an activation under a name, for layers, :func:`conv2d`, :func:`affine` and files.
 
     Parameters
     ----------
     name : str
-        A new one: what a name means never changes.
+        A new name: a name never changes its meaning.
     function, outputs, relu_like, last_step
         See :class:`Activation`.
 

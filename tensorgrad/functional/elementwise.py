@@ -44,7 +44,7 @@ erf = of_method(Tensor.erf)
 
 @implements(np.power)
 def power(x: TensorLike, y: TensorLike) -> Tensor:
-    """`x` to the power of `y`. By y the gradient is x^y ln x; where x is not positive it is 0."""
+    """`x` to the power of `y`. The gradient by y is x^y ln x, and 0 where x is not positive."""
     return _both(ops.power, x, y)
 
 
@@ -75,8 +75,8 @@ def clip(x: TensorLike, low: TensorLike | None = None, high: TensorLike | None =
 def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     """`x` where the condition holds, `y` elsewhere; the three broadcast. The condition has no gradient.
 
-    What is not chosen gets the gradient 0. If a function of infinite slope lies behind it, 0 times infinity is NaN:
-    ``where(x > 0, sqrt(x), 0)`` has the gradient NaN at 0. Choose inside of the function too:
+    Elements that are not chosen get the gradient 0. If they come from a function with an infinite slope, 0 times
+    infinity is NaN: ``where(x > 0, sqrt(x), 0)`` has the gradient NaN at 0. Choose inside the function too:
     ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``.
     """
     chosen = np.array(value(condition), dtype=bool)

@@ -18,7 +18,7 @@ __all__ = ["affine", "dot", "einsum", "matmul", "outer", "tensordot"]
 
 @implements(np.matmul)
 def matmul(x: TensorLike, y: TensorLike) -> Tensor:
-    """The matrix product, as ``numpy.matmul`` has it: 1-d operands are vectors, leading axes broadcast."""
+    """The matrix product, like ``numpy.matmul``: 1-d operands are vectors, leading axes broadcast."""
     return promotion.matmul(as_tensor(x), as_tensor(y))
 
 
@@ -31,8 +31,8 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
     w : array_like, shape=(inputs, units)
     b : array_like, shape=(units,), optional
     activation : str, optional
-        A name from ``ACTIVATIONS``. With a bias, those that have a ``last_step`` are applied to the result in place,
-        so that memory is taken for one result only.
+        A name from ``ACTIVATIONS``. With a bias, activations that have a ``last_step`` are applied in place, which
+        saves the memory of a second result.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
     Raises
     ------
     ValueError
-        If shapes do not go together, or the activation is unknown.
+        If the shapes do not match, or the activation is unknown.
 
     """
     if activation is not None:
@@ -68,7 +68,7 @@ def affine(x: TensorLike, w: TensorLike, b: TensorLike | None = None, *, activat
 
 @implements(np.dot, b="y")
 def dot(x: TensorLike, y: TensorLike) -> Tensor:
-    """The sum of products over the last axis of x and the last but one of y, as ``numpy.dot`` has it."""
+    """The sum of products over the last axis of x and the last but one of y, like ``numpy.dot``."""
     a, b = as_tensor(x), as_tensor(y)
     if not (a.ndim and b.ndim):
         return a * b
@@ -83,7 +83,7 @@ def outer(x: TensorLike, y: TensorLike) -> Tensor:
 
 @implements(np.tensordot, b="y")
 def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[int]] = 2) -> Tensor:
-    """The sum of products over pairs of axes, as ``numpy.tensordot`` has it.
+    """The sum of products over pairs of axes, like ``numpy.tensordot``.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[
 
 @implements(np.einsum)
 def einsum(subscripts: str, *operands: TensorLike) -> Tensor:
-    """Einstein's summation, as ``numpy.einsum`` has it.
+    """Einstein's summation, like ``numpy.einsum``.
 
     Parameters
     ----------

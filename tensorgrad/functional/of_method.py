@@ -1,4 +1,4 @@
-"""A function of one tensor is made of the method that computes it: one definition, one docstring."""
+"""Functions of one tensor are made from the methods that compute them: one definition, one docstring."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 def of_method(
     method: Callable[Concatenate[Tensor, P], R], *numpys: Callable[..., object], **words: str
 ) -> Callable[Concatenate[TensorLike, P], R]:
-    """Make a function of a method of Tensor: it takes arrays and numbers too.
+    """Make a function from a method of Tensor, which then takes arrays and numbers too.
 
     Parameters
     ----------

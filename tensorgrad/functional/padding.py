@@ -1,4 +1,4 @@
-"""Padding: how many pixels to put around images, from what users write."""
+"""Padding: from what users write to the number of pixels around images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Padding = Literal["valid", "keep"] | int | tuple[int, int] | tuple[tuple[int, in
 
 
 def explicit(padding: Any, name: str) -> Frame | None:
-    """The frame that a padding says; None for ``"keep"``, which depends on the images."""
+    """The frame that a padding means; None for ``"keep"``, which depends on the images."""
     if padding is None or (isinstance(padding, str) and padding == "valid"):
         return NO_FRAME
     if isinstance(padding, str):
@@ -35,8 +35,8 @@ def explicit(padding: Any, name: str) -> Frame | None:
 def frame(padding: Any, name: str, image: tuple[int, ...], size: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Frame:
     """The frame for images of (rows, columns): ((top, bottom), (left, right)).
 
-    ``"keep"`` makes ``ceil(pixels / stride)`` windows along each axis; of an odd number of pixels of padding, bottom
-    and right get one more.
+    ``"keep"`` makes ``ceil(pixels / stride)`` windows along each axis; if the padding is odd, bottom and right get one
+    pixel more.
     """
     found = explicit(padding, name)
     if found is not None:
@@ -49,7 +49,7 @@ def frame(padding: Any, name: str, image: tuple[int, ...], size: Pair, stride: P
 
 
 def rounded_up(padding: Frame, image: tuple[int, ...], size: Pair, stride: Pair) -> Frame:
-    """The frame with what is missing for a last window at the bottom and right, if that starts inside the image."""
+    """The frame, enlarged at the bottom and right for a last window if one starts inside the image."""
     rows, columns = (
         (before, after + (extra if 0 < extra < s and windows * s < n + before else 0))
         for (before, after), n, k, s in zip(padding, image, size, stride, strict=True)

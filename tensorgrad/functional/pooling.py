@@ -62,12 +62,12 @@ def register_pooling(
     whole: Callable[[Tensor], Tensor] | None = None,
     bound: Callable[..., Bound] | None = None,
 ) -> Pooling:
-    """Make a kind of pooling known by name: to :func:`pool2d`, to layers, and to files.
+    """Register a kind of pooling under a name, for :func:`pool2d`, layers and files.
 
     Parameters
     ----------
     name : str
-        A new one: what a name means never changes.
+        A new name: a name never changes its meaning.
     windows, whole, bound
         See :class:`Pooling`.
 
@@ -118,13 +118,14 @@ def pool2d(
     kernel_size : int or pair
         The window.
     stride : int or pair, optional
-        From one window to the next; by default the window's size. Windows may overlap, and leave rows and columns over.
+        Pixels from one window to the next; by default the window's size. Windows may overlap, or leave some rows and
+        columns out.
     padding : int, pair, ((top, bottom), (left, right)), "valid" or "keep"
-        Pixels to put around the images, fewer than the window has, so that no window is without a pixel of the image.
-        They never win a max or min, and an average does not count them. See :func:`conv2d`.
+        Pixels around the images: fewer than the window has, so that every window has a pixel of the image. A maximum
+        or minimum ignores them, and an average does not count them. See :func:`conv2d`.
     ceil_mode : bool
-        Whether to add a last window for rows and columns that would be left over; one that would start beyond the image
-        is left out, as in PyTorch.
+        Whether to add a last window for rows and columns that would be left out, unless it would start beyond the
+        image, as in PyTorch.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Other shapes, parts, and joins of tensors."""
+"""Changing the shape of tensors, and joining them."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def pad(x: TensorLike, widths: int | Sequence[Any], mode: str = "constant", cons
     ----------
     x : array_like
     widths : int, or a pair, or a pair per axis
-        How many elements to put before and after, as ``numpy.pad`` has it.
+        How many elements to put before and after, as in ``numpy.pad``.
     mode : "constant", "edge" or "reflect"
         Frame with a constant, with the outermost elements, or with the elements mirrored at them.
     constant : float
-        What "constant" puts.
+        The constant of that mode.
 
     """
     t = as_tensor(x)

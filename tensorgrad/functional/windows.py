@@ -105,7 +105,7 @@ def conv2d(
 
 
 def convolve(x: Tensor, w: Tensor, b: Tensor | None, *, activation: str | None, **geometry: Any) -> Tensor:
-    """What :func:`conv2d` computes, of a batch, pairs and one dtype, all of which was checked before."""
+    """What :func:`conv2d` computes, for a batch, pairs and one dtype that were checked before."""
     if b is None:
         y = ops.conv2d(x, w, **geometry)
         return y if activation is None else ACTIVATIONS[activation].function(y)
@@ -125,18 +125,18 @@ def conv_transpose2d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """The transpose of :func:`conv2d` in its images: what it takes from a window, this adds to it.
+    """The transpose of :func:`conv2d` in its images: it adds to windows what the convolution reads from them.
 
     Parameters
     ----------
     x : array_like, shape=(N, H, W, F) or (H, W, F)
     w : array_like, shape=(KH, KW, C / groups, F)
-        The kernels of the convolution that this is the transpose of.
+        The kernels of the convolution whose transpose this is.
     b : array_like, shape=(C,), optional
     stride, padding, dilation, groups
-        Of that convolution. With the padding "keep", the result has ``stride`` times the size.
+        Those of that convolution. With the padding "keep", the result is ``stride`` times as large.
     output_padding : int or pair
-        Rows and columns to add at the bottom and right, since several sizes convolve to one.
+        Rows and columns to add at the bottom and right, since the convolution maps several sizes to one.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def conv_transpose2d(
 def transposed_sizes(
     name: str, image: tuple[int, ...], size: Pair, stride: Pair, padding: Padding, dilation: Pair, output_padding: Size
 ) -> tuple[Pair, Frame, Pair]:
-    """What a transposed convolution makes of images: their size, its padding, and its output padding."""
+    """The size of a transposed convolution's result, its padding, and its output padding."""
     extra = pair(output_padding, name, "output_padding", 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ValueError(f"{name}: output_padding={extra} must be smaller than the stride or the dilation")
@@ -310,7 +310,7 @@ def _check_bias(b: TensorLike, filters: int, name: str) -> Tensor:
 
 
 def on_batch(images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply to a batch; one sample is made a batch of one, and its result one sample again."""
+    """Apply to a batch; one sample is treated as a batch of one, and gives one sample."""
     if images.ndim == 4:
         return operation(images)
     return operation(images.reshape((1, *images.shape))).squeeze(0)

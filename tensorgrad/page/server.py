@@ -110,7 +110,7 @@ class Session:
         return {"examples": len(self.pictures)}
 
     def train(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Train on the examples: so many steps of all of them, or an epoch of small batches."""
+        """Train on the examples: a number of steps on all of them, or an epoch of small batches."""
         if not self.trainable:
             raise BadRequest(
                 "the model is not compiled, so it cannot be trained; call compile_model(...) and save it again"

@@ -88,7 +88,7 @@ def _names(runs: Any) -> Sequence[str]:
 
 
 def _colours(count: int) -> Sequence[Any]:
-    """So many colours that differ."""
+    """Distinct colours, one per run."""
     if count <= len(COLOURS):
         return COLOURS
     from matplotlib import colormaps

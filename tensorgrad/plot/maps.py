@@ -20,7 +20,7 @@ from tensorgrad.tensor import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ACROSS = 8, 16  # maps in a row: rather few and large, but at most so many
+ACROSS = 8, 16  # maps in a row: preferred, and at most
 BARS = 128  # numbers that still make a bar chart
 
 
@@ -86,7 +86,7 @@ def _rows(model: Network, image: npt.ArrayLike) -> list[_Row]:
 
 
 def _across(count: int) -> int:
-    """How many of so many maps stand in a row: all, or half of them, or as many as fit."""
+    """How many maps to put in a row: all of them, half, or as many as fit."""
     few, many = ACROSS
     return min(count, max(few, min(many, ceil(count / 2))))
 

@@ -95,5 +95,5 @@ def _matrix(name: str, weights: Array, most: int, page: float) -> Band:
 
 
 def _limit(weights: Array) -> float:
-    """The largest finite weight, whatever its sign."""
+    """The largest absolute value of the finite weights."""
     return max(map(abs, limits(weights)))

@@ -1,6 +1,6 @@
-"""What can be done with one tensor, by the names that NumPy and PyTorch use: each method a line or two of primitives.
+"""The mathematics of one tensor, under NumPy's and PyTorch's names: each method a line or two of primitives.
 
-:mod:`tensorgrad.functional` has the same as functions, and what takes more than one tensor.
+:mod:`tensorgrad.functional` has the same as functions, and those of several tensors.
 """
 
 from __future__ import annotations
@@ -119,15 +119,15 @@ class Methods(engine.Traced):
         return ops.tan(self.floating())
 
     def arcsin(self) -> Self:
-        """The angle in [-pi/2, pi/2] whose sine each element, in [-1, 1], is."""
+        """The angle in [-pi/2, pi/2] with each element, in [-1, 1], as its sine."""
         return ops.arcsin(self.floating())
 
     def arccos(self) -> Self:
-        """The angle in [0, pi] whose cosine each element, in [-1, 1], is."""
+        """The angle in [0, pi] with each element, in [-1, 1], as its cosine."""
         return ops.arccos(self.floating())
 
     def arctan(self) -> Self:
-        """The angle in (-pi/2, pi/2) whose tangent each element is."""
+        """The angle in (-pi/2, pi/2) with each element as its tangent."""
         return ops.arctan(self.floating())
 
     def sinh(self) -> Self:
@@ -176,7 +176,7 @@ class Methods(engine.Traced):
         return promotion.both(promotion.matmul, self, other)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Self:
-        """Each element, but at least `low` and at most `high`; at a bound the gradient passes."""
+        """Each element, but at least `low` and at most `high`; at a bound the gradient passes through."""
         if low is not None and high is not None and low > high:
             raise ValueError(f"clip: low must not be above high, received low={low!r} and high={high!r}")
         if any(isinstance(bound, float) for bound in (low, high)):
@@ -240,7 +240,7 @@ class Methods(engine.Traced):
         return over, count
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """The product over the axes, or over all; right by any number of zeros."""
+        """The product over the axes, or over all; its gradient is right with any number of zeros."""
         return ops.product(self, axis=axes(axis, self.ndim, "prod"), keepdims=keepdims)
 
     @promotion.in_float32
@@ -293,7 +293,7 @@ class Methods(engine.Traced):
         return self.array.argmin(axis=axis if axis is None else one_axis(axis, self.ndim, "argmin"))
 
     def argsort(self, axis: int = -1) -> Any:
-        """Which elements :meth:`sort` takes, one after the other: a plain array, which has no gradient."""
+        """The indices that :meth:`sort` takes in order: a plain array, which has no gradient."""
         return self.array.argsort(axis=one_axis(axis, self.ndim, "argsort"), kind="stable")
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -366,7 +366,7 @@ class Methods(engine.Traced):
         return ops.reshape(self, shape=tuple(n for a, n in enumerate(self.shape) if a not in over))
 
     def expand_dims(self, axis: int | tuple[int, ...]) -> Self:
-        """With new axes of length 1 at the places named, counted in the result."""
+        """With new axes of length 1 at the given places of the result."""
         given = axis if isinstance(axis, tuple) else (axis,)
         ndim = self.ndim + len(given)
         new = axes(given, ndim, "expand_dims")
@@ -409,7 +409,7 @@ class Methods(engine.Traced):
         return found if chosen.ndim == 1 else ops.reshape(found, shape=shape)
 
     def split(self, parts: int | Sequence[int], axis: int = 0) -> list[Self]:
-        """Cut along an axis: into that many equal parts, or before each of the indices given."""
+        """Cut along an axis: into that many equal parts, or before each given index."""
         along = one_axis(axis, self.ndim, "split")
         size = self.shape[along]
         if isinstance(parts, int):
@@ -426,7 +426,7 @@ class Methods(engine.Traced):
         return ops.flip(self, axis=axes(axis, self.ndim, "flip"))
 
     def roll(self, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Self:
-        """Shifted along the axis, with what leaves at one end entering at the other; row-major if there is no axis."""
+        """Shifted along the axis, around its end; without an axis, shifted row-major."""
         if axis is None:
             return self.flatten().roll(shift, 0).reshape(self.shape)
         along = tuple(axis) if isinstance(axis, Sequence) else (axis,)
@@ -438,7 +438,7 @@ class Methods(engine.Traced):
         return rolled
 
     def repeat(self, repeats: int | Sequence[int], axis: int | None = None) -> Self:
-        """Each element of the axis several times in a row: as often as `repeats`, or its entry there, says."""
+        """Each element of the axis several times in a row: `repeats` times, or by its own entry of `repeats`."""
         if axis is None:
             return self.flatten().repeat(repeats, 0)
         along = one_axis(axis, self.ndim, "repeat")
@@ -449,7 +449,7 @@ class Methods(engine.Traced):
         return ops.take(self, indices=np.repeat(np.arange(size), counts), axis=along)
 
     def tile(self, reps: int | Sequence[int]) -> Self:
-        """The whole tensor several times along each axis, as ``numpy.tile`` has it."""
+        """The whole tensor several times along each axis, like ``numpy.tile``."""
         times = tuple(reps) if isinstance(reps, Sequence) else (reps,)
         if any(not isinstance(count, int | np.integer) or count < 0 for count in times):
             raise ValueError(f"tile: expected a count, or a sequence of counts, of at least 0; received {reps!r}")
@@ -462,5 +462,5 @@ class Methods(engine.Traced):
 
 
 def _modulus(x: T) -> T:
-    """|x| of complex numbers; real numbers as they are, as squares follow."""
+    """|x| of complex numbers; real numbers unchanged, since they are squared next."""
     return ops.absolute(x) if x.array.dtype.kind == "c" and not analytic() else x

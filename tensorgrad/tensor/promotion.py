@@ -1,4 +1,4 @@
-"""Operands: what may stand beside a tensor, and which dtype the two agree on.
+"""Operands: what may be combined with a tensor, and in which dtype.
 
 Arrays keep their dtype. Python numbers, NumPy scalars and arrays of no axes take the tensor's. Integers beside
 floats become those floats. So float32 never becomes float64 unless a float64 array with axes comes in.
@@ -49,10 +49,9 @@ def _holds_tensor(data: Any) -> bool:
 
 
 def in_float32(function: F) -> F:
-    """Let a function that adds up many numbers do so in float32 where they are float16; the result is float16.
+    """Let a function add up float16 numbers in float32; its result is float16 again.
 
-    The sum of 33,000 twos is infinite in float16, and so is 70,000, if that many are added; their mean is not.
-    NumPy and PyTorch add in float32 too.
+    The sum of 33,000 twos is infinite in float16, but their mean is not. NumPy and PyTorch add in float32 too.
     """
 
     @wraps(function)
@@ -66,12 +65,12 @@ def in_float32(function: F) -> F:
 
 
 def is_floating(x: Any) -> bool:
-    """Whether a tensor or a number is floating or complex, and so has a gradient."""
+    """Whether a tensor or number is floating or complex, so that it can have a gradient."""
     return x.array.dtype.kind in "fc" if isinstance(x, Traced) else isinstance(x, float | complex)
 
 
 def floating(x: Any) -> Any:
-    """Integer tensors as float32; anything else as it is."""
+    """Integer tensors as float32; anything else unchanged."""
     return x if not isinstance(x, Traced) or is_floating(x) else ops.cast(x, dtype=DEFAULT_DTYPE)
 
 
@@ -118,7 +117,7 @@ def binary(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
 
 
 def both(op: Callable[[Any, Any], Any], x: T, y: object) -> T:
-    """As :func:`binary`, for a function and not an operator: Python has nothing else to try if it cannot be."""
+    """As :func:`binary`, for a function: there is no reflected operator to try, so it raises."""
     result = binary(op, x, y)
     if result is NotImplemented:
         raise TypeError(f"expected numbers, arrays or tensors; received {type(x).__name__} and {type(y).__name__}")
@@ -169,7 +168,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 def whole_shape(wanted: Any, size: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape for that many elements, with its -1 worked out."""
+    """A shape for that many elements, with its -1 replaced."""
     given = wanted[0] if len(wanted) == 1 and not isinstance(wanted[0], int | np.integer | Traced) else wanted
     try:
         new = tuple(n.__index__() for n in given)
@@ -184,7 +183,7 @@ def whole_shape(wanted: Any, size: int, shape: tuple[int, ...]) -> tuple[int, ..
 
 
 def plain_index(index: Any) -> Any:
-    """An index in NumPy's own terms, of which nobody else holds a part that could be written to."""
+    """An index of NumPy's own types, with copies of its arrays, which a user could write to later."""
     if isinstance(index, tuple):
         return tuple(plain_index(part) for part in index)
     if isinstance(index, Traced | np.ndarray | list):

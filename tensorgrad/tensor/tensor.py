@@ -69,8 +69,8 @@ class Tensor(Methods):
     def data(self) -> Array:
         """The array itself, for reading and writing. ``t.data = values`` keeps the shape and dtype.
 
-        A write between the forward and the backward pass that would falsify a gradient is found out there,
-        and raises. To read only, :meth:`numpy` is cheaper.
+        A write between the forward and the backward pass that would falsify a gradient makes the backward pass raise.
+        To read only, :meth:`numpy` is cheaper.
         """
         self.array = np.asarray(self.array)  # a NumPy scalar, as reductions make them, becomes a 0-d array
         engine.memory(self).hand_out()
@@ -176,9 +176,9 @@ class Tensor(Methods):
         Parameters
         ----------
         gradient : array_like, shape=self.shape, optional
-            The gradient of something further on by this tensor; 1 for a single element.
+            The gradient of a later result by this tensor; 1 for a single element.
         retain_graph : bool, optional
-            Keep the graph, so that it can be gone over again. Default: as `create_graph`.
+            Keep the graph for another walk over it. Default: as `create_graph`.
         create_graph : bool
             Record the gradients themselves, so that they can be differentiated.
 
@@ -224,7 +224,7 @@ class Tensor(Methods):
         return array
 
     def zero_grad(self) -> None:
-        """Forget the gradient."""
+        """Set the gradient to None."""
         self.grad = None
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
@@ -233,7 +233,7 @@ class Tensor(Methods):
         Returns
         -------
         remove : callable
-            Call it to take the hook away.
+            Call it to remove the hook.
 
         """
         if not self.needs_grad:
@@ -386,8 +386,8 @@ class Tensor(Methods):
             raise TypeError(f"index: only an integer tensor of no axes is an index; this is {self.dtype}{self.shape}")
         return int(self.array)
 
-    # NumPy's stubs say that array * tensor and np.sin(tensor) are arrays if they see __array__. If not, the first is a
-    # Tensor to type checkers, the second Any; np.sum(tensor), which they then refuse, is tensorgrad.sum to them.
+    # If type checkers saw __array__, NumPy's stubs would make array * tensor and np.sin(tensor) arrays. Without it, the
+    # first is a Tensor to them and the second Any; they refuse np.sum(tensor), for which there is tensorgrad.sum.
     if not TYPE_CHECKING:
 
         def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:

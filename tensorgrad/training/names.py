@@ -20,7 +20,7 @@ def numbered(given: Any, classes: Sequence[str], owner: str) -> Any:
     """
     try:
         array = np.asarray(given)
-    except ValueError:  # not rectangular, which whoever wants numbers says better
+    except ValueError:  # not rectangular; the check for numbers has a better message
         return given
     if array.dtype.kind not in "UTO":
         return array if array.dtype.kind in "fiub" else given

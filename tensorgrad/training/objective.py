@@ -103,7 +103,7 @@ class Objective:
         return ("loss", *(task.figures if self.by_default else (metric.name for metric in self.metrics)))
 
     def is_better_higher(self, figure: str) -> bool | None:
-        """Whether a figure of that name is better if it is higher; None if nobody said."""
+        """Whether higher is better for a figure; None if unknown."""
         name = figure.removeprefix("val_")
         metric = next((metric for metric in self.metrics if metric.name == name), None) or metrics.find(name)
         return False if metric is None else metric.higher_is_better
@@ -115,7 +115,7 @@ class Objective:
     def of_outputs(
         self, outputs: Tensor, target: Tensor, weights: Array | None = None, training: bool = False
     ) -> Tensor:
-        """The loss of outputs whose logits are not at hand."""
+        """The loss of outputs whose logits are not known."""
         return self._mean(self.record.function, outputs, target, weights, training)
 
     def _mean(

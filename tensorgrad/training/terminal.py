@@ -53,7 +53,7 @@ class Progress:
             filled = 24 * done // batches
             left = (now - self._since) / done * (batches - done)
             count = f"[{'=' * filled}{'.' * (24 - filled)}] {done}/{batches}  loss {loss:.4f}  {left:.0f} s left"
-        else:  # nobody knows how many there will be
+        else:  # the number of batches is unknown
             count = f"batch {done}  loss {loss:.4f}"
         text = f"Epoch {epoch + 1}/{epochs} {count}"
         self._write("\r" + text.ljust(self._width))

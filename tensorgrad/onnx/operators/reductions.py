@@ -77,7 +77,7 @@ def Hardmax(a: Attributes, x: Placed) -> Placed:
 
 
 def arg(name: str, find: Callable[..., Any]) -> None:
-    """Where along an axis the largest or smallest is, the first of them unless told otherwise."""
+    """The index of the largest or smallest element along an axis; by default of the first of equal ones."""
 
     def extreme(a: Attributes, x: Any) -> Any:
         axis = a.get("axis", 0)

@@ -31,7 +31,7 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """Nobody else may set it."""
+        """No schedule may set the learning rate too."""
         check_no_schedule(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -99,7 +99,7 @@ class ReduceLROnPlateau(Waiting):
         self.min_lr = min_lr
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """The figure must be there, and nobody else may set the learning rate."""
+        """The figure must exist, and no schedule may set the learning rate too."""
         super().check_run(figures)
         check_no_schedule(self)
 
