@@ -63,7 +63,7 @@ class Adam(Optimizer):
     def update(self, g: Array, slots: Sequence[Array], scratch: Array, t: int) -> None:
         """``step = lr * c / (1 - beta1**t) * m / (sqrt(v) + c * eps)``, with ``c = sqrt(1 - beta2**t)``.
 
-        That is the formula above with both fractions expanded by c: the corrections are numbers, not passes.
+        This is the formula above with numerator and denominator times c, so that the corrections need no pass.
         """
         m, v = slots
         move_average(m, g, self.beta1, scratch)
@@ -76,7 +76,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient, so that all weights shrink by the same share.
+    """Adam with weight decay apart from the gradient, so that all weights shrink by the same share.
 
     ::
 
@@ -87,7 +87,7 @@ class AdamW(Adam):
     params, lr, beta1, beta2, eps
         As for :class:`Adam`.
     weight_decay : float
-        The share of a weight that is taken off it in a step, by unit of `lr`.
+        The share by which a weight shrinks in a step, per unit of `lr`.
 
     References
     ----------
@@ -111,7 +111,7 @@ class AdamW(Adam):
 
 
 class Adamax(Optimizer):
-    """Adam with the largest recent gradient in the place of the root of the mean square.
+    """Adam that divides by the largest recent gradient instead of the root of the mean square.
 
     ::
 
@@ -168,7 +168,7 @@ class Adamax(Optimizer):
 
 
 class Nadam(Optimizer):
-    """Adam that looks ahead, as Nesterov's momentum does.
+    """Adam with Nesterov's momentum, which looks ahead.
 
     ::
 

@@ -15,7 +15,7 @@ from tensorgrad.tensor import Array
 
 
 class Adagrad(Optimizer):
-    """The more a weight's gradients have added up to, the smaller its steps.
+    """Steps that shrink as a weight's squared gradients add up.
 
     ::
 
@@ -58,7 +58,7 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Adagrad that forgets: divides by the root of the mean square of the recent gradients.
+    """Adagrad that forgets: it divides by the root of the mean square of the recent gradients.
 
     ::
 
@@ -111,7 +111,7 @@ class RMSprop(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """RMSprop whose steps have the unit of the weights: they are as large as the recent steps were.
+    """RMSprop with steps in the unit of the weights, about as large as the recent steps.
 
     ::
 
@@ -125,7 +125,7 @@ class Adadelta(Optimizer):
     params : iterable of Tensor, or of dict
         What to optimize; dicts are groups with settings of their own, see :class:`Optimizer`.
     lr : float
-        The learning rate; the paper has none, that is 1.
+        The learning rate; the paper's is 1, since it has none.
     rho : float
         How much of the past the mean squares keep, at least 0 and less than 1.
     eps : float

@@ -1,4 +1,4 @@
-"""The checks of what optimizers and schedules are given."""
+"""Checks of the arguments of optimizers and schedules."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def flag(value: Any, where: str, argument: str) -> bool:
 
 
 def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:
-    """The parameters as a list, each a leaf that can be optimized, and there once."""
+    """The parameters as a list: each a leaf that can be optimized, and none of them twice."""
     if isinstance(params, Tensor | np.ndarray | Mapping | str) or not isinstance(params, Iterable):
         raise TypeError(
             f"{where}: params must be a list of Tensors, received one {type(params).__name__}; "

@@ -1,4 +1,4 @@
-"""Moving averages, in place: what the adaptive optimizers remember of the gradients."""
+"""Moving averages, in place: how the adaptive optimizers remember gradients."""
 
 from __future__ import annotations
 

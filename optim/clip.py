@@ -1,4 +1,4 @@
-"""Clipping: makes gradients that are too large smaller, in place, between ``backward()`` and ``step()``."""
+"""Clipping: reduces gradients that are too large, in place, between ``backward()`` and ``step()``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def clip_grad_value(params: Iterable[Tensor], limit: float) -> None:
     params : iterable of Tensor
         Their ``grad`` is changed in place; one that is None is left alone.
     limit : float
-        The largest absolute value that is left as it is, greater than 0. NaN stays NaN.
+        The largest absolute value that is kept, greater than 0. NaN stays NaN.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def clip_grad_norm(params: Iterable[Tensor], limit: float) -> float:
     params : iterable of Tensor
         Their ``grad`` is changed in place; one that is None is left alone.
     limit : float
-        The largest norm that is left as it is, greater than 0.
+        The largest norm that is kept, greater than 0.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def clip_grad_norm(params: Iterable[Tensor], limit: float) -> float:
     TypeError, ValueError
         If a parameter is not a Tensor, or the limit is not a positive number.
     FloatingPointError
-        If the norm is not finite, which no factor can mend. The gradients are left as they are.
+        If the norm is not finite, since no factor can then help. The gradients stay unchanged.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Augmentation: training images that are shifted, turned, zoomed and bent a little, anew in every batch."""
+"""Augmentation: every batch of training images is shifted, turned, zoomed and bent a little, at random."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Augment:
         Returns
         -------
         ndarray, shape=(N, H, W, C)
-            Of the same dtype. The images given are not changed.
+            With the same dtype. The given images are not changed.
 
         """
         if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype.kind != "f":

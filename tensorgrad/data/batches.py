@@ -16,10 +16,9 @@ Augmentation: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[
 
 
 class batches:  # in small letters as zip and range, which are used in the same way
-    """Go over arrays in mini-batches: ``for x, y in batches(images, labels, batch_size=32)``.
+    """Iterate over arrays in mini-batches: ``for x, y in batches(images, labels, batch_size=32)``.
 
-    Each iteration is an epoch: all samples once, in a new order if `shuffle`. The last batch is smaller if the samples
-    do not come out even.
+    Each iteration is an epoch: all samples once, in a new order if `shuffle`. The last batch may be smaller.
 
     Parameters
     ----------
@@ -30,7 +29,7 @@ class batches:  # in small letters as zip and range, which are used in the same 
     shuffle : bool
         Draw a new order for each epoch.
     rng : None, int, SeedSequence or Generator
-        What to draw from; an int gives the same epochs each time, None the library's own generator.
+        The source of randomness: an int gives the same epochs each time, None takes the library's own generator.
     drop_last : bool
         Leave out the last batch when it is smaller than the others.
     augment : callable, optional
@@ -119,7 +118,7 @@ class batches:  # in small letters as zip and range, which are used in the same 
 
 
 def augmented(x: NDArray[Any], augment: Augmentation, rng: np.random.Generator) -> NDArray[Any]:
-    """What an augmentation makes of a batch, or an error if that is not as many samples."""
+    """The augmented batch; an error if it has another number of samples."""
     found = augment(x, rng)
     if not isinstance(found, np.ndarray) or found.shape[:1] != x.shape[:1]:
         received = f"shape {found.shape}" if isinstance(found, np.ndarray) else f"{found!r:.60}"

@@ -25,13 +25,13 @@ def cifar(folder: str | os.PathLike[str]) -> TrainTest:
     Parameters
     ----------
     folder : path
-        With ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin``, or ``train.bin`` and ``test.bin``,
-        whose labels are then the 100 fine ones.
+        It has ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin``; or, for CIFAR-100, ``train.bin`` and
+        ``test.bin``, of which the 100 fine labels are taken.
 
     Returns
     -------
     TrainTest
-        Images of shape (N, 32, 32, 3), uint8, as views of the files: they are read when they are indexed.
+        Images of shape (N, 32, 32, 3), uint8, as views of the files, which are read on indexing.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def npz(path: str | os.PathLike[str]) -> TrainTest:
     Raises
     ------
     DataError
-        If it is no such file, its arrays have other names, or images and labels do not go together.
+        If it is not a ``.npz`` file, its arrays have other names, or images and labels do not match.
     """
     import zipfile  # here, and not at the top: it takes longer to import than all of this package
     import zlib

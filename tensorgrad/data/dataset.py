@@ -27,7 +27,7 @@ Batch: TypeAlias = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is done to the samples; a buffer of None leaves their order, 0 shuffles all of them."""
+    """What is done to the samples; a buffer of None keeps their order, 0 shuffles all of them."""
 
     steps: tuple[Callable[..., Any], ...] = ()
     buffer: int | None = None
@@ -37,10 +37,10 @@ class _Plan:
 
 
 class Dataset:
-    """Samples that are read, changed, ordered and put together batch by batch.
+    """Samples that are read, changed, ordered and grouped batch by batch.
 
-    Each method gives a new data set and leaves this one as it is. Iterating is one epoch of batches: tuples of x and,
-    where they were given, y and the weights.
+    Each method returns a new data set and leaves this one unchanged. Iterating over it gives one epoch of batches:
+    tuples of x and, if there are any, y and weights.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Dataset:
         Samples and, where there are any, their labels and weights, all of one length: arrays, memory maps, or anything
         with ``__len__`` and ``__getitem__`` by an array of indices, which is never read whole.
     rng : None, int, SeedSequence or Generator
-        What orders are drawn from when the data set is iterated over; training draws from the model's own.
+        The source of random orders in iteration; training uses the model's own.
 
     Examples
     --------
@@ -85,10 +85,10 @@ class Dataset:
     # -- what happens to the samples -------------------------------------------------------------------------
 
     def map(self, function: Callable[..., Any]) -> Self:
-        """Change each batch: ``function(x, y)`` gives what takes their places.
+        """Change each batch: ``function(x, y)`` returns the arrays that replace them.
 
-        The function gets all arrays of a batch, with samples along the first axis, and returns as many, as a tuple
-        where there is more than one.
+        The function receives all arrays of a batch, with samples along the first axis, and returns as many; more than
+        one as a tuple.
         """
         if not callable(function):
             raise TypeError(f"Dataset.map: expected a function of a batch, received {function!r}")
@@ -100,24 +100,24 @@ class Dataset:
         Parameters
         ----------
         buffer : int, optional
-            Draw each sample from the next so many, so that a file is read nearly in order. By default all orders are
-            equally likely.
+            Draw each sample from the next `buffer` ones, so that a file is read nearly in order. By default all orders
+            are equally likely.
         """
         return self._with(buffer=0 if buffer is None else whole(buffer, "Dataset.shuffle", "buffer"))
 
     def in_order(self) -> Self:
-        """Take the samples in the order that they are in."""
+        """Take the samples in their original order."""
         return self._with(buffer=None)
 
     def batch(self, size: int, drop_last: bool = False) -> Self:
-        """Put so many samples into a batch; the last has fewer if they do not come out even, or is left out."""
+        """Set the batch size; a smaller last batch is kept, or dropped with `drop_last`."""
         size = whole(size, "Dataset.batch", "size")
         if drop_last and size > len(self):
             raise ValueError(f"Dataset.batch: drop_last leaves nothing of {len(self)} samples in batches of {size}")
         return self._with(batch_size=size, drop_last=bool(drop_last))
 
     def prefetch(self, ahead: int = 2) -> Self:
-        """Read and change so many batches ahead, in a thread, while others are trained on. The batches are the same."""
+        """Read and change batches ahead, in a thread, while others are trained on. The batches stay the same."""
         return self._with(ahead=whole(ahead, "Dataset.prefetch", "ahead"))
 
     def take(self, count: int) -> Self:
@@ -132,7 +132,7 @@ class Dataset:
         ----------
         share : float, 0 < share < 1
         rng : None, int, SeedSequence or Generator
-            What the choice is drawn from; by default it is the same each time.
+            The source of the random choice; by default it is the same each time.
         """
         count = int(len(self) * share) if is_number(share) and 0 < share < 1 else 0
         if not count:
@@ -147,10 +147,10 @@ class Dataset:
         return self._with(rows=tuple(row.at(places) for row in self._rows))
 
     def cache(self, folder: str | os.PathLike[str]) -> Self:
-        """Keep the samples as they are after all maps so far in a folder, and read them from there.
+        """Store the samples, as they are after all maps so far, in a folder, and read them from there.
 
-        They are written when the folder does not hold them yet, and mapped into memory, so that they may be more than
-        fits into it. Remove the folder when the data or the maps have changed.
+        They are written if the folder does not hold them yet, and mapped into memory, so they may exceed it. Remove the
+        folder when the data or the maps change.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Dataset:
 
     @property
     def rows(self) -> tuple[Rows, ...]:
-        """The samples before all maps, labels and weights, in the order that they are in."""
+        """The samples before all maps, labels and weights, in their original order."""
         return self._rows
 
     @property
@@ -251,7 +251,7 @@ class Dataset:
 
 
 class Epochs:
-    """A data set as training goes over it: a sized iterable of batches, or of a share of each. Iterate for an epoch."""
+    """A data set in training: a sized iterable of batches, or of a share of each. Each iteration is an epoch."""
 
     def __init__(self, data: Dataset, rng: np.random.Generator) -> None:
         self.data, self.rng, self.share = data, rng, WHOLE

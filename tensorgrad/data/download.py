@@ -82,7 +82,7 @@ def cache_folder() -> Path:
 
 
 def download_dataset(name: str) -> Path:
-    """Have all files of a data set in the cache, checked; the folder that holds them."""
+    """Make sure that all files of a data set are in the cache, checked; return their folder."""
     folder = cache_folder() / name
     for remote in FILES[name]:
         fetch(remote, MIRRORS[name], folder)
@@ -99,10 +99,10 @@ def fetch(
     schemes: Sequence[str] = ("https",),
     context: ssl.SSLContext | None = None,
 ) -> Path:
-    """Have a file in the folder, with the right checksum: what is there, or else what the first mirror delivers.
+    """Return a file in the folder with the right checksum; download it from the first mirror that delivers it.
 
-    The file is held in memory until its checksum has been found right; only then is it written, under a temporary
-    name, and renamed. So whatever breaks off, nothing of it stays.
+    The file is held in memory until its checksum is verified; then it is written under a temporary name and renamed. So
+    an interruption leaves nothing behind.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def fetch(
     folder : Path
         Made if it does not exist.
     timeout, total_timeout : float
-        Seconds to wait for a sign of life, and for the whole file from one mirror.
+        Seconds to wait for data, and for the whole file from one mirror.
     schemes : sequence of str
         What an address may begin with, after a redirect too.
     context : ssl.SSLContext, optional
@@ -199,7 +199,7 @@ def _receive(
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to an address that begins as it should."""
+    """Follows redirects only to addresses of the allowed schemes."""
 
     def __init__(self, schemes: Sequence[str]) -> None:
         self.schemes = schemes

@@ -1,9 +1,9 @@
-"""What goes wrong with data."""
+"""Errors about data."""
 
 
 class DataError(ValueError):
-    """A data file or a data set is not what it should be. The message names the file and says what to do."""
+    """A data file or data set is invalid. The message names the file and says what to do."""
 
 
 class DownloadError(OSError):
-    """A file could not be had. The message has each mirror with what went wrong there, and what to do."""
+    """A file could not be downloaded. The message lists what went wrong at each mirror, and what to do."""

@@ -1,7 +1,7 @@
 """Pictures in files: a folder for each class, or a table of paths and labels. Needs the extra "images" (Pillow).
 
-Pictures are decoded when a batch asks for them. All are decoded once at the start, so that broken ones are known before
-anything is trained; what fits into :data:`MEMORY` is kept, so that it is not decoded twice.
+Pictures are decoded batch by batch. All are decoded once at the start, to find broken ones before training; if they fit
+into :data:`MEMORY`, they are kept and not decoded again.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ class Reader:
     channels : 1 or 3
         Grey, or red, green and blue.
     fit : "stretch", "crop" or "pad"
-        What to do with a picture of other proportions: stretch it, cut off what sticks out on both sides, or put
-        black bars there.
+        What to do with a picture of other proportions: stretch it, crop both sides, or pad them with black bars.
     """
 
     size: tuple[int, int]
@@ -61,13 +60,13 @@ class Reader:
     def read(self, source: Any) -> Pictures:
         """A picture from a path or a binary file, as uint8 of shape ``(height, width, channels)``.
 
-        The picture is turned as its EXIF orientation says. What is transparent becomes white; of an animation the
-        first frame is taken; 16-bit pictures are scaled to 8 bits.
+        The picture is rotated as its EXIF orientation says. Transparent pixels become white, animations their first
+        frame, and 16-bit pictures are scaled to 8 bits.
 
         Raises
         ------
         DataError
-            If it is not a picture, or broken: with its name.
+            If it is not a picture, or broken. The message names it.
         """
         image_module = _pillow()
         from PIL import ImageOps
@@ -82,7 +81,7 @@ class Reader:
             raise DataError(f"{_name(source)}: expected a picture that can be read; {error}") from None
 
     def of_array(self, image: ArrayLike) -> Pictures:
-        """A picture that is an array already, uint8 of shape ``(H, W)`` or ``(H, W, C)``, made to fit."""
+        """A picture given as an array, uint8 of shape ``(H, W)`` or ``(H, W, C)``, made to fit."""
         array = np.asarray(image)
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
             raise ValueError(
@@ -108,7 +107,7 @@ class Reader:
 
 
 class ImageFiles:
-    """Pictures in files as one array that is read when it is indexed: ``files[[3, 1, 4]]`` reads three of them.
+    """Pictures in files, as one array that is read on indexing: ``files[[3, 1, 4]]`` reads three of them.
 
     Attributes
     ----------
@@ -208,8 +207,8 @@ def image_folder(
     fit : "stretch", "crop" or "pad"
         What to do with a picture of other proportions (see :class:`Reader`).
     classes : sequence of str, optional
-        The names of the classes, in the order that their numbers are to have: those of a model, for a folder to test
-        it on. By default the subfolders' names, sorted.
+        The names of the classes in the order of their numbers, such as those of a model to test. By default the
+        subfolders' names, sorted.
     cache : path, optional
         A folder to keep the decoded pictures in, which are then read from there, in this run and the next. The
         pictures are decoded again when files, their times, or the arguments have changed.
@@ -303,7 +302,7 @@ def _labelled(
 
 
 def _decoded(where: str, paths: Sequence[Path], reader: Reader, into: Pictures | None = None) -> Pictures | None:
-    """Decode all pictures, into an array if it is given or fits into memory; or raise, with all that are broken."""
+    """Decode all pictures, into an array if one is given or they fit into memory; raise if any are broken."""
     if into is None and len(paths) * int(np.prod(reader.shape)) <= MEMORY:
         into = np.empty((len(paths), *reader.shape), np.uint8)
     pictures = into
@@ -332,7 +331,7 @@ def _decoded(where: str, paths: Sequence[Path], reader: Reader, into: Pictures |
 
 
 def _cached(where: str, paths: Sequence[Path], reader: Reader, folder: Path) -> Pictures:
-    """Decoded pictures from a file in a folder, which is made, whole or not at all, if it is not there yet."""
+    """Decoded pictures from a file in a folder; the file is written, whole or not at all, if it is missing."""
     import hashlib  # here, since it takes long to import
 
     digest = hashlib.sha256(repr(reader).encode())

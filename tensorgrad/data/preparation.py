@@ -25,7 +25,7 @@ def standardize(images: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If the shape is another, or an image contains NaN, infinities, or numbers whose squares overflow.
+        If the shape is wrong, or an image contains NaN, infinities, or numbers whose squares overflow.
 
     Examples
     --------

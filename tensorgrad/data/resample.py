@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 
 
 def affine_coordinates(height: int, width: int, angle: Floats, zoom: Floats, shift: Floats) -> tuple[Floats, Floats]:
-    """Where each pixel comes from if images are zoomed and rotated about their centres, and then shifted.
+    """Where each pixel comes from when images are zoomed and rotated about their centres and then shifted.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def resample(
     rows, columns : ndarray of float32, shape=(N, H, W)
         The place in its image that each pixel of the result shows.
     fill : "edge" or float
-        What lies outside of an image: its nearest pixel, or this value throughout.
+        The pixels outside of an image: its nearest pixel, or this value.
 
     Returns
     -------
@@ -79,9 +79,9 @@ def resample(
 
     Notes
     -----
-    There is one gather per corner, over the whole batch. Where all coordinates are whole, pixels are copied: nothing is
-    computed with them, and so infinite ones stay what they are. float16 is interpolated in float32, so that a
-    difference of large pixels does not overflow.
+    There is one gather per corner, over the whole batch. Where all coordinates are whole, pixels are copied without
+    arithmetic, so infinities survive. float16 is interpolated in float32, so that differences of large pixels do not
+    overflow.
 
     """
     count, height, width, channels = images.shape
