@@ -33,6 +33,7 @@ GROUPS = (
     "memory",
     "reading",
     "data",
+    "scaling",
     "startup",
 )
 FULL = Effort(rounds=5, most=41, seconds=2.0)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from benchmarks import nets
+from benchmarks.apart import Apart
 from benchmarks.case import Case, Group, agree
 from benchmarks.nets import LAYOUTS, Array, Net
 from tensorgrad import CNN
 from tensorgrad.losses import one_hot
+
+PROCESSES = 2
 
 
 class OurTrainer:
@@ -89,7 +93,12 @@ def cases(quick: bool) -> Iterator[Case]:
     listed += [(net, 32) for net in (nets.STRIDED, nets.POINTWISE, nets.DEPTHWISE, *nets.MODERN, nets.GREY)]
     for net, batch in listed:
         few = batch * (2 if net is nets.VGG or batch > 32 else 8)
-        yield case(net, batch, min(net.samples, few) if quick else net.samples)
+        count = min(net.samples, few) if quick else net.samples
+        threads = case(net, batch, count)
+        yield threads
+        x, labels = net.data(count)
+        with Apart(nets.ours(net), x, one_hot(labels, 10), batch, PROCESSES) as ours:
+            yield replace(threads, name=f"{threads.name}, {PROCESSES} processes", ours=ours.epoch, threads=(PROCESSES,))
 
 
 GROUP = Group("Training: an epoch", cases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 
 from benchmarks import page, plot, report, versions
+from benchmarks.apart import Apart
 from benchmarks.case import Row, agree
+from benchmarks.scaling_model import MESSAGE, Compute, Link
 from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads
 from tensorgrad.kernels import blas
 from tensorgrad.kernels.threads import get_num_threads
+from tests.parallel.networks import X, Y, network
 
 
 class FakeClock:
@@ -254,3 +258,27 @@ def test_training_is_measured_at_avx2_where_that_differs(
     assert [found.name for found in ordinary.rows(True, [1, 2])] == ([] if same else ["held"])
     assert ("own kernels are those of AVX2" in capsys.readouterr().out) is same
     assert len(asked) == (not same)
+
+
+def test_the_model_of_an_exchange() -> None:
+    """One message between two; all to all where that is little; twice a part of it from each of many otherwise."""
+    wire = Link(1e-3, 1e6)
+    assert wire.exchange(1, 10**6) == 0
+    assert wire.exchange(2, 10**6) == pytest.approx(1e-3 + 1)
+    assert wire.exchange(8, 1000) == pytest.approx(3e-3 + 7e-3)
+    assert wire.exchange(8, 10**6) == pytest.approx(6e-3 + 7 * (MESSAGE + 2 / 8))
+    assert Link.fitted({"1000": 1e-3 + 4e-3, "1000000": 1e-3 + 4}) == pytest.approx(wire)
+
+
+def test_the_time_of_a_step_is_a_line() -> None:
+    found = Compute.fitted({32: 0.42, 64: 0.74, 128: 1.38})
+    assert found == pytest.approx((0.1, 0.01))
+    assert found.seconds(10) == pytest.approx(0.2)
+    assert Compute.fitted({1: 1.0, 2: 3.0}).step == 0  # no time is below 0
+
+
+def test_processes_are_measured_epoch_by_epoch() -> None:
+    with Apart(network(), X, Y, 32, 2) as ours:
+        ours.epoch()
+        assert len(ours.model.history) == 2
+    assert not multiprocessing.active_children()
