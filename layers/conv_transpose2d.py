@@ -91,11 +91,11 @@ class ConvTranspose2d(Convolutional):
         return (*self.kernel_size, self.filters // self.groups, as_tuple(input_shape)[2])
 
     def units(self, weight_shape: tuple[int, ...]) -> int:
-        """The filters, which are not the last axis here."""
+        """The number of filters, which is not the last axis here."""
         return self.filters
 
     def initializer_shape(self, weight_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of a convolution from these channels to these filters."""
+        """The shape for a convolution from these channels to these filters."""
         *size, filters, channels = weight_shape
         return (*size, channels // self.groups, filters * self.groups)
 
@@ -110,7 +110,7 @@ class ConvTranspose2d(Convolutional):
         return rows, columns, self.filters
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
-        """Spread the pixels, add the biases, and apply the activation."""
+        """Apply the transposed convolution, add the biases, and apply the activation."""
         y = functional.conv_transpose2d(
             x,
             self._weights,

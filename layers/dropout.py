@@ -38,7 +38,7 @@ class Dropout(Layer):
         return functional.dropout(x, self.prob, training=training, rng=self.rng)
 
     def bind(self, x: Array) -> Bound:
-        """Predicting, it passes everything on."""
+        """Prepare to predict: the input is passed on unchanged."""
         return x, []
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""What layers of sliding windows share: padding, what windows see, and whether they fit."""
+"""What layers with sliding windows share: padding, receptive fields, and whether windows fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Padding = Literal["zero", "same"] | functional_padding.Padding
 
 
 def in_pixels(padding: Padding, owner: str) -> Any:
-    """A layer's padding in the words of ``functional``: the tutorial's "zero" and "same" are one pixel."""
+    """A layer's padding in the terms of ``functional``: the tutorial's "zero" and "same" are one pixel."""
     if not isinstance(padding, str):
         return padding
     if padding not in ("zero", "same", "valid", "keep"):
@@ -28,13 +28,13 @@ def in_pixels(padding: Padding, owner: str) -> Any:
 def windows_see(
     field: Field, size: Pair, stride: Pair, padding: Frame, dilation: Pair = (1, 1), repeat_edge: bool = False
 ) -> Field:
-    """What sliding windows see, given what the pixels see that they slide over."""
+    """The receptive field of sliding windows, given that of the pixels they slide over."""
     axes = zip((field.rows, field.columns), size, stride, padding, dilation, strict=True)
     return Field(*(span.windows(n, s, p, d, repeat_edge) for span, n, s, p, d in axes))
 
 
 def padded_extent(shape: Shape | None, padding: Frame) -> int:
-    """How many numbers a padded image has; of a layer that does not know its image, the padding's largest side."""
+    """How many numbers a padded image has; the padding's largest side if the image is not known yet."""
     image = as_tuple(shape or 1)
     if len(image) != 3:
         return max(map(max, padding))

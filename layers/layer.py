@@ -193,11 +193,11 @@ class Layer(Closed, Stateful):
 
     @property
     def is_built(self) -> bool:
-        """Whether the layer has the parameters that ``build`` makes; not asking the layers inside of it."""
+        """Whether the layer has the parameters that ``build`` makes, apart from the layers inside of it."""
         return not self.built or getattr(self, self.built[0], None) is not None
 
     def _check_shared(self, input_shape: Shape) -> None:
-        """Raise if another layer that this one is also inside of has just wired it for another shape."""
+        """Raise if a second layer that contains this one has just wired it for another shape."""
         shapes = _shapes.get()
         known = input_shape if shapes is None else shapes.setdefault(id(self), input_shape)
         if as_tuple(known) != as_tuple(input_shape):
@@ -234,7 +234,7 @@ class Layer(Closed, Stateful):
             object.__setattr__(self, name, value)
 
     def _change(self, name: str, value: Any) -> None:
-        """Set one of the constructor's arguments, with all that it decides there; refuse what would come too late."""
+        """Set one of the constructor's arguments and all that follows from it; raise if it is too late for that."""
         if self._wired and name not in self.changeable:
             call = (
                 f"{type(self).__name__}({name}={value!r:.60})" if name in _arguments(type(self)) else "of the same kind"
@@ -334,7 +334,7 @@ class Layer(Closed, Stateful):
         return named_state([("", self)])
 
     def preset(self, values: Mapping[str, Array]) -> None:
-        """Start with the parameters of a saved model: ``build`` finds them, and need not make what is ``built``."""
+        """Start with the parameters of a saved model: ``build`` finds them and does not make them again."""
         for attribute in self.built:
             array = values.get(attribute.lstrip("_"))
             if array is not None:
@@ -396,7 +396,7 @@ class Layer(Closed, Stateful):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether nothing of it is trained: it is frozen, or each parameter that ``build`` made is."""
+        """Whether nothing in it is trained: it is frozen, or each parameter that ``build`` made is."""
         made = [vars(self)[name] for name in self.built if name in vars(self)]
         return self._held is not None or (bool(made) and not any(parameter.requires_grad for parameter in made))
 
@@ -426,18 +426,18 @@ class Layer(Closed, Stateful):
     outputs: ClassVar[int] = 1  # how many arrays ``separated`` gives
 
     def separated(self, outputs: Array) -> Any:
-        """What ``predict`` gives of a last layer's outputs, which a layer that has several gives side by side."""
+        """What ``predict`` returns for a last layer's outputs; a layer with several outputs separates them here."""
         return outputs
 
     # -- what it is ----------------------------------------------------------------------------------------
 
     @property
     def title(self) -> str:
-        """How messages call the layer: its type and, where it has one, its name."""
+        """The layer's type and, if it has one, its name, for messages."""
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
     def describe(self) -> str:
-        """What the layer is in a few words, for diagrams; unless a layer knows better, the layers inside of it."""
+        """The layer in a few words, for diagrams. Default: the layers inside of it."""
         inner = ", ".join(type(layer).__name__ for layer in self.inner_layers())
         return phrase(inner and f"of {inner}", self.activation)
 
@@ -455,7 +455,7 @@ class Layer(Closed, Stateful):
         return field.whole()
 
     def multiply_adds(self) -> int:
-        """Multiply-adds per sample. Unless a layer knows better, they are counted while a sample passes through."""
+        """Multiply-adds per sample. Default: counted while a sample passes through."""
         return counted(self.forward, as_tuple(self.input_shape or ()))
 
     def extents(self) -> tuple[int, ...]:
@@ -466,7 +466,7 @@ class Layer(Closed, Stateful):
         return (prod(as_tuple(self.output_shape or 1)),)
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, but for initial weights: what is needed to make such a layer again."""
+        """The constructor's arguments except initial weights, which suffice to make such a layer again."""
         names = _arguments(type(self))
         return {name: getattr(self, name) for name in names if name not in self.initial and hasattr(self, name)}
 
@@ -483,7 +483,7 @@ class Layer(Closed, Stateful):
 
 
 def bind_chain(layers: Iterable[Layer], x: Array) -> Bound:
-    """Prepare layers, each of which gets what the one before it gives; see :meth:`Layer.bind`."""
+    """Prepare a chain of layers, each of which takes the output of the one before; see :meth:`Layer.bind`."""
     steps: list[Step] = []
     for layer in layers:
         changed = not COMPUTING.isdisjoint(vars(layer))  # a method of its own was assigned to this one layer

@@ -1,4 +1,4 @@
-"""The multiply-adds of a forward pass, counted as they are done."""
+"""Counting the multiply-adds of a forward pass."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Counter:
             self.total += count(y.array.size, shapes, node.params)
 
     def differentiated(self, gradient: Any, y: Traced, node: Node, position: int) -> None:
-        """Nothing is differentiated here."""
+        """Never called: nothing is differentiated."""
 
 
 def _of_einsum(_size: int, shapes: list[tuple[int, ...]], params: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""BatchNorm and LayerNorm: standardize what passes through, then scale and shift it by what is learned."""
+"""BatchNorm and LayerNorm: standardize the input, then scale and shift it by parameters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Norm(Parametric):
         return input_shape
 
     def build(self, input_shape: Shape) -> None:
-        """Start with the scale 1 and the shift 0; check those that are there."""
+        """Start with the scale 1 and the shift 0, or check those of a saved model."""
         shape = as_tuple(input_shape)[-1:]
         if self._weights is None:
             self._weights = parameter(np.ones(shape, np.float32))
@@ -86,7 +86,7 @@ class BatchNorm(_Norm):
 
     @property
     def least_batch(self) -> int:
-        """Two samples where each has one value per channel, as a variance needs two values; one if it is frozen."""
+        """Two samples if each has one value per channel, since a variance needs two values; one if it is frozen."""
         return 2 if prod(as_tuple(self.input_shape or ())[:-1]) == 1 and not self.is_fixed else 1
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
@@ -134,5 +134,5 @@ class LayerNorm(_Norm):
         return functional.layer_norm(x, self._weights, self._biases, eps=self.eps)
 
     def see(self, field: Field) -> Field:
-        """A pixel mixes its own channels; what is no image mixes everything."""
+        """Of an image, each pixel sees itself alone; of other samples, every output sees everything."""
         return field if len(as_tuple(self.input_shape or ())) == 3 else field.whole()

@@ -1,4 +1,4 @@
-"""Layers whose parameters are called weights and biases: what is assigned to them is written into the tensors."""
+"""Layers with weights and biases. Assigning to them writes into the tensors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Parametric(Layer):
 
     @property
     def weights(self) -> Tensor:
-        """The weights; None while the layer does not know its input."""
+        """The weights; None until the layer knows its input."""
         if self._weights is None and self.input_shape is not None:
             self.set_output_shape()
         return self._weights  # type: ignore[no-any-return]
@@ -38,7 +38,7 @@ class Parametric(Layer):
 
     @property
     def biases(self) -> Tensor:
-        """The biases; None without them, or while the layer does not know its input."""
+        """The biases; None if it has none, or does not know its input yet."""
         if self._biases is None and self.has_biases and self.input_shape is not None:
             self.set_output_shape()
         return self._biases  # type: ignore[no-any-return]

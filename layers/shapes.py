@@ -1,4 +1,4 @@
-"""Shapes of samples, and how they are checked and put into words."""
+"""Shapes of samples: their checks, and their form in messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat 
 
 
 def phrase(*parts: str | None) -> str:
-    """The parts that say something, with commas between them."""
+    """The parts that are not empty, with commas between them."""
     return ", ".join(part for part in parts if part)
 
 

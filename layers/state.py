@@ -34,7 +34,7 @@ class StateDifference:
 
 
 class Stateful:
-    """What has parameters and running statistics, which it gives by name in ``named_state``."""
+    """An object with parameters and running statistics, which ``named_state`` gives by name."""
 
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
         """Parameters, trained or frozen, and running statistics, with their names."""
@@ -104,7 +104,7 @@ class Stateful:
         return list(self.state_dict().values())
 
     def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
-        """Copy back what :meth:`get_weights` gave."""
+        """Copy back the arrays of :meth:`get_weights`."""
         here, arrays = list(self.named_state()), [np.asarray(w) for w in weights]
         if len(here) != len(arrays):
             raise ValueError(f"set_weights: expected {len(here)} arrays, received {len(arrays)}")

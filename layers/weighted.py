@@ -65,7 +65,7 @@ class Weighted(Parametric):
         return self.isbias
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
-        """The linear part with the biases, and an activation or none."""
+        """The linear part with the biases and, if given, an activation."""
         raise NotImplementedError
 
     def was_checked_for(self, x: Tensor) -> bool:
@@ -82,7 +82,7 @@ class Weighted(Parametric):
         return self.affine(x, None)
 
     def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        """The shape of the weights for samples of a shape; the last axis is the layer's units."""
+        """The shape of the weights for samples of a shape; its last axis counts the layer's units."""
         raise NotImplementedError
 
     def units(self, weight_shape: tuple[int, ...]) -> int:

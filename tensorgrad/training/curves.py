@@ -11,7 +11,7 @@ TRAINING, VALIDATION = "#c8502d", "#1f5fa8"
 
 
 def curves(epochs: Sequence[int], history: Mapping[str, Sequence[float]]) -> str:
-    """A drawing for each figure but the time: dashed in training, solid in validation."""
+    """A drawing for each figure except the time: dashed for training, solid for validation."""
     names = dict.fromkeys(name.removeprefix("val_") for name in history if name != "time")
     return "".join(_drawing(name, epochs, history) for name in names)
 

@@ -17,7 +17,7 @@ from tensorgrad.training.trainee import Trainee
 
 
 class Evaluation(dict[str, float]):
-    """The figures of an evaluation: by name as in a dict, and unpacked as Keras's list.
+    """The figures of an evaluation: a dict by name, which unpacks like Keras's list.
 
     Attributes
     ----------

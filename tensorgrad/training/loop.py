@@ -102,7 +102,7 @@ def run(
 
 
 def _per_epoch(model: Trainee, samples: Samples | Stream, course: Course, ranks: Ranks) -> Stream | batches:
-    """What gives the batches of an epoch, of each the share of this rank."""
+    """The batches of an epoch; of each, the share of this rank."""
     if isinstance(samples, Stream):
         samples.divide(ranks.share)
         return samples
@@ -178,7 +178,7 @@ def _epoch(
     interrupted: Callable[[], bool],
     ranks: Ranks,
 ) -> dict[str, float]:
-    """Go over all batches once. The figures are those of each batch as it was met, averaged over the samples."""
+    """Train on all batches once. The figures are those of each batch before its step, averaged over the samples."""
     loss_sum = counted = 0.0
     figures = tally(task, model.objective.from_logits)
     dtype = model.dtype
@@ -208,7 +208,7 @@ def _epoch(
 
 
 def _check_state(model: Trainee, epoch: int) -> None:
-    """Raise if the last step of an epoch has broken the model, which no later loss would show."""
+    """Raise if the last step of an epoch made a parameter NaN or infinite, which no later loss would show."""
     bad = bad_state(model)
     if bad:
         raise NonFiniteLossError(
@@ -243,7 +243,7 @@ def first_bad_layer(model: Trainee, x: Array) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C end the training after the batch that is under way; the second one raises as usual."""
+    """Let the first Ctrl-C end the training after the current batch; the second one raises as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals come to the main thread only
         return

@@ -21,7 +21,7 @@ _TOP = re.compile(r"top_?([1-9]\d*)")
 
 
 def confusion_matrix(labels: Array, said: Array, classes: int) -> Array:
-    """How many samples of each class (row) were said to be of each class (column): ``(classes, classes)``."""
+    """How many samples of each class (row) were classified as each class (column): ``(classes, classes)``."""
     cells = labels.astype(np.int64) * classes + said.astype(np.int64)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
@@ -62,7 +62,7 @@ class Answers:
 
     @cached_property
     def rows(self) -> tuple[Array, Array]:
-        """Outputs and targets with a row for each sample or, of maps, for each pixel that counts."""
+        """Outputs and targets with a row for each sample or, for maps, for each pixel that counts."""
         targets, outputs = self.task.counted(self.targets, self.outputs)
         return outputs, targets
 
@@ -76,7 +76,7 @@ class Answers:
 
     @cached_property
     def of_each_label(self) -> list[Array]:
-        """The confusion matrix of no and yes for each label, or for yes or no."""
+        """The confusion matrix of no and yes for each label, or for a single yes or no."""
         outputs, targets = (values > 0.5 for values in self.rows)
         return [confusion_matrix(targets[:, i], outputs[:, i], 2) for i in range(outputs.shape[1])]
 
@@ -181,7 +181,7 @@ METRICS: dict[str, Metric] = {
 
 
 def register(function: MetricFunction, name: str | None = None, higher_is_better: bool | None = None) -> None:
-    """Make a metric known by a name, so that models can be compiled with it by name and files can be loaded.
+    """Register a metric under a name, so that models can be compiled with it by name and files can be loaded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Labels that are given by name: strings, and the categories of data frames."""
+"""Labels given by name: strings, and the categories of data frames."""
 
 from __future__ import annotations
 

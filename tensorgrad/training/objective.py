@@ -99,7 +99,7 @@ class Objective:
                 yield metric
 
     def in_order(self, task: Task) -> tuple[str, ...]:
-        """The figures of an evaluation as Keras lists them: the loss, then the metrics that somebody asked for."""
+        """The figures of an evaluation in Keras's order: the loss, then the requested metrics."""
         return ("loss", *(task.figures if self.by_default else (metric.name for metric in self.metrics)))
 
     def is_better_higher(self, figure: str) -> bool | None:
@@ -134,7 +134,7 @@ class Objective:
         return loss.sum() / max(1.0, self.size(target.array)) if self.task.ignores else loss.mean()
 
     def size(self, target: Array) -> float:
-        """What the loss of a batch counts for in the mean over all batches: its samples, or what is not ignored."""
+        """The weight of a batch in the mean over all batches: its samples, or its labels that are not ignored."""
         return float(np.count_nonzero(target.any(-1))) if self.task.ignores else len(target)
 
     @property
@@ -144,14 +144,14 @@ class Objective:
         return loss + [metric.name for metric in self.metrics if metrics.find(metric.name) != metric]
 
     def outputs(self, scores: Tensor) -> Array:
-        """What the model says, from its scores."""
+        """The model's outputs, from its scores."""
         if self.from_logits:
             scores = ACTIVATIONS[str(self.activation)](scores)
         return np.asarray(scores.array)
 
 
 def _gives_mean(loss: Loss, output_shape: tuple[int, ...]) -> bool:
-    """Try a user's loss: whether it gives the mean, and not the loss of each sample. An error if it gives neither."""
+    """Try a user's loss: whether it returns the mean, not the loss of each sample. An error if it returns neither."""
     shape = (output_shape[0] + 1, *output_shape)  # unlike that of a sample, whatever that is
     given = loss.function(
         Tensor(np.full(shape, 0.5, np.float32), requires_grad=True), Tensor(np.zeros(shape, np.float32))

@@ -107,7 +107,7 @@ def forward(model: Trainee, x: Array, y: Array, weights: Array | None) -> tuple[
 
 
 def apply_gradients(model: Trainee) -> None:
-    """Clip the gradients if told to, let the optimizer take a step, and forget them."""
+    """Clip the gradients if requested, let the optimizer take a step, and set them to None."""
     optimizer = model.optimizer
     if model.clip_value is not None:
         clip_grad_value(optimizer.params, model.clip_value)

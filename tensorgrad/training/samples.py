@@ -26,7 +26,7 @@ ClassWeight: TypeAlias = Mapping[int, float] | npt.ArrayLike
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs and targets as the loss wants them, what they are about and, where there are any, their weights.
+    """Inputs and targets in the form that the loss takes, their task and, if there are any, their weights.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def checked(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None
 
 
 def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, owner: str, spelled: str = "Y") -> Array:
-    """Labels or values as the loss wants them: floating, one row per sample; integer labels become one-hot."""
+    """Labels or values in the form that the loss takes: floating, one row per sample; integer labels become one-hot."""
     task, classes = objective.task, output_shape[-1]
     if task.kind == "classes" and classes == 1:
         raise ValueError(
@@ -144,7 +144,7 @@ def targets(given: Array, output_shape: tuple[int, ...], objective: Objective, o
 
 
 def _one_hot(labels: Array, classes: int, ignored: int | None, owner: str) -> Array:
-    """A row with a single 1 for each label, of zeros alone for the label that is ignored."""
+    """A row with a single 1 for each label; all zeros for an ignored label."""
     counts = None if ignored is None else labels != ignored
     try:
         if counts is None:
@@ -158,7 +158,7 @@ def _one_hot(labels: Array, classes: int, ignored: int | None, owner: str) -> Ar
 
 
 def _labels_hint(given: Array, output_shape: tuple[int, ...], spelled: str) -> str:
-    """That labels may be integers, and how to make them so where they nearly are."""
+    """A hint that labels may be integers, and how to convert labels that nearly are."""
     shape = given.shape[:1] + output_shape[:-1]
     whole = given.dtype.kind in "iub" or bool((given % 1 == 0).all())
     steps = "" if given.shape == shape else f".reshape({', '.join(map(str, shape))})"
@@ -218,7 +218,7 @@ def weights_of(
 
 
 def _sample_weights(y: Array, given: npt.ArrayLike | None, owner: str) -> Array:
-    """One weight per sample or, of maps, per pixel."""
+    """One weight per sample or, for maps, per pixel."""
     count, *pixels = y.shape[:-1]
     if given is None:
         return np.ones(count)
@@ -269,7 +269,7 @@ def _class_weights(y: Array, task: Task, given: ClassWeight, owner: str) -> Arra
 
 
 def hints(x: Array, lr: float) -> Iterator[str]:
-    """What is allowed, but rarely meant: inputs (some of them do) as large as bytes, a huge learning rate."""
+    """Hints at what is allowed but rarely meant: inputs of which `some` are as large as bytes, a huge learning rate."""
     most = float(x.max())
     if most > 50:
         yield (

@@ -1,4 +1,4 @@
-"""What a model is trained on, validated with and evaluated on, from what a user gives: arrays or batches."""
+"""What a model is trained, validated and evaluated on, made from a user's arrays or batches."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _inputs(model: Trainee, batches: Iterable[Any]) -> Iterator[Rows]:
 
 
 def _is_batch(model: Trainee, given: Sequence[Any]) -> bool:
-    """Whether it begins with an array of samples, and so is a batch, not an array itself."""
+    """Whether it begins with an array of samples, which makes it a batch and not an array."""
     return len(given) > 0 and tuple(getattr(given[0], "shape", ()))[1:] == model.input_shape
 
 

@@ -1,4 +1,4 @@
-"""Batches that come from an iterable, and are checked as they come."""
+"""Batches from an iterable, checked one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tensorgrad.training.trainee import Trainee
 
 
 class Stream:
-    """Batches ``(x, y)`` or ``(x, y, weights)`` from an iterable, each checked when it comes.
+    """Batches ``(x, y)`` or ``(x, y, weights)`` from an iterable, each checked when it is read.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Stream:
 
     @property
     def once(self) -> bool:
-        """Whether the batches can be gone over only once."""
+        """Whether the batches can be iterated over only once."""
         return isinstance(self._batches, Iterator)
 
     @property

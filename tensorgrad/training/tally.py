@@ -25,7 +25,7 @@ class Tally:
         self.merge(self.sums(scores, targets))
 
     def begin(self, targets: Array) -> None:
-        """Take note of some targets before the first batch is added; no sum is over them."""
+        """Look at some targets before the first batch is added; they are not counted."""
 
     def sums(self, scores: Array, targets: Array) -> Array:
         """What a batch, or a part of one, adds: float64, one-dimensional, and of one length for all batches."""
@@ -86,7 +86,7 @@ class Errors(Tally):
         self.squared = self.mean = self.spread = np.zeros(1)  # per output
 
     def begin(self, targets: Array) -> None:
-        """Take the first batch's sums of squares about its first target, which costs fewer digits than about 0."""
+        """Take the first batch's sums of squares about its first target, which loses fewer digits than about 0."""
         self.mean = targets[0].reshape(-1).astype(np.float64)
 
     def sums(self, scores: Array, targets: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a model answers: which class, yes or no, which labels, or values; accuracy and class weights go by it."""
+"""What a model answers: which class, yes or no, which labels, or values. Accuracy and class weights depend on it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Task:
 
     @classmethod
     def of(cls, activation: str | None, outputs: int, ignores: bool = False) -> Self:
-        """The task of a model that ends in this activation, with so many outputs for each sample or pixel."""
+        """The task of a model with this last activation and number of outputs for each sample or pixel."""
         kind = ACTIVATIONS[activation].outputs if activation else "values"
         if kind == "values":
             return cls(kind)
@@ -80,7 +80,7 @@ class Task:
         return tuple(rows)
 
     def class_of(self, outputs: Array, threshold: float = 0.5) -> Array:
-        """The class that outputs or targets name, ``shape=outputs.shape[:-1]``; for labels a bool for each."""
+        """The class of each output or target, ``shape=outputs.shape[:-1]``; for labels a bool for each."""
         if self.kind == "classes" or self.one_of_many:
             best: Array = outputs.argmax(-1)
             return best

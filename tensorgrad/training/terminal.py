@@ -60,7 +60,7 @@ class Progress:
         self._width = len(text)
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Print an epoch's figures, as the tutorial has them."""
+        """Print an epoch's figures in the tutorial's form."""
         self.clear()
         self.say(f"Epoch: {epoch}:\nTime: {figures['time']:.3f}sec\n{_line('Train', '', figures)}")
         if "val_loss" in figures:
@@ -68,7 +68,7 @@ class Progress:
         self.say("")
 
     def clear(self) -> None:
-        """Take the progress line away."""
+        """Clear the progress line."""
         if self.live and self._width:
             self._write("\r" + " " * self._width + "\r")
             self._width = 0
@@ -80,7 +80,7 @@ class Progress:
 
 
 def _rewrites_lines(stream: TextIO) -> bool:
-    """Whether a carriage return goes back to the line's beginning: on a terminal, and in a notebook."""
+    """Whether a carriage return rewrites the line, as on a terminal and in a notebook."""
     in_notebook = type(stream).__module__.split(".")[0] == "ipykernel"
     return in_notebook or (hasattr(stream, "isatty") and stream.isatty())
 

@@ -31,14 +31,14 @@ class Trainee(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; empty if they have none."""
+        """The names of the classes; empty if they are numbers."""
 
     @classes.setter
     def classes(self, names: Sequence[str]) -> None: ...
 
     @property
     def seed(self) -> int:
-        """What makes the random streams."""
+        """The seed of the random streams."""
 
     @seed.setter
     def seed(self, seed: int) -> None: ...
@@ -53,7 +53,7 @@ class Trainee(Protocol):
 
     @property
     def last_activation(self) -> str | None:
-        """The activation that the outputs come from."""
+        """The activation that gives the outputs."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

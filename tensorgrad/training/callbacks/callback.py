@@ -34,7 +34,7 @@ class Callback(Closed):
                 raise TypeError(f"{cls.__name__}: nobody calls {name}; {hint} must be one of {', '.join(HOOKS)}")
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """Raise, before anything has begun, if it cannot work; an epoch's logs will have these figures."""
+        """Raise, before training begins, if it cannot work with an epoch's figures, whose names these are."""
 
     def on_train_begin(self, logs: Logs) -> None:
         """Before the first epoch; logs has "epochs", "first_epoch" and "batches"."""
@@ -69,7 +69,7 @@ class Callback(Closed):
         """After the validation; logs has its figures, as "loss" and "accuracy"."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch and its validation; logs has the epoch's figures, which the history holds by now."""
+        """After an epoch and its validation; logs has the epoch's figures, which the history holds too."""
 
     def on_train_end(self, logs: Logs) -> None:
         """After the last epoch, whatever ended the training: its end, another callback, Ctrl-C or an error."""
@@ -79,7 +79,7 @@ HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 class LambdaCallback(Callback):
-    """Calls functions at the hooks that they are given for.
+    """Calls a function at each of the given hooks.
 
     Parameters
     ----------

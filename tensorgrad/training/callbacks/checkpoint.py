@@ -57,7 +57,7 @@ class ModelCheckpoint(Waiting):
         self.saved: list[Path] = []
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """The figure that it goes by must be there, and those that the path names."""
+        """The monitored figure must exist, and those that the path names."""
         if self.save_best_only:
             super().check_run(figures)
         try:
@@ -68,7 +68,7 @@ class ModelCheckpoint(Waiting):
             ) from None
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Begin to wait; where training is resumed, with the files that it saved before."""
+        """Begin a run; a resumed one counts the files that it saved before."""
         super().on_train_begin(logs)
         history, before = self.model.history, []
         for i, epoch in enumerate(history.epoch):
@@ -79,7 +79,7 @@ class ModelCheckpoint(Waiting):
             remove_leftovers(Path(os.path.realpath(before[-1])))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Save, if it is time to; then drop the oldest files beyond `keep`."""
+        """Save if due; then delete the oldest files beyond `keep`."""
         due = self.improved(epoch, logs) if self.save_best_only else (epoch + 1) % self.every == 0
         if not due:
             return

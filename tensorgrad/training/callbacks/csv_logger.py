@@ -30,7 +30,7 @@ class CSVLogger(Callback):
             raise FileNotFoundError(f"CSVLogger: there is no folder {str(self.path.parent)!r}; make it first")
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """A file to go on with must have the columns."""
+        """A file to append to must have the same columns."""
         rows = self._rows()
         unknown = [name for name in ("epoch", *figures) if rows and name not in rows[0]]
         if unknown:
@@ -64,7 +64,7 @@ class CSVLogger(Callback):
             csv.DictWriter(file, self._columns).writerow({"epoch": epoch, **logs})
 
     def _rows(self) -> list[list[str]]:
-        """The rows of a file to go on with, the header first."""
+        """The rows of a file to append to, the header first."""
         if not self.append or not self.path.exists():
             return []
         with self.path.open(newline="", encoding="utf-8") as file:
