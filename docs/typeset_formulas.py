@@ -8,10 +8,13 @@ from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.errors import ExtensionError
 
+from docs.formulas import typeset_blocks
+
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the renderer that ``html_math_renderer`` names."""
     app.add_html_math_renderer("mathml", inline_renderers=(inline, None), block_renderers=(block, None))
+    app.connect("autodoc-process-docstring", typeset, priority=300)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -34,3 +37,8 @@ def converted(node: Any) -> str:
         return str(tex2mathml(formula, as_block=node.tagname == "math_block"))
     except Exception as error:  # docutils has several, for what it cannot read
         raise ExtensionError(f"a formula cannot be typeset: {formula!r}: {error}") from error
+
+
+def typeset(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Turn the formulas of a docstring into what Sphinx typesets."""
+    lines[:] = typeset_blocks("\n".join(lines) + "\n").split("\n")[:-1]

@@ -80,7 +80,7 @@ class AdamW(Adam):
 
     ::
 
-        w = w - lr * weight_decay * w - (Adam's step, without weight decay)
+        w = w - lr * weight_decay * w     before Adam's step, which has no weight decay
 
     Parameters
     ----------
@@ -175,7 +175,8 @@ class Nadam(Optimizer):
         mu(t) = beta1 * (1 - 0.96**(t * momentum_decay) / 2)
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
-        d = (1 - mu(t)) / (1 - mu(1) ... mu(t)) * g  +  mu(t+1) / (1 - mu(1) ... mu(t+1)) * m
+        p(t) = p(t - 1) * mu(t)
+        d = (1 - mu(t)) / (1 - p(t)) * g + mu(t + 1) / (1 - p(t + 1)) * m
         w = w - lr * d / (sqrt(v / (1 - beta2**t)) + eps)
 
     Parameters
