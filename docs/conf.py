@@ -26,6 +26,7 @@ exclude_patterns = ["make_*.py"]
 html_theme = "furo"
 html_title = f"tensorgrad {__version__}"
 html_show_sphinx = False
+html_theme_options = {"top_of_page_buttons": []}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
@@ -64,7 +65,24 @@ def unlink_folders(app: Any, doctree: Any, name: str) -> None:
             link.replace_self(link.children)
 
 
+NAMED = {  # what Sphinx and furo leave for a screen reader to guess
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
+}
+
+
+def name_landmarks(app: Any, error: Exception | None) -> None:
+    """Give the parts of each page their names and levels."""
+    for path in Path(app.outdir).rglob("*.html") if error is None else ():
+        text = path.read_text("utf-8")
+        for plain, named in NAMED.items():
+            text = text.replace(plain, named)
+        path.write_text(text, "utf-8")
+
+
 def setup(app: Any) -> None:
     """Look at docstrings before numpydoc does, and at links after all others."""
     app.connect("autodoc-process-docstring", escape_shapes, priority=400)
     app.connect("doctree-resolved", unlink_folders)
+    app.connect("build-finished", name_landmarks)
