@@ -1,4 +1,4 @@
-"""Gradient descent: plain, and with a memory of the direction so far."""
+"""Gradient descent: plain, and with momentum."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Iterative(Optimizer):
 
 
 class SGD(Optimizer):
-    """Gradient descent with a momentum rate: part of the previous step is taken again.
+    """Gradient descent with a momentum rate: each step adds a part of the previous one.
 
     ::
 

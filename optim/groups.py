@@ -15,7 +15,7 @@ Params: TypeAlias = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 class Group:
-    """Some of an optimizer's parameters, and the settings in which they differ from the others.
+    """Some of an optimizer's parameters, with the settings in which they differ from the others.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Group:
 
     @property
     def factor(self) -> float:
-        """The group's learning rate over the optimizer's."""
+        """The group's learning rate divided by the optimizer's."""
         return self._factor
 
     @factor.setter

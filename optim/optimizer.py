@@ -187,7 +187,7 @@ class Optimizer(Closed):
             p.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything beside the parameters that is needed to go on exactly, in plain Python and copies of arrays.
+        """Everything except the parameters that exact resumption needs, as plain Python values and copies of arrays.
 
         Returns
         -------
@@ -246,7 +246,7 @@ class Optimizer(Closed):
     # -- checks --------------------------------------------------------------------------------------------
 
     def _places(self) -> list[tuple[Flat, int]]:
-        """Where each parameter is, in the order of `params`: in which Flat, at which position."""
+        """The Flat of each parameter and its position there, in the order of `params`."""
         places = {id(p): (flat, i) for group in self.groups for flat in group.flats for i, p in enumerate(flat.params)}
         return [places[id(p)] for p in self.params]
 

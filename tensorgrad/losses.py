@@ -223,7 +223,7 @@ LOSSES: dict[str, tuple[Loss, ...]] = {
 
 
 def register(loss: LossFunction | Loss, name: str | None = None) -> None:
-    """Make a loss known by a name, so that models can be compiled with it by name and files that name it can be loaded.
+    """Register a loss under a name, so that models can be compiled with it by name and files can be loaded.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def register(loss: LossFunction | Loss, name: str | None = None) -> None:
 
 
 def find(given: str | LossFunction | Loss, activation: str | None) -> Loss:
-    """The loss that a model is compiled with, whose last layer ends with an activation."""
+    """The loss of a name, a function or a record, for a model with that last activation."""
     if isinstance(given, Loss):
         variants: tuple[Loss, ...] = (given,)
     elif callable(given):
@@ -275,5 +275,5 @@ def find(given: str | LossFunction | Loss, activation: str | None) -> Loss:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a user's function is called."""
+    """The name of a user's function."""
     return getattr(function, "__name__", type(function).__name__)

@@ -30,7 +30,7 @@ BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for th
 
 
 class Layered(Protocol):
-    """Whatever has layers in order."""
+    """Anything with layers in order."""
 
     layers: list[Layer]
 
@@ -76,7 +76,7 @@ class Network(Closed, Stateful):
 
     @property
     def seed(self) -> int:
-        """What makes the random streams. Setting it anew begins them again; weights that were drawn stay."""
+        """The seed of the random streams. Setting it restarts them; weights that were drawn stay."""
         return self._seed
 
     @seed.setter
@@ -176,7 +176,7 @@ class Network(Closed, Stateful):
 
     @property
     def last_activation(self) -> str | None:
-        """The activation that the outputs come from, at the end of the last layer or of the chain that it is."""
+        """The activation that gives the outputs, at the end of the last layer or of the chain inside of it."""
         chain = list(links(self.layers))
         return chain[-1].activation if chain and hasattr(chain[-1], "linear") else None
 
@@ -187,7 +187,7 @@ class Network(Closed, Stateful):
         return named_layers((str(i), layer) for i, layer in enumerate(self.layers))
 
     def named_state(self) -> Iterator[tuple[str, Tensor | Array]]:
-        """All that a saved model keeps, by name: parameters, trained or frozen, and running statistics."""
+        """What a saved model stores, by name: parameters, trained or frozen, and running statistics."""
         return named_state((str(i), layer) for i, layer in enumerate(self.layers))
 
     @property
@@ -238,7 +238,7 @@ class Network(Closed, Stateful):
         return x
 
     def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
-        """Apply to a batch; with `logits`, leave out the activation that the last layer ends with."""
+        """Apply to a batch; with `logits`, leave out the last activation."""
         *before, last = links(self.layers) if logits else self.layers
         for layer in before:
             x = layer.run(x, training)
@@ -267,7 +267,7 @@ class Network(Closed, Stateful):
         return t
 
     def logits_of(self, out: TensorLike) -> Tensor | None:
-        """What the last activation was applied to, for the outputs of the last :meth:`feedforward`; None for others."""
+        """The input of the last activation, for the outputs of the last :meth:`feedforward`; None for others."""
         if self._passed is None or out is not self._passed[1]:
             return None
         x, last = self._passed[0], list(links(self.layers))[-1]
@@ -329,7 +329,7 @@ class Network(Closed, Stateful):
         return Predictor(self, batch_size)
 
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
-        """Slices that cover the samples; each has `batch_size` of them, or as many as memory is bounded to."""
+        """Slices that cover the samples, of `batch_size` samples or as many as the bound on memory allows."""
         if batch_size is None:
             batch_size = (
                 1 if samples == 1 else min(BLOCK, max(1, BLOCK_BYTES // (self._widest() * self.dtype.itemsize)))
@@ -339,7 +339,7 @@ class Network(Closed, Stateful):
         return (slice(start, start + batch_size) for start in range(0, samples, batch_size))
 
     def _widest(self) -> int:
-        """Numbers of one sample's input and output together, of the layer where they are most, at any depth."""
+        """The largest sum of one sample's input and output numbers over all layers, at any depth."""
         return max(
             prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
             for layer in self.layers

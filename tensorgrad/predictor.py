@@ -53,7 +53,7 @@ class Plan:
         return self.layers == layers and [p.array.dtype for p in self.parameters] == self.dtypes
 
     def run(self, samples: Array) -> Array:
-        """The outputs for a batch, in memory that the next call uses again."""
+        """The outputs for a batch, in memory that the next call overwrites."""
         np.copyto(self.x, samples, casting="unsafe")
         for step in self.steps:
             step()
@@ -61,7 +61,7 @@ class Plan:
 
 
 class Predictor:
-    """What :meth:`tensorgrad.CNN.predict` computes, for batches of one size, with little else than the arithmetic.
+    """Computes what :meth:`tensorgrad.CNN.predict` does, for batches of one size, with little beyond the arithmetic.
 
     Memory, views of it and the way in which each layer is computed depend on shapes alone, so they are made once. The
     weights are read at each call: what training, ``set_weights`` or ``load_weights`` change is seen. So is a layer that

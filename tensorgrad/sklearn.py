@@ -144,7 +144,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return model
 
     def _fit(self, x: Array, y: Array, weight: Array | None, *, epochs: int, go_on: bool) -> Self:
-        """Train a new network, or go on with the one that is there; of a run that fails nothing stays."""
+        """Train a new network, or the fitted one further; a run that fails leaves nothing behind."""
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
         model = self.model_ if go_on else self._made(x, y, seed)
@@ -174,7 +174,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     def _split(
         self, x: Array, y: Array, weight: Array | None, seed: int
     ) -> tuple[Array, Array, Array | None, dict[str, Any]]:
-        """Set a share of the samples aside, to stop early by."""
+        """Set a share of the samples aside for early stopping."""
         share = self.validation_fraction
         kept, aside = train_test_split(np.arange(len(x)), test_size=share, random_state=seed, stratify=self._strata(y))
         validation = {"val_x": x[aside], "val_y": y[aside]}
@@ -184,11 +184,11 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return None
 
     def _goes_on(self, x: Array) -> bool:
-        """Whether the network that is there is to be trained further."""
+        """Whether to train the fitted network further."""
         return bool(self.warm_start) and hasattr(self, "model_")
 
     def _outputs(self, X: Any) -> Array:
-        """What the network gives for samples, in blocks that are always of one size."""
+        """The network's outputs, computed in blocks that always have the same size."""
         check_is_fitted(self)
         x = self._samples(X, reset=False)
         full = np.concatenate([x, np.zeros((-len(x) % BLOCK, *x.shape[1:]), x.dtype)])
@@ -202,7 +202,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
 
 class CNNClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
-    """A small network that tells classes apart, as an estimator of scikit-learn's.
+    """A small network for classification, as a scikit-learn estimator.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ class CNNClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     def partial_fit(
         self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: npt.ArrayLike | None = None
     ) -> Self:
-        """Go over samples once, going on with the network that is there.
+        """Train the fitted network, or a new one, on the samples once.
 
         Parameters
         ----------
@@ -376,7 +376,7 @@ class CNNClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 
 
 class CNNRegressor(RegressorMixin, _Network):  # type: ignore[misc]
-    """A small network that predicts numbers, as an estimator of scikit-learn's.
+    """A small network for regression, as a scikit-learn estimator.
 
     The parameters are those of :class:`CNNClassifier`, but for ``class_weight``, which it has not.
 
@@ -410,7 +410,7 @@ class CNNRegressor(RegressorMixin, _Network):  # type: ignore[misc]
         return self._train(X, y, sample_weight, epochs=self.epochs, go_on=self._goes_on(np.empty(0)))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Go over samples once, going on with the network that is there; the arguments are those of :meth:`fit`."""
+        """Train the fitted network, or a new one, on the samples once; the arguments are those of :meth:`fit`."""
         return self._train(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
 
     def _train(self, X: Any, y: Any, sample_weight: Any, *, epochs: int, go_on: bool) -> Self:

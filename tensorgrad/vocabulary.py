@@ -51,7 +51,7 @@ def instead(word: Word) -> str:
 
 
 def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """A word for the end of a message, ``"; did you mean 'relu'?"``, or nothing if no name is near."""
+    """A suggestion for the end of a message, ``"; did you mean 'relu'?"``; empty if no name is similar."""
     if not isinstance(given, str):
         return ""
     names = {name.lower(): name for name in known}
@@ -62,7 +62,7 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
 
 
 def _likeness(given: str, name: str) -> float:
-    """How alike two words are: the share of common letters, and rather a name of the same length."""
+    """How similar two words are: the share of common letters, less a little for each letter of difference in length."""
     return SequenceMatcher(None, given, name).ratio() - 0.03 * abs(len(name) - len(given))
 
 
@@ -198,6 +198,6 @@ def no_such_name(module: str, name: str, known: Mapping[str, Any]) -> ImportErro
 
 
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """What to say of an attribute that is not there."""
+    """The message about a missing attribute."""
     word = find(name, "model")
     return f"{kind} has no {name!r}: " + instead(word) if word else f"{kind} has no {name!r}{did_you_mean(name, known)}"

@@ -1,4 +1,4 @@
-"""What a network is and what it learned, as arrays and text; :mod:`tensorgrad.plot` draws it, by the same names."""
+"""What a network is and what it learned, as arrays and text; :mod:`tensorgrad.plot` draws it, under the same names."""
 
 from tensorgrad.inspection.answers import Mistakes, confusion_matrix, mistakes
 from tensorgrad.inspection.fields import receptive_fields

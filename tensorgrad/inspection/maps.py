@@ -1,4 +1,4 @@
-"""What each layer makes of one image."""
+"""The maps of each layer for one image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of each layer's outputs and gradients: too small, too large, or all zero, and nothing is learned."""
+"""Statistics of each layer's outputs and gradients: nothing is learned if they are too small, too large or all zero."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class LayerStatistics:
 
 
 def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None) -> dict[str, LayerStatistics]:
-    """The statistics of each layer over a batch, by the layer's name, as the model predicts: nothing is dropped.
+    """The statistics of each layer over a batch, by the layer's name, in prediction, so that nothing is dropped.
 
     Parameters
     ----------

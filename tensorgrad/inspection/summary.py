@@ -64,7 +64,7 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The texts of its cells."""
+        """The text of each cell."""
         name = self.name if self.trainable else f"{self.name} (frozen)"
         texts = "  " * self.depth + name, *map(str, self.as_tuple()[1:])
         seen = "-" if self.field is None else f"{self.field[0]}x{self.field[1]}"
@@ -112,7 +112,7 @@ class Summary:
 
     @property
     def buffers(self) -> int:
-        """Numbers that the model keeps beside its parameters."""
+        """Numbers in the model's buffers, such as running statistics."""
         return self._sum(lambda row: row.buffers)
 
     @property

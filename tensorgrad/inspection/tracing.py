@@ -22,7 +22,7 @@ from tensorgrad.training.samples import check_finite
 
 @dataclass
 class Passage:
-    """The batch that a layer received, and what it made of it."""
+    """The batch that a layer received, and its output."""
 
     layer: Layer
     input: Tensor
@@ -50,7 +50,7 @@ def before_activation(layers: Iterable[Layer], x: Tensor) -> Tensor:
 
 
 def _passes_on(layer: Layer) -> bool:
-    """Whether a layer leaves the numbers as they are when the model predicts."""
+    """Whether a layer passes numbers on unchanged when the model predicts."""
     return layer.is_elementwise and layer.activation is None and not layer.parameters()
 
 
@@ -69,7 +69,7 @@ def named_layers(model: Layered) -> dict[str, Layer]:
 
 
 def layer_named(model: Network, name: str, owner: str) -> Layer:
-    """The layer of that name, or a ValueError that lists those there are."""
+    """The layer of that name, or a ValueError that lists the names."""
     layers = named_layers(model)
     if name not in layers:
         raise ValueError(f"{owner}: the model has no layer {name!r}; it has {', '.join(map(repr, layers))}")
@@ -77,7 +77,7 @@ def layer_named(model: Network, name: str, owner: str) -> Layer:
 
 
 def trace(model: Layered, x: Tensor, *, until: str | None = None) -> dict[str, Passage]:
-    """Send a batch through a model as it predicts, and keep what each layer receives and gives.
+    """Pass a batch through a model in prediction, and keep what each layer receives and gives.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The weights of a model's layers, in the shapes in which one looks at them."""
+"""The weights of a model's layers, in shapes that can be looked at."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def dense_weights(model: Network) -> dict[str, Array]:
 
 
 def _weights_of(model: Network, family: str) -> Iterator[tuple[str, Layer, Array]]:
-    """The layers of a family that have weights, with their names and these."""
+    """The names, layers and weights of a family's layers that have weights."""
     for name, layer in named_layers(model).items():
         weights = getattr(layer, "weights", None)
         if layer.family == family and isinstance(weights, Tensor):
@@ -62,7 +62,7 @@ def _weights_of(model: Network, family: str) -> Iterator[tuple[str, Layer, Array
 
 
 def _images_before(model: Network) -> dict[int, tuple[int, ...]]:
-    """By the id of each layer, the shape of the image whose pixels it reads in a row; () if they are mixed by then."""
+    """By each layer's id, the shape of the image whose pixels it reads as a vector; () if they are mixed by then."""
     images = {}
     image: tuple[int, ...] = ()
     for layer in named_layers(model).values():

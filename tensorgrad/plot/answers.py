@@ -84,7 +84,7 @@ def _shades(counts: Array) -> Array:
 
 
 def _shade(shares: Array, right: Array) -> Array:
-    """From white to blue for what is right, to red for what is wrong: there by the root, so that a few are seen."""
+    """White to blue for right answers, white to red for wrong ones, by the square root so that a few are visible."""
     blue, red = np.array([0.10, 0.33, 0.60]), np.array([0.80, 0.25, 0.15])
     depth = np.where(right, 0.05 + 0.95 * shares, np.sqrt(shares))[..., None]
     colours: Array = 1 - depth * (1 - np.where(right[..., None], blue, red))

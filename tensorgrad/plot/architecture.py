@@ -81,7 +81,7 @@ class _Chain:
 
 
 class _Fork:
-    """Branches side by side, and what joins their outputs."""
+    """Branches side by side, and the operation that joins their outputs."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer: Layer | None = layer

@@ -58,7 +58,7 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
 
 
 def _labelled(runs: History | Mapping[str, History]) -> dict[str, History]:
-    """The runs by label; a run that is alone has an empty one."""
+    """The runs by label, which is empty for a single run."""
     if not isinstance(runs, History | Mapping):
         raise _no_history(runs)
     found = {"": runs} if isinstance(runs, History) else {str(label): run for label, run in runs.items()}

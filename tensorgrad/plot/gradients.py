@@ -57,7 +57,7 @@ def saliency(
 
 
 def _see_through() -> Any:
-    """A colour map from nothing to red."""
+    """A colour map from transparent to red."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("red", [(0.85, 0.1, 0.05, 0.0), (0.85, 0.1, 0.05, 1.0)])

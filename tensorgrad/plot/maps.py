@@ -1,4 +1,4 @@
-"""A picture of what each layer makes of one image."""
+"""A picture of each layer's maps for one image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BARS = 128  # numbers that still make a bar chart
 
 @dataclass
 class _Row:
-    """What one layer gives, and those that pass it on as it is."""
+    """The output of one layer, and the layers that pass it on unchanged."""
 
     names: list[str]
     out: Array
@@ -72,7 +72,7 @@ def feature_maps(model: Network, image: npt.ArrayLike, *, most: int = 64) -> Fig
 
 
 def _rows(model: Network, image: npt.ArrayLike) -> list[_Row]:
-    """What is to be shown; no row repeats the one before."""
+    """The rows to show; none repeats the one before."""
     layers = named_layers(model)
     rows: list[_Row] = []
     for name, (_, out) in inspection.feature_maps(model, image).items():

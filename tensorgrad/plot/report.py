@@ -1,4 +1,4 @@
-"""Everything that can be seen of a classifier of images, on one page: a file that refers to nothing outside of it."""
+"""All pictures of a classifier of images on one page: a single file that loads nothing else."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write_report(
     history: History | None = None,
     title: str = "A look into a network",
 ) -> None:
-    """Write a page of pictures about a classifier of images: what it is, what it says, where it is wrong, and why.
+    """Write a page of pictures about a classifier of images: its layers, its answers, its mistakes and their reasons.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int]) -> Iterato
 
 
 def _had(look: Callable[[Network], dict[str, Array]], model: Network) -> dict[str, Array]:
-    """What there is to see of a kind of layer; nothing if the model has no such layer."""
+    """The arrays for a kind of layer; none if the model has no such layer."""
     try:
         return look(model)
     except ValueError:
@@ -226,6 +226,6 @@ def _picture(figure: Figure, text: str) -> str:
 
 
 def _section(title: str, text: str, *cards: str, kind: str = "card") -> str:
-    """A heading, what there is to see, and the pictures, each in a white box."""
+    """A heading, an explanation, and the pictures, each in a white box."""
     boxes = "\n".join(f'<div class="{kind}">{content}</div>' for content in cards)
     return f"<h2>{title}</h2>\n<p>{text}</p>\n{boxes}"

@@ -43,7 +43,7 @@ class Band:
 
     @property
     def words(self) -> float:
-        """About how wide title and note are, on one line."""
+        """The approximate width of title and note on one line."""
         return 0.08 * len(self.title) + 0.07 * len(self.note)
 
 
@@ -64,7 +64,7 @@ def new_figure(width: float, height: float, *, flowing: bool = False) -> Any:
 
 
 def page_width(across: Iterable[int]) -> float:
-    """How wide the bands of a page should be, whose rows have so many tiles."""
+    """The width of a page's bands, given the numbers of tiles in their rows."""
     return min(WIDTH, max(NARROWEST, 0.75 * max(across, default=1)))
 
 
@@ -107,7 +107,7 @@ def colour_bar(axes: Any, scale: Scale) -> None:
 
 
 def literal(text: str) -> str:
-    """A text in which dollar signs are dollar signs, and do not begin a formula."""
+    """Text in which dollar signs do not begin a formula."""
     return text.replace("$", r"\$")
 
 

@@ -1,4 +1,4 @@
-"""Small images as framed tiles in one large image: all of one size, and visible on the white page."""
+"""Small images as framed tiles of one size in one large image, visible on the white page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_FINITE = (0.93, 0.1, 0.75)  # pink, which is in none of the scales
 
 
 def limits(values: Array) -> tuple[float, float]:
-    """The least and the greatest of the finite values; 0 and 0 if there are none."""
+    """The minimum and the maximum of the finite values; 0 and 0 if there are none."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
@@ -62,7 +62,7 @@ def signed_scale(limit: float) -> Scale:
 
 
 def _level(images: Array, low: Array | float, high: Array | float) -> Array:
-    """Values from `low` to `high` as 0 to 1; 0 where there is nothing between, or a value is not finite."""
+    """Values from `low` to `high` mapped to 0 to 1; 0 if both are equal, or a value is not finite."""
     reach = np.broadcast_to(np.asarray(high, np.float64) - low, images.shape)
     there = np.isfinite(images) & (reach > 0)
     level = np.divide(np.where(there, images, low) - low, reach, out=np.zeros(images.shape), where=there)
@@ -70,7 +70,7 @@ def _level(images: Array, low: Array | float, high: Array | float) -> Array:
 
 
 def _marked(colours: Array, images: Array) -> Array:
-    """The colours, but pink for what is not finite."""
+    """The colours, with pink for values that are not finite."""
     return np.where(np.isfinite(images)[..., None], colours, NOT_FINITE)
 
 

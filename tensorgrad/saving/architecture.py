@@ -33,7 +33,7 @@ class Encoder:
         self.shared = 0  # layers that stand in several places
 
     def layer(self, layer: Layer, where: str) -> dict[str, Any]:
-        """A layer, by the arguments that its ``config`` gives, or by its number if it is there already."""
+        """A layer: the arguments in its ``config``, or its number if it was encoded before."""
         if id(layer) in self._known:
             _, first = self._known[id(layer)]
             if "config" not in first:
@@ -79,7 +79,7 @@ class Encoder:
 
 
 def _check_config(layer: Layer, config: dict[str, Any], where: str) -> None:
-    """Raise unless the constructor could be called with what ``config`` gives."""
+    """Raise unless the constructor can be called with the arguments in ``config``."""
     kind = type(layer)
     parameters = inspect.signature(kind).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -101,7 +101,7 @@ class Decoder:
         self._shared: dict[int, Layer] = {}  # by number
 
     def layer(self, value: Any, where: str) -> Layer:
-        """A layer: a new one, or one that was made before."""
+        """A layer: a new one, or one that was decoded before."""
         found = validation.keys(value, where, (), KEYS)
         if "layer" in found:
             made: Layer = self._make(found, "layer", where)
@@ -144,7 +144,7 @@ class Decoder:
         return validation.wrong(where, "a tuple, dict, float, layer or schedule", value)
 
     def _make(self, found: dict[str, Any], wanted: str, where: str) -> Any:
-        """An object of the class that is registered, with the arguments that are in the file."""
+        """An object of the registered class, made with the arguments in the file."""
         name = validation.text(found[wanted], where)
         kind = kind_of(name, wanted, where)
         where = f"{where}, {name}"

@@ -1,4 +1,4 @@
-"""Layers from a file join a network, if one sample through them stays within bounds."""
+"""Appending layers from a file to a network, within bounds on memory."""
 
 from __future__ import annotations
 

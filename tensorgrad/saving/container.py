@@ -123,7 +123,7 @@ def _checked(infos: list[Any], length: int) -> list[Any]:
 
 
 def _array(name: str, member: bytes) -> Array:
-    """An array from a .npy member, of the size that the member really has."""
+    """An array from a .npy member, checked against the member's real size."""
     found = _NPY.match(member, 0, 1000)
     if found is None:
         raise ModelFileError(f"{name!r} is not an array as tensorgrad writes it")
@@ -170,7 +170,7 @@ def parse_json(data: bytes, limit: int, where: str) -> Any:
 
 
 def too_long(data: bytes, limit: int) -> str:
-    """Say which limits JSON exceeds that keep the memory of parsing it bounded; empty if none."""
+    """Name the limits, which bound the memory of parsing, that JSON exceeds; empty if none."""
     counts = {"bytes": len(data), "lists and objects": data.count(b"[") + data.count(b"{"), "commas": data.count(b",")}
     limits = {"bytes": limit, "lists and objects": MAX_LISTS, "commas": MAX_COMMAS}
     return ", ".join(

@@ -1,4 +1,4 @@
-"""The error for files that are no model, and what turns other errors into it."""
+"""ModelFileError, and the context that turns other errors into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native format: all of a model, and all that its training needs to go on as if it had never stopped."""
+"""The native format: a whole model, with all that training needs to go on as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def load(path: PathLike, model: Trainable) -> None:
 
 
 def _restore_pictures(model: Trainable, pictures: Any) -> None:
-    """Give a model the names of its classes, and the way its pictures are fitted."""
+    """Restore the names of the classes, and how pictures are fitted to the input."""
     found = validation.keys(pictures, "pictures", ("classes", "fit"))
     fit = validation.text(found["fit"], "pictures, fit")
     if fit not in FITS:
