@@ -254,8 +254,8 @@ def gradients(
                     error.add_note(f"in the rule of {node.primitive.name} for its input {position}")
                     raise
                 h = _fit(h, a, node.primitive, position)
-                if create_graph and not isinstance(h, Traced):
-                    h = type(a).wrap(h)
+                if isinstance(h, Traced) is not create_graph:  # a rule may call public functions, which give tensors
+                    h = type(a).wrap(h) if create_graph else h.array
                 if watcher is not None:
                     watcher.differentiated(h, y, node, position)
                 if id(a) not in pending:

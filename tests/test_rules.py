@@ -283,3 +283,16 @@ def test_a_last_step_is_checked_after_the_rules_of_a_convolution_were_set_again(
 def test_a_last_step_needs_a_rule_by_its_result() -> None:
     with pytest.raises(ValueError, match="softplus: a last step needs a rule that reads the result alone"):
         ops.LastStep(ops.softplus, lambda y: None)
+
+
+def test_a_rule_may_call_public_functions_which_give_tensors() -> None:
+    def rule(g: Any, y: Any, _x: Any) -> Any:
+        return tg.minimum(y, 1) * g
+
+    x = tg.tensor([-1.0, 0.5, 3.0], requires_grad=True)
+    with tg.override_rule(ops.relu, 0, rule):
+        (first,) = tg.grad((2 * tg.relu(x) + x).sum(), x)
+        (again,) = tg.grad((2 * tg.relu(x) + x).sum(), x, create_graph=True)
+        (second,) = tg.grad(again.sum(), x)
+    assert first.tolist() == again.tolist() == [1.0, 2.0, 3.0]
+    assert second.tolist() == [0.0, 1.0, 0.0]  # at 0.5: 2 by y, times the rule again
