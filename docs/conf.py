@@ -68,6 +68,7 @@ def unlink_folders(app: Any, doctree: Any, name: str) -> None:
 NAMED = {  # what Sphinx and furo leave for a screen reader to guess
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<summary aria-label="Toggle hidden content">': "<summary>",  # its words say more
     '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
 }
 

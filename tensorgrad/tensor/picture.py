@@ -34,8 +34,8 @@ class Picture:
 
     def _repr_html_(self) -> str:
         width = self.width * max(1, WIDTH // self.width)
-        data = b64encode(self.png).decode("ascii")
-        return f'<img style="image-rendering: pixelated" width="{width}" src="data:image/png;base64,{data}">'
+        shown = f'alt="{self!r}" style="image-rendering: pixelated" width="{width}"'
+        return f'<img {shown} src="data:image/png;base64,{b64encode(self.png).decode("ascii")}">'
 
     def __repr__(self) -> str:
         return f"Picture({self.width}x{self.height} pixels)"
