@@ -20,11 +20,12 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
+from tensorgrad.layers.weighted import Weighted
 from tensorgrad.onnx.chain import Chain, handles, require
 from tensorgrad.onnx.chain_weights import constant, sides
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators.windows import Geometry
-from tensorgrad.tensor import Array
+from tensorgrad.tensor import Array, Tensor
 
 
 @handles("MaxPool")
@@ -206,7 +207,16 @@ def _dropout(state: Chain, node: Node) -> None:
 
 @handles("Mul", "Add", "Sub", "Div")
 def _affine(state: Chain, node: Node) -> None:
-    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not."""
+    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not.
+
+    A number for each unit of the layer before, which has no biases, is its biases: so Keras writes them.
+    """
+    last = state.layers[-1] if state.layers else None
+    if node.op == "Add" and isinstance(last, Weighted) and not last.isbias and last.activation is None:
+        biases = np.array(_numbers(state, node))
+        require(biases.ndim == 1 and state.order is None)
+        last.isbias, last.biases = True, Tensor(biases, requires_grad=True)
+        return
     require(state.takes_samples and not state.layers)
     scale, offset = np.float32(1), np.float32(0)
     current: Node | None = node
