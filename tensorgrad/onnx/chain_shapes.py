@@ -22,10 +22,10 @@ from tensorgrad.layers import (
 )
 from tensorgrad.layers.weighted import Weighted
 from tensorgrad.onnx.chain import Chain, handles, require
-from tensorgrad.onnx.chain_weights import constant, sides
+from tensorgrad.onnx.chain_weights import sides
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators.windows import Geometry
-from tensorgrad.tensor import Array, Tensor
+from tensorgrad.tensor import Array
 
 
 @handles("MaxPool")
@@ -212,10 +212,10 @@ def _affine(state: Chain, node: Node) -> None:
     A number for each unit of the layer before, which has no biases, is its biases: so Keras writes them.
     """
     last = state.layers[-1] if state.layers else None
-    if node.op == "Add" and isinstance(last, Weighted) and not last.isbias and last.activation is None:
-        biases = np.array(_numbers(state, node))
-        require(biases.ndim == 1 and state.order is None)
-        last.isbias, last.biases = True, Tensor(biases, requires_grad=True)
+    if isinstance(last, Weighted) and not last.isbias and last.activation is None and state.with_biases is not None:
+        biases = _numbers(state, node)
+        require(node.op == "Add" and np.ndim(biases) == 1)
+        state.layers[-1] = state.with_biases(biases)
         return
     require(state.takes_samples and not state.layers)
     scale, offset = np.float32(1), np.float32(0)
@@ -241,7 +241,9 @@ def _affine(state: Chain, node: Node) -> None:
 
 def _numbers(state: Chain, node: Node) -> Any:
     """One number, or one for each channel."""
-    array = constant(state, node)
+    names = [name for name in node.inputs if name in state.arrays]
+    require(bool(names))
+    array = state.arrays[names[0]]
     require(array.dtype.kind == "f")
     if array.size == 1:
         return array.reshape(())[()]
