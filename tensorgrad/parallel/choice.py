@@ -50,7 +50,7 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course) -> Choice:
     size = min(course.batch_size, len(samples))
     last = size if course.drop_last else len(samples) % size or size
     least = max((part.least_batch for layer in model.layers for part in layer.walk()), default=1)
-    if min(size, max(last, cores)) // cores < least:
+    if size < cores or max(1, last // cores) < least:
         return Choice(1, f"a part of a batch would have fewer than {least} samples")
     if multiprocessing.current_process().daemon:
         return Choice(1, "a daemon of multiprocessing starts no processes")

@@ -88,7 +88,7 @@ def train(
     elif processes is None:
         _train_by_mpi(model, samples, validation, course, callbacks)
     else:
-        check_batches(samples, course, processes)
+        _check_batches(samples, course, processes)
         from tensorgrad.parallel import team  # multiprocessing takes long to import, and is not there in a browser
 
         team.train(model, samples, validation, course, callbacks, processes)
@@ -122,7 +122,7 @@ def _train_by_mpi(
         "weights, as a hash": digest(model).hex()[:8],
     }
     agree(ranks, facts)
-    check_batches(samples, course, ranks.size)
+    _check_batches(samples, course, ranks.size)
     try:
         sharded = Sharded(model, ranks, ranks.threads())
         loop.run(model, samples, validation, course, callbacks, sharded)
@@ -136,8 +136,13 @@ def _train_by_mpi(
         ranks.work(False)
 
 
-def check_batches(samples: Samples | Stream, course: Course, ranks: int) -> None:
-    """Raise if a batch has fewer samples than there are ranks."""
+def _check_batches(samples: Samples | Stream, course: Course, ranks: int) -> None:
+    """Raise if a batch has fewer samples than there are ranks, or nobody knows how many batches there are."""
+    if isinstance(samples, Stream) and not len(samples):
+        raise ValueError(
+            "train: several processes must know how many batches an epoch has, but the iterable has no length; give "
+            "steps_per_epoch, a list, or a tensorgrad.data.Dataset"
+        )
     size = min(course.batch_size, len(samples)) if isinstance(samples, Samples) else course.batch_size
     if size < ranks:
         raise ValueError(

@@ -51,6 +51,7 @@ class Sharded:
         self.views = {id(p): view for flat, params in zip(self.flats, by_dtype.values(), strict=True)
                       for p, view in zip(params, _views(flat, params), strict=True)}  # fmt: skip
         self.numbers = np.zeros(0)
+        self.begins = True  # with the next step, an epoch
         self.known = _settings(model)
         self.digest = digest(model)
 
@@ -59,8 +60,9 @@ class Sharded:
     def step(self, model: Trainee, x: Array, y: Array, weights: Array | None, figures: Tally) -> Step | None:
         """Take one optimizer step on a batch, of which this is the share; None if someone has ended the epoch."""
         self.communicator.work(True)
-        if not figures.count:
+        if self.begins:
             figures.begin(self.communicator.broadcast(y[:1]))
+            self.begins = False
         with threads.limited(self.threads):
             self._compute(model, x, y, weights, figures)
         self.numbers[CHANGED] = self.leads and self.known != _settings(model)
@@ -126,6 +128,7 @@ class Sharded:
         and by r, so that a run that is resumed goes on as it would have.
         """
         states = self._copy(model)
+        self.begins = True
         if not self.leads:
             for stream, state in zip(_streams(model), states, strict=True):
                 entropy = hashlib.blake2b(repr(state).encode(), digest_size=16).digest()

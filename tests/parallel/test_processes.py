@@ -96,6 +96,15 @@ def test_a_run_that_is_resumed_goes_on_to_the_bit(make: Callable[[], CNN], tmp_p
     assert loaded.history["loss"] == whole.history["loss"]
 
 
+def test_a_whole_batch_may_be_ignored() -> None:
+    """The figures have nothing to begin with then."""
+    y = np.where(np.arange(len(Y)) < 16, 3, Y)
+    options: dict[str, Any] = {"y": y, "shuffle": False, "val_split": 0}
+    stop = LambdaCallback(on_train_batch_end=lambda batch, logs: setattr(stop.model, "stop_training", True))
+    one, two = (trained(network(ignore_index=3), n, callbacks=[stop], **options) for n in (1, 2))
+    assert one.history["accuracy"] == two.history["accuracy"] == [0.0]
+
+
 def test_running_statistics_are_the_means_over_the_parts() -> None:
     model = network(BatchNorm())
     model.feedforward(X[:32], train=False)
@@ -222,7 +231,7 @@ BAD: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
     "a lambda as a metric": (lambda: network(metrics=[lambda p, t: 1.0]), {"processes": 2}, "the metric '<lambda>'"),
     "a lambda as augment": (network, {"augment": lambda x, rng: x, "processes": 2}, "augment cannot be sent"),
     "a generator": (network, {"x": ((X[:9], Y[:9]) for _ in range(2)), "y": None, "epochs": 1, "processes": 2},
-                    "the data cannot be sent"),
+                    "the iterable has no length"),
 }  # fmt: skip
 
 
