@@ -15,7 +15,7 @@ from tensorgrad.attributes import Checked
 from tensorgrad.checks import check_function, is_number, numbers
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
-from tensorgrad.data.images import Reader
+from tensorgrad.data.reader import Reader
 from tensorgrad.engine import value
 from tensorgrad.layers import BatchNorm, Layer, Rescale, Standardize
 from tensorgrad.layers.state import StateDifference

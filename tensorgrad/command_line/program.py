@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tensorgrad.command_line import commands
-from tensorgrad.data.images import FITS
+from tensorgrad.data.reader import FITS
 
 Command = Callable[[argparse.Namespace], int]
 

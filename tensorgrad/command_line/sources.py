@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.data import DataError, TrainTest, cifar, idx_dataset, image_folder, image_table, npz
-from tensorgrad.data.images import Reader
+from tensorgrad.data.reader import Reader
 
 _TRAIN, _TEST = ("train", "training"), ("test", "val", "valid", "validation")
 

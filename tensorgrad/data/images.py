@@ -14,96 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tensorgrad.atomic_file import replacing
-from tensorgrad.checks import one_of, pair
 from tensorgrad.data.errors import DataError
+from tensorgrad.data.reader import Pictures, Reader, pillow
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-FITS = ("stretch", "crop", "pad")
 MEMORY = 1 << 28  # bytes of decoded pictures that are kept
 LISTED = 20  # broken files that an error names, before it says how many more there are
-
-Pictures = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """How a picture in a file becomes an array.
-
-    Parameters
-    ----------
-    size : (height, width)
-        In pixels.
-    channels : 1 or 3
-        Grey, or red, green and blue.
-    fit : "stretch", "crop" or "pad"
-        What to do with a picture of other proportions: stretch it, crop both sides, or pad them with black bars.
-    """
-
-    size: tuple[int, int]
-    channels: int = 3
-    fit: str = "stretch"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", pair(self.size, "images", "size", 1))
-        if isinstance(self.channels, bool) or self.channels not in (1, 3):
-            raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {self.channels!r}")
-        one_of(self.fit, FITS, "images", "fit")
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(height, width, channels)``."""
-        return (*self.size, self.channels)
-
-    def read(self, source: Any) -> Pictures:
-        """A picture from a path or a binary file, as uint8 of shape ``(height, width, channels)``.
-
-        The picture is rotated as its EXIF orientation says. Transparent pixels become white, animations their first
-        frame, and 16-bit pictures are scaled to 8 bits.
-
-        Raises
-        ------
-        DataError
-            If it is not a picture, or broken. The message names it.
-        """
-        image_module = _pillow()
-        from PIL import ImageOps
-
-        try:
-            with image_module.open(source) as opened:
-                picture = _eight_bits(ImageOps.exif_transpose(opened), "L" if self.channels == 1 else "RGB")
-                return self._fitted(picture)
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, SyntaxError, EOFError, image_module.DecompressionBombError) as error:
-            raise DataError(f"{_name(source)}: expected a picture that can be read; {error}") from None
-
-    def of_array(self, image: ArrayLike) -> Pictures:
-        """A picture given as an array, uint8 of shape ``(H, W)`` or ``(H, W, C)``, made to fit."""
-        array = np.asarray(image)
-        if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-            raise ValueError(
-                f"images: expected a picture as uint8 of shape (H, W) or (H, W, 1, 3 or 4), received {array.dtype} of "
-                f"shape {array.shape}"
-            )
-        picture = _pillow().fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
-        return self._fitted(_eight_bits(picture, "L" if self.channels == 1 else "RGB"))
-
-    def _fitted(self, picture: Any) -> Pictures:
-        from PIL import ImageOps
-
-        image_module = _pillow()
-        height, width = self.size
-        if picture.size != (width, height):
-            how = image_module.Resampling.BILINEAR
-            if self.fit == "stretch":
-                picture = picture.resize((width, height), how)
-            else:
-                fitted = ImageOps.fit if self.fit == "crop" else ImageOps.pad
-                picture = fitted(picture, (width, height), how)
-        return np.asarray(picture, np.uint8).reshape(self.shape)
 
 
 class ImageFiles:
@@ -318,7 +237,7 @@ def _decoded(where: str, paths: Sequence[Path], reader: Reader, into: Pictures |
 
     from concurrent.futures import ThreadPoolExecutor  # here, since it takes long to import
 
-    _pillow()  # for its error, if it is missing
+    pillow()  # for its error, if it is missing
     with ThreadPoolExecutor() as threads:  # Pillow decodes without holding Python's lock
         broken = [complaint for complaint in threads.map(decode, range(len(paths))) if complaint]
     if broken:
@@ -354,32 +273,3 @@ def _cached(where: str, paths: Sequence[Path], reader: Reader, folder: Path) -> 
                 part = _decoded(where, some, reader, np.empty((len(some), *reader.shape), np.uint8))
                 file_.write(np.asarray(part).tobytes())
     return np.load(target, mmap_mode="r")  # type: ignore[no-any-return]
-
-
-def _eight_bits(picture: Any, mode: str) -> Any:
-    """A picture of any mode in grey or colour, 8 bits a channel."""
-    image_module = _pillow()
-    if picture.mode.startswith(("I", "F")):  # 16 bits and more
-        values = np.asarray(picture, np.float64)
-        top = 65535.0 if picture.mode.startswith("I") else max(float(values.max(initial=0)), 1.0)
-        picture = image_module.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = image_module.new("RGBA", picture.size, "white")
-        picture = image_module.alpha_composite(white, picture)
-    return picture.convert(mode)
-
-
-def _name(source: Any) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the file"))
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError(
-            "pictures in files need the package Pillow, which the extra 'images' installs: "
-            'pip install "tensorgrad-cnn[images]"'
-        ) from None
-    return Image

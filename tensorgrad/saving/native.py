@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import engine
-from tensorgrad.data.images import FITS
+from tensorgrad.data.reader import FITS
 from tensorgrad.layers import Layer
 from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.saving import architecture, assembly, container, random_state, training_state, validation, weights

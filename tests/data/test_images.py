@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from tensorgrad.data import DataError, ImageFiles, image_folder, image_table
 from tensorgrad.data import images as module
-from tensorgrad.data.images import Reader
+from tensorgrad.data.reader import Reader
 
 RNG = np.random.default_rng(0)
 
