@@ -61,6 +61,8 @@ def export(
             f"onnx.export: no ONNX form is known of {', '.join(without)}; say how to write such a layer with "
             "tensorgrad.onnx.form"
         )
+    if several := [part.title for layer in model.layers[:-1] for part in layer.walk() if part.outputs > 1]:
+        raise ValueError(f"onnx.export: {several[0]} has several outputs, as only the last layer of a file may have")
     data = _made(onnx, model, int(opset), layout).SerializeToString()
     with replacing(path) as file:
         file.write(data)
@@ -77,14 +79,16 @@ def _made(onnx: Any, model: Network, opset: int, layout: str) -> Any:
         with graph.writing(layer.name, str(i), layer.output_shape or ()):
             x = written(layer, x, graph)
     with graph.writing("in our order", "output", x.shape):
-        x = graph.channels_last(x) if last else graph.sorted(x)
+        results = [graph.channels_last(y) if last else graph.sorted(y) for y in graph.results or [x]]
         if not graph.nodes:
-            x = graph.add("Identity", x)
-    nodes = _without_detours(graph.nodes, x.name)
+            results = [graph.add("Identity", x)]
+        results = [graph.alike("Identity", y) if y in results[:i] else y for i, y in enumerate(results)]
+    called = ["output"] if len(results) == 1 else [graph.unique(f"output{i}") for i in range(len(results))]
+    nodes = _without_detours(graph.nodes, {y.name: name for y, name in zip(results, called, strict=True)})
     kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
     ends = [
         onnx.helper.make_tensor_value_info(name, kind, [BATCH, *_axes(value, last)])
-        for name, value in (("input", start), ("output", x))
+        for name, value in zip(["input", *called], [start, *results], strict=True)
     ]
     arrays = [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
     opsets = [onnx.helper.make_opsetid("", opset)]
@@ -104,9 +108,9 @@ def _made(onnx: Any, model: Network, opset: int, layout: str) -> Any:
     return made
 
 
-def _without_detours(nodes: list[Any], result: str) -> list[Any]:
-    """The nodes that the result needs, which is called "output"; a transposition there and back is left out."""
-    names = {result: "output"}
+def _without_detours(nodes: list[Any], results: dict[str, str]) -> list[Any]:
+    """The nodes that the results need, which get other names; a transposition there and back is left out."""
+    names = dict(results)
     orders: dict[str, tuple[str, list[int]]] = {}  # of what a Transpose gives: what it takes, and its order
     for node in nodes:
         node.input[:] = [names.get(name, name) for name in node.input]
@@ -114,12 +118,12 @@ def _without_detours(nodes: list[Any], result: str) -> list[Any]:
             continue
         (order,) = (list(attribute.ints) for attribute in node.attribute)
         source, before = orders.get(node.input[0], ("", []))
-        if [before[i] for i in order if before] == list(range(len(order))) and node.output[0] != result:
+        if [before[i] for i in order if before] == list(range(len(order))) and node.output[0] not in results:
             names[node.output[0]] = source
         orders[node.output[0]] = node.input[0], order
-    needed, left = {"output"}, []
+    needed, left = set(results.values()), []
     for node in reversed(nodes):
-        node.output[:] = [names.get(name, name) if name == result else name for name in node.output]
+        node.output[:] = [results.get(name, name) for name in node.output]
         if not needed.isdisjoint(node.output):
             needed.update(node.input)
             left.append(node)

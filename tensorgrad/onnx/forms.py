@@ -26,7 +26,6 @@ from tensorgrad.layers import (
     Standardize,
     Upsample,
 )
-from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.onnx.graph import Graph
 from tensorgrad.onnx.graph_writer import GraphWriter, Value
 
@@ -278,9 +277,7 @@ def _sequential(layer: Sequential, x: Value, graph: GraphWriter) -> Value:
 
 @form(Graph)
 def _graph(layer: Graph, x: Value, graph: GraphWriter) -> Value:
-    """The nodes as they were, around them what its images need."""
-    if len(layer.results) > 1:
-        raise ValueError(f"onnx.export: {layer.title} has {len(layer.results)} outputs; a file that is written has one")
+    """The nodes as they were, around them what its images need. Several outputs are those of the file."""
     as_in_file = layer.source_axes == tuple(range(len(layer.source_axes)))
     x = graph.channels_last(x) if as_in_file else x
     names = {"": "", layer.source: x.name}
@@ -299,9 +296,11 @@ def _graph(layer: Graph, x: Value, graph: GraphWriter) -> Value:
             attributes["value"] = _one(attributes.pop("value"), attributes.pop("to"))
         made = graph.copy(node["op"], [names[name] for name in inputs], node["outputs"], node["name"], attributes)
         names |= dict(zip(node["outputs"], made, strict=True))
-    (result,), (axes,) = layer.results, layer.result_axes
-    y = Value(names[result], as_tuple(layer.output_shape or ()))
-    return graph.channels_first(y) if axes == tuple(range(len(axes))) else y
+    each = zip(layer.results, layer.result_axes, layer.result_shapes, strict=True)
+    results = [(Value(names[name], shape), axes == tuple(range(len(axes)))) for name, axes, shape in each]
+    first, *others = [graph.channels_first(y) if is_last else y for y, is_last in results]
+    graph.results = [first, *others] if others else []
+    return first
 
 
 def _one(number: Any, kind: int) -> Any:

@@ -111,6 +111,11 @@ class Graph(Layer):
         """How many outputs the file has."""
         return len(self.results)
 
+    @property
+    def result_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the outputs, of one sample."""
+        return self._shapes
+
     # -- running it ----------------------------------------------------------------------------------------
 
     def infer_shape(self, input_shape: Shape) -> Shape:

@@ -53,6 +53,8 @@ class GraphWriter:
         Of the layer that is being written: how its nodes and its arrays are called.
     shape : tuple of int
         Of its output, of one sample.
+    results : list of Value
+        The outputs of the whole, where there are several.
     """
 
     opset: int
@@ -62,6 +64,7 @@ class GraphWriter:
     shape: tuple[int, ...] = ()
     nodes: list[Any] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
+    results: list[Value] = field(default_factory=list)
     _names: set[str] = field(default_factory=lambda: {"input", "output"})  # those that are taken
 
     def add(
@@ -89,7 +92,7 @@ class GraphWriter:
         """
         from onnx import helper
 
-        name = self._unique(self.title if self.title not in self._names else f"{self.title}/{op}")
+        name = self.unique(self.title if self.title not in self._names else f"{self.title}/{op}")
         names = [value.name if isinstance(value, Value) else value for value in inputs]
         self.nodes.append(helper.make_node(op, names, [name], name=name, **attributes))
         return Value(name, self.shape if shape is None else as_tuple(shape), order)
@@ -105,7 +108,7 @@ class GraphWriter:
             array = array.astype(self.dtype, copy=False)
         found = self.arrays.get(label)
         if label in self._names and (found is None or not np.array_equal(found, array)):
-            label = self._unique(label)
+            label = self.unique(label)
         self._names.add(label)
         self.arrays[label] = np.ascontiguousarray(array).reshape(array.shape)
         return label
@@ -114,11 +117,11 @@ class GraphWriter:
         """Write a node of another graph. Return the names of its outputs here."""
         from onnx import helper
 
-        made = [self._unique(output) if output else "" for output in outputs]
+        made = [self.unique(output) if output else "" for output in outputs]
         self.nodes.append(helper.make_node(op, inputs, made, name=name or made[0], **attributes))
         return made
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
         """The name, with a number if it is taken."""
         found, number = name, 1
         while found in self._names:

