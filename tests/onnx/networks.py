@@ -43,12 +43,13 @@ CONV_PADDING: tuple[Any, ...] = ("zero", "same", None, 2, (1, 0), "keep", ((0, 1
 def convolutions(draw: Any, shape: tuple[int, ...]) -> Layer:
     groups = draw(st.sampled_from([g for g in (1, 2, 3) if shape[2] % g == 0]))
     padding = draw(st.sampled_from(CONV_PADDING))
-    size = 3 if padding == "same" else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))  # others are warned of
+    plain = padding == "same"  # others are warned of
+    size = 3 if plain else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     return Conv2d(
         filters=groups * draw(st.integers(1, 3)),
         kernel_size=size,
         stride=(draw(st.integers(1, 2)), draw(st.integers(1, 2))),
-        dilation=draw(st.sampled_from([1, (2, 1)])),
+        dilation=1 if plain else draw(st.sampled_from([1, (2, 1)])),
         padding=padding,
         groups=groups,
         isbias=draw(st.booleans()),

@@ -91,6 +91,7 @@ pools = st.builds(
 image_layers = st.lists(st.one_of(convolutions, pools, st.builds(Upsample, pairs)), max_size=3)
 
 
+@pytest.mark.filterwarnings("ignore:.*padding='same' is the tutorial's")
 @given(layers=image_layers, size=st.tuples(st.integers(4, 9), st.integers(4, 9)), neurons=st.integers(1, 4),
        activation=st.sampled_from(SMOOTH), seed=st.integers(0, 2**32 - 1))  # fmt: skip
 def test_networks_of_random_layers_to_the_second_order(layers, size, neurons, activation, seed) -> None:
