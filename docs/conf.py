@@ -33,7 +33,7 @@ html_math_renderer = "mathml"
 
 nb_execution_mode = "force"  # every cell runs in every build
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120  # seconds for a cell
+nb_execution_timeout = 300  # seconds for a cell
 nb_code_prompt_show = "Show the solution"  # the cells that are hidden
 nb_code_prompt_hide = "Hide it"
 nb_merge_streams = True
