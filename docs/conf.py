@@ -65,10 +65,11 @@ def unlink_folders(app: Any, doctree: Any, name: str) -> None:
             link.replace_self(link.children)
 
 
-NAMED = {  # what Sphinx and furo leave for a screen reader to guess
+NAMED = {  # what Sphinx and furo leave to guess for who reads with ears or keys
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<summary aria-label="Toggle hidden content">': "<summary>",  # its words say more
+    '<div class="highlight"><pre>': '<div class="highlight"><pre tabindex="0">',  # it scrolls, also by keys
     '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
 }
 
