@@ -72,6 +72,7 @@ class Network(Closed, Stateful):
         self.layers: list[Layer] = []
         self._classes: tuple[str, ...] = ()
         self.picture_fit = "stretch"
+        self._measured: tuple[list[Layer], int] | None = None  # the layers whose widest was found, and what it is
         self._passed: tuple[Tensor, Tensor] | None = None  # what the last layer got and gave in feedforward
 
     @property
@@ -205,8 +206,13 @@ class Network(Closed, Stateful):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the computation: that of the first parameter, trained or frozen."""
-        floating = (item.dtype for _, item in self.named_state() if isinstance(item, Tensor) and item.dtype.kind == "f")
-        return next(floating, np.dtype(np.float32))
+        for layer in self.layers:
+            own = (item for item in vars(layer).values() if isinstance(item, Tensor) and item.is_leaf)
+            state = own if layer.built else (item for _, item in named_state([("", layer)]) if isinstance(item, Tensor))
+            for item in state:
+                if item.array.dtype.kind == "f":
+                    return item.array.dtype
+        return np.dtype(np.float32)
 
     def astype(self, dtype: npt.DTypeLike) -> None:
         """Compute in another floating dtype: convert parameters and running statistics. Compile the model after it."""
@@ -340,8 +346,11 @@ class Network(Closed, Stateful):
 
     def _widest(self) -> int:
         """The largest sum of one sample's input and output numbers over all layers, at any depth."""
-        return max(
-            prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
-            for layer in self.layers
-            for part in layer.walk()
-        )
+        if self._measured is None or self._measured[0] != self.layers:
+            widest = max(
+                prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
+                for layer in self.layers
+                for part in layer.walk()
+            )
+            self._measured = list(self.layers), widest
+        return self._measured[1]
