@@ -26,7 +26,6 @@ GROUPS = (
     "training",
     "ordinary",
     "prediction",
-    "onnx",
     "operations",
     "sweep",
     "overhead",

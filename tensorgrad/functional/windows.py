@@ -197,10 +197,8 @@ def transposed_sizes(
 def upsample2d(x: TensorLike, kernel_size: Size = 2) -> Tensor:
     """Repeat each pixel `kernel_size` times along each axis (nearest-neighbour): ``(N, H KH, W KW, C)``."""
     images = check_images(as_tensor(x), "upsample2d")
-    kh, kw = pair(kernel_size, "upsample2d", "kernel_size", 1)
-    *batch, h, w, c = images.shape
-    spread = images.reshape((*batch, h, 1, w, 1, c)).broadcast_to((*batch, h, kh, w, kw, c))
-    return spread.reshape((*batch, h * kh, w * kw, c))
+    size = pair(kernel_size, "upsample2d", "kernel_size", 1)
+    return on_batch(images, lambda batch: ops.repeat_pixels(batch, size=size))
 
 
 def im2col(x: TensorLike, kernel_size: Size, stride: Size = 1, padding: Padding = 0, dilation: Size = 1) -> Tensor:

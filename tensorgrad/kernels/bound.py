@@ -19,7 +19,7 @@ import numpy as np
 from tensorgrad.kernels import convolution, matrix, pooling
 from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.elementwise import InPlace
-from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, element, output_sizes, windows
+from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, windows
 from tensorgrad.kernels.memory import Array
 from tensorgrad.kernels.plan import ONE, TILE, plan
 from tensorgrad.kernels.threads import share_out
@@ -166,7 +166,7 @@ def upsample(x: Array, times: Pair) -> Bound:
     """Each pixel repeated along rows and columns."""
     (n, h, w, c), (kh, kw) = x.shape, times
     y = np.empty((n, h * kh, w * kw, c), x.dtype)
-    return y, [partial(np.copyto, y.reshape(n, h, kh, w, kw, c), x[:, :, None, :, None])]
+    return y, [partial(copy_pixels, x[:, :, None, :, None], y.reshape(n, h, kh, w, kw, c))]
 
 
 def add(parts: list[Array]) -> Bound:

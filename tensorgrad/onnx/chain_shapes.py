@@ -20,9 +20,8 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.weighted import Weighted
 from tensorgrad.onnx.chain import Chain, handles, require
-from tensorgrad.onnx.chain_weights import sides
+from tensorgrad.onnx.chain_weights import constant, sides
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators.windows import Geometry
 from tensorgrad.tensor import Array
@@ -207,16 +206,7 @@ def _dropout(state: Chain, node: Node) -> None:
 
 @handles("Mul", "Add", "Sub", "Div")
 def _affine(state: Chain, node: Node) -> None:
-    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not.
-
-    A number for each unit of the layer before, which has no biases, is its biases: so Keras writes them.
-    """
-    last = state.layers[-1] if state.layers else None
-    if isinstance(last, Weighted) and not last.isbias and last.activation is None and state.with_biases is not None:
-        biases = _numbers(state, node)
-        require(node.op == "Add" and np.ndim(biases) == 1)
-        state.layers[-1] = state.with_biases(biases)
-        return
+    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not."""
     require(state.takes_samples and not state.layers)
     scale, offset = np.float32(1), np.float32(0)
     current: Node | None = node
@@ -241,9 +231,7 @@ def _affine(state: Chain, node: Node) -> None:
 
 def _numbers(state: Chain, node: Node) -> Any:
     """One number, or one for each channel."""
-    names = [name for name in node.inputs if name in state.arrays]
-    require(bool(names))
-    array = state.arrays[names[0]]
+    array = constant(state, node)
     require(array.dtype.kind == "f")
     if array.size == 1:
         return array.reshape(())[()]

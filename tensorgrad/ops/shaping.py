@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive
+from tensorgrad.kernels import lowering
 from tensorgrad.kernels.memory import Array
 
 __all__ = [
@@ -46,7 +47,12 @@ broadcast_to.rules(lambda g, _y, _x, *, shape: g)  # the engine sums it over the
 @primitive
 def concatenate(*xs: Any, axis: int) -> Array:
     """the operands one after the other along the axis"""
-    return np.concatenate(xs, axis=axis)
+    first, *others = map(np.asarray, xs)
+    if axis not in (-1, first.ndim - 1) or any(
+        x.shape[:-1] != first.shape[:-1] or x.dtype != first.dtype for x in others
+    ):
+        return np.concatenate(xs, axis=axis)
+    return lowering.side_by_side(xs)
 
 
 def _part(position: int, g: Any, _y: Any, *_xs: Any, axis: int) -> Any:

@@ -19,7 +19,7 @@ from tensorgrad.ops.shaping import Shape
 
 __all__ = [
     "avg_pool2d", "col2im", "conv2d", "conv2d_bias", "conv2d_input", "conv2d_weight", "im2col", "max_pool2d",
-    "min_pool2d", "pool_place", "pool_select", "pool_spread",
+    "min_pool2d", "pool_place", "pool_select", "pool_spread", "repeat_pixels", "window_sums",
 ]  # fmt: skip
 
 
@@ -135,3 +135,19 @@ def pool_spread(g: Array, *, shape: Shape, size: Pair, stride: Pair, padding: Fr
 
 avg_pool2d.rules(lambda g, _y, _x, **windows: pool_spread(g, shape=_x.shape, **windows))
 pool_spread.rules(lambda h, _x, _g, *, shape, **windows: avg_pool2d(h, **windows))
+
+
+@primitive
+def repeat_pixels(x: Array, *, size: Pair) -> Array:
+    """each pixel as a window of pixels that are equal to it"""
+    return pooling.repeat(x, size)
+
+
+@primitive
+def window_sums(g: Array, *, size: Pair) -> Array:
+    """the transpose of repeat_pixels: the sum of each window"""
+    return pooling.window_sums(g, size)
+
+
+repeat_pixels.rules(lambda g, _y, _x, *, size: window_sums(g, size=size))
+window_sums.rules(lambda h, _x, _g, *, size: repeat_pixels(h, size=size))

@@ -436,6 +436,24 @@ def spread(side: int) -> st.SearchStrategy[Case]:
     return draw.poolings().map(lambda p: ((_waves(_pooled_shape(p)),), {"shape": p.x.shape, **_pool(p)}))
 
 
+@st.composite
+def repeated(draw_: st.DrawFn, side: int) -> Case:
+    size = draw_(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    return (draw_(draw.arrays(draw_(draw.shapes(min_dims=4, max_dims=4, min_side=side, max_side=3)))),), {"size": size}
+
+
+@st.composite
+def summed(draw_: st.DrawFn, side: int) -> Case:
+    (x,), params = draw_(repeated(side))
+    n, h, w, c = x.shape
+    return (_waves((n, h * params["size"][0], w * params["size"][1], c)),), params
+
+
+def window_sums(g: Any, *, size: Any) -> Any:
+    n, h, w, c = g.shape
+    return g.reshape(n, h // size[0], size[0], w // size[1], size[1], c).sum((2, 4))
+
+
 def im2col(x: Any, *, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     windows = reference.windows(x, size, stride, padding, dilation)
     return windows.reshape(windows.shape[0] * windows.shape[1] * windows.shape[2], -1)
@@ -574,4 +592,6 @@ ROWS = [
     Row(ops.pool_select, selected, None, order=3),
     Row(ops.pool_place, placed, None, order=3),
     Row(ops.pool_spread, spread, None, order=3),
+    Row(ops.repeat_pixels, repeated, lambda x, size: np.kron(x, np.ones((1, *size, 1))), order=3),
+    Row(ops.window_sums, summed, window_sums, order=3),
 ]
