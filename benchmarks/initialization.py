@@ -20,8 +20,7 @@ from tensorgrad.data import mnist, standardize
 from tensorgrad.initializers import INITIALIZERS
 
 # The nets, how many digits each is trained on, and for how many epochs: where a good start still shows.
-NETS = {net.name: (net, 1000, 8) for net in nets.EXPERIMENTS[:1]}
-NETS |= {net.name: (net, 1000, 4) for net in (*nets.EXPERIMENTS[1:], nets.LENET)}
+NETS = {net.name: (net, 1000, 8) for net in (*nets.EXPERIMENTS, nets.LENET)}
 WAYS = ("default", *(name for name in INITIALIZERS if name != "zeros"))
 TESTED = 500
 

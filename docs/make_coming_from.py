@@ -35,6 +35,7 @@ TITLES = {
     "kind": "Kinds of pooling, `kind=`",
     "initializer": "Initializers, `initializer=`",
     "model": "Attributes of a model",
+    "Tensor": "Attributes of tensors",
     "tensorgrad": "Names in `tensorgrad`",
     "callbacks": "Names in `tensorgrad.callbacks`",
     "optim": "Names in `tensorgrad.optim`",

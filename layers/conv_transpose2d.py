@@ -45,8 +45,9 @@ class ConvTranspose2d(Convolutional):
     groups : int
         Cut channels and filters into that many groups, each convolved on its own.
     initializer : str or callable, optional
-        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
-        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
+        How weights and biases start: a name of ``tensorgrad.initializers.INITIALIZERS``, such as "he", "glorot" or
+        "torch", or a function ``f(shape, rng)`` that returns the weights. Default: by the activation, see
+        docs/initialization.md.
 
     Notes
     -----

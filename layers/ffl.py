@@ -30,8 +30,9 @@ class FFL(Weighted):
     is_bias : bool
         Whether the layer has biases.
     initializer : str or callable, optional
-        How weights and biases start: a name, "he", "glorot", "lecun", "torch", "orthogonal" or "zeros", or a function
-        ``f(shape, rng)`` that returns the weights. Default: by the activation, see docs/initialization.md.
+        How weights and biases start: a name of ``tensorgrad.initializers.INITIALIZERS``, such as "he", "glorot" or
+        "torch", or a function ``f(shape, rng)`` that returns the weights. Default: by the activation, see
+        docs/initialization.md.
 
     Examples
     --------

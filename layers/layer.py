@@ -84,6 +84,7 @@ class Layer(Closed, Stateful):
     rng: RNG = None
     training: bool = False
     requires_grad = Foreign("set layer.trainable = False to freeze it")
+    revision: int = 0  # how often its settings changed while it was in use
     _wired: bool = False
     _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
 
@@ -250,6 +251,7 @@ class Layer(Closed, Stateful):
             made.infer_shape(self.input_shape)
         keep = {*self.initial, "name"}
         vars(self).update((k, v) for k, v in vars(made).items() if not k.startswith("_") and k not in keep)
+        vars(self)["revision"] = self.revision + 1
 
     def train(self, mode: bool = True) -> Self:
         """Let calls without ``training=`` count as training from now on, here and in the layers inside.

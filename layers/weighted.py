@@ -28,6 +28,7 @@ class Weighted(Parametric):
     that knows its input are drawn when they are first asked for, as its initializer says, by the model's own generator.
     """
 
+    groups: int = 1
     changeable = ("activation",)
     initial = ("weights", "bias", "kernel", "initializer")
 
@@ -113,7 +114,10 @@ class Weighted(Parametric):
         initializer = initializers.find(self.initializer, self.activation, self.title)
         known = self.initializer_shape(shape)
         if self._weights is None:
-            drawn = self._drawn(initializer.weights, known, known, "weights")
+            draw = initializer.weights
+            if not callable(self.initializer):
+                draw = initializers.in_groups(draw, self.groups)
+            drawn = self._drawn(draw, known, known, "weights")
             self._weights = drawn if known == shape else Tensor(drawn.array.reshape(shape), requires_grad=True)
         self._check(self._weights, shape, "weights")
         units = self.units(shape)

@@ -14,8 +14,8 @@ import numpy as np
 from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
-    "Axis", "axes", "check_function", "check_rule", "converted", "explained", "from_scipy", "is_number",
-    "numbers", "one_axis", "one_of", "pair", "parameters", "whole",
+    "Axis", "axes", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
+    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "whole",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
@@ -59,8 +59,19 @@ def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
     return int(items[0]), int(items[1])
 
 
+def check_unmasked(data: Any, name: str, argument: str) -> None:
+    """Raise if an array has masked values: NumPy would go on with what is below the mask."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        first = int(np.argwhere(np.ma.getmaskarray(data))[0][0]) if data.ndim else 0
+        raise TypeError(
+            f"{name}: {argument} has masked values, first at sample {first}; fill them in with "
+            f"{argument}.filled(value), or leave those samples out"
+        )
+
+
 def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
     """Samples or labels as an array of numbers."""
+    check_unmasked(data, name, argument)
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -74,6 +85,11 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
         raise TypeError(
             f"{name}: {argument} must be real, received {array.dtype}; use {argument}.real or np.abs({argument}), or "
             f"real and imaginary parts as two channels: np.stack([{argument}.real, {argument}.imag], axis=-1)"
+        )
+    if array.dtype.names:
+        raise TypeError(
+            f"{name}: {argument} must be numbers, received records of {', '.join(array.dtype.names)}; make columns of "
+            f"them with np.stack([{argument}[name] for name in {argument}.dtype.names], axis=-1)"
         )
     if array.dtype.kind == "O" and array.ndim:
         items = list(array.flat)
@@ -119,6 +135,10 @@ def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)
     if value not in known:
+        if not isinstance(value, str) and value is not None:  # a function or a class of that name
+            called = getattr(value, "__name__", type(value).__name__)
+            if called in known:
+                raise ValueError(f"{name}: {argument} is given by its name, {called!r}, received {value!r:.60}")
         word = find(value, {"optimizer": "opt", "metric": "metrics"}.get(argument, argument))
         near = f"; {instead(word)}." if word else did_you_mean(value, known)
         names = ", ".join(map(repr, known))

@@ -222,7 +222,10 @@ class CNN(Network):
         if isinstance(opt, Optimizer):
             optimizer = _optimizer(self, opt)
         else:
-            optimizer = by_name(opt, self.parameters(), lr=lr(0) if callable(lr) else lr, mr=mr)
+            parameters = self.parameters()
+            if not parameters and not self.trainable:
+                raise ValueError("compile_model: all layers are frozen; set trainable = True on one of them")
+            optimizer = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
         self._objective, self.optimizer, self.schedule = objective, optimizer, schedule
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.history = History()
@@ -266,7 +269,7 @@ class CNN(Network):
         val_y: npt.ArrayLike | None = None,
         verbose: str | int = "auto",
         *,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = (),
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         augment: Augmentation | None = None,
@@ -339,10 +342,14 @@ class CNN(Network):
         for name, count in (("epochs", epochs), ("batch_size", batch_size), ("show_every", show_every)):
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"train: {name} must be an int of at least 1, received {count!r}")
+        if not isinstance(shuffle, bool | np.bool_):
+            raise TypeError(f"train: shuffle must be True or False, received {shuffle!r}")
         if not is_number(val_split) or not 0 <= val_split < 1:
             raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
         if val_x is None and val_y is not None:
             raise ValueError("train: val_y goes with val_x; received only val_y")
+        if callbacks is None:
+            callbacks = ()
         if not isinstance(callbacks, Iterable):
             raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
         callbacks = tuple(callbacks)

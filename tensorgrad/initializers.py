@@ -19,8 +19,8 @@ from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.tensor import Array
 
 __all__ = [
-    "INITIALIZERS", "Draw", "Initializer", "fans", "find", "glorot", "he", "lecun", "no_biases", "orthogonal", "torch",
-    "torch_biases", "zeros",
+    "INITIALIZERS", "Draw", "Initializer", "fans", "find", "glorot", "he", "he_both", "in_groups", "lecun",
+    "no_biases", "orthogonal", "torch", "torch_biases", "zeros",
 ]  # fmt: skip
 
 Draw: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Any]  # the shape of the weights -> values
@@ -59,6 +59,11 @@ def he(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return _normal(shape, sqrt(2 / fans(shape)[0]), rng)
 
 
+def he_both(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Normal, of variance 2 / max(fan_in, fan_out): neither signals nor gradients grow (He et al. 2015, 10 and 14)."""
+    return _normal(shape, sqrt(2 / max(fans(shape))), rng)
+
+
 def glorot(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Normal, of variance 2 / (fan_in + fan_out): signals and gradients alike (Glorot & Bengio 2010, equation 12)."""
     return _normal(shape, sqrt(2 / sum(fans(shape))), rng)
@@ -94,6 +99,7 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 INITIALIZERS: dict[str, Initializer] = {
     "he": Initializer(he),
+    "he_both": Initializer(he_both),
     "glorot": Initializer(glorot),
     "lecun": Initializer(lecun),
     "torch": Initializer(torch, torch_biases),
@@ -103,14 +109,29 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def find(initializer: str | Draw | None, activation: str | None, where: str) -> Initializer:
-    """The record for a name or a function of the weights; for None, the default of the activation."""
+    """The record for a name or a function of the weights; for None, the default of the activation.
+
+    By default, weights before relu-like activations start as "he_both" says; those of outputs that are probabilities
+    as "torch" says, small, so that no class is preferred at first; all others as "glorot" says.
+    """
     if callable(initializer):
         return Initializer(initializer)
     if initializer is None:
-        relu_like = activation is not None and ACTIVATIONS[activation].relu_like
-        return INITIALIZERS["he" if relu_like else "glorot"]
+        record = ACTIVATIONS[activation or "linear"]
+        others = "glorot" if record.outputs == "values" else "torch"
+        return INITIALIZERS["he_both" if record.relu_like else others]
     one_of(initializer, INITIALIZERS, where, "initializer")
     return INITIALIZERS[initializer]
+
+
+def in_groups(draw: Draw, groups: int) -> Draw:
+    """The weights of so many convolutions side by side, each drawn by itself, as none feeds another's outputs."""
+
+    def drawn(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+        part = (*shape[:-1], shape[-1] // groups)
+        return np.concatenate([draw(part, rng) for _ in range(groups)], axis=-1)
+
+    return draw if groups == 1 else drawn
 
 
 def _normal(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Array:

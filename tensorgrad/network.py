@@ -115,6 +115,8 @@ class Network(Closed, Stateful):
         """
         if not isinstance(layer, Layer):
             hint = "; make an instance of it" if isinstance(layer, type) else ""
+            if isinstance(layer, list | tuple | Network):
+                hint = "; add its layers one by one"
             raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
         here = {id(part) for other in self.layers for part in other.walk()}
         for part in layer.walk():

@@ -44,13 +44,19 @@ class Plan:
         state = named_state((str(i), layer) for i, layer in enumerate(self.layers))
         self.parameters = [item for _, item in state if isinstance(item, Tensor)]
         self.dtypes = [parameter.array.dtype for parameter in self.parameters]
+        self.parts = [part for layer in self.layers for part in layer.walk()]
+        self.revision = sum(part.revision for part in self.parts)
         self.x = np.zeros((batch_size, *network.input_shape), self.dtype)
         with no_grad(), blas.one_thread:
             self.out, self.steps = bind_chain(self.layers, self.x)
 
     def fits(self, layers: Sequence[Layer]) -> bool:
-        """Whether the layers are those that it was made for, and compute in the same dtype."""
-        return self.layers == layers and [p.array.dtype for p in self.parameters] == self.dtypes
+        """Whether the layers are those that it was made for, with the same settings, and compute in the same dtype."""
+        return (
+            self.layers == layers
+            and [p.array.dtype for p in self.parameters] == self.dtypes
+            and sum(part.revision for part in self.parts) == self.revision
+        )
 
     def run(self, samples: Array) -> Array:
         """The outputs for a batch, in memory that the next call overwrites."""
@@ -65,8 +71,8 @@ class Predictor:
 
     Memory, views of it and the way in which each layer is computed depend on shapes alone, so they are made once. The
     weights are read at each call: what training, ``set_weights`` or ``load_weights`` change is seen. So is a layer that
-    is added, or another dtype, at the cost of preparing again. Settings of layers, such as ``layer.activation``, are
-    those at the first call. The results equal those of ``predict`` to rounding, 1e-6 of the largest number in a layer.
+    is added, a setting such as ``layer.activation``, or another dtype, at the cost of preparing again. The results
+    equal those of ``predict`` to rounding, 1e-6 of the largest number in a layer.
 
     Any thread may call it; each has memory of its own, which is made at its first call.
 

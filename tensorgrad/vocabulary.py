@@ -137,6 +137,8 @@ def _in_our_words(kwargs: Mapping[str, Any], known: list[str], places: tuple[str
             raise TypeError(f"{name}: {instead(word)}")
         if word is not None and word.theirs == "validation_data":
             pair = isinstance(value, list | tuple) and len(value) == 2
+            if isinstance(value, tuple) and len(value) == 3 and all(hasattr(each, "shape") for each in value):
+                raise TypeError(f"{name}: validation_data is (x, y) here; its samples have no weights")
             new = dict(zip(("val_x", "val_y"), value, strict=True)) if pair else {"val_x": value}
         else:
             new = {key if word is None else word.ours: value}
@@ -154,7 +156,7 @@ def called(function: F, theirs: str) -> F:
     def renamed(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             text = str(error)
             if text.startswith((f"{function.__name__}:", f"{function.__name__},")):
                 error.args = (theirs + text[len(function.__name__) :],)
@@ -197,7 +199,7 @@ def no_such_name(module: str, name: str, known: Mapping[str, Any]) -> ImportErro
     return AttributeError(f"module {module!r} has no attribute {name!r}{did_you_mean(name, public)}")
 
 
-def missing(kind: str, name: str, known: Iterable[str]) -> str:
+def missing(kind: str, name: str, known: Iterable[str], where: str = "model") -> str:
     """The message about a missing attribute."""
-    word = find(name, "model")
+    word = find(name, where)
     return f"{kind} has no {name!r}: " + instead(word) if word else f"{kind} has no {name!r}{did_you_mean(name, known)}"

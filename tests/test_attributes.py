@@ -168,6 +168,14 @@ def test_users_own_classes_are_open() -> None:
     assert made.predict(np.ones((2, 3))).shape == (2, 2)
 
 
+def test_predictors_see_what_changed() -> None:
+    made = model()
+    predict = made.predictor(24)
+    predict(X)
+    made.layers[0].activation, made.layers[1].eps, made.layers[2].kind = "tanh", 0.5, "average"
+    np.testing.assert_allclose(predict(X), made.predict(X), rtol=1e-5, atol=1e-6)
+
+
 def test_names_that_begin_with_an_underscore_are_free() -> None:
     made = model()
     made._note = made.layers[0]._note = made.optimizer._note = 3

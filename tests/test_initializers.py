@@ -20,6 +20,7 @@ FANS = {(3, 5, 4, 30): (60, 450), (60, 50): (60, 50), (50, 60): (50, 60)}
 UNIFORM = stats.uniform(-sqrt(3), 2 * sqrt(3))
 DISTRIBUTIONS: dict[str, tuple[Any, Any]] = {
     "he": (lambda fan_in, fan_out: sqrt(2 / fan_in), stats.norm),
+    "he_both": (lambda fan_in, fan_out: sqrt(2 / max(fan_in, fan_out)), stats.norm),
     "glorot": (lambda fan_in, fan_out: sqrt(2 / (fan_in + fan_out)), stats.norm),
     "lecun": (lambda fan_in, fan_out: sqrt(1 / fan_in), stats.norm),
     "torch": (lambda fan_in, fan_out: sqrt(1 / (3 * fan_in)), UNIFORM),
@@ -33,6 +34,28 @@ def test_distributions(name: str, shape: tuple[int, ...]) -> None:
     values = find(name, None, "here").weights(shape, np.random.default_rng(1))
     assert (values.shape, values.dtype) == (shape, np.float32)
     assert stats.kstest(values.ravel() / deviation(*FANS[shape]), distribution.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"),
+    [("relu", "he_both"), ("elu", "he_both"), ("tanh", "glorot"), (None, "glorot"), ("softmax", "torch"),
+     ("sigmoid", "torch")],
+)  # fmt: skip
+def test_the_default_goes_by_the_activation(activation: str | None, name: str) -> None:
+    default, named = (FFL(30, neurons=20, activation=activation, initializer=given) for given in (None, name))
+    for layer in (default, named):
+        layer.wire(30, 0)
+    np.testing.assert_array_equal(default.weights.numpy(), named.weights.numpy())
+    np.testing.assert_array_equal(default.biases.numpy(), named.biases.numpy())
+
+
+@pytest.mark.parametrize("layer", [Conv1d, Conv2d, ConvTranspose2d])
+def test_groups_start_as_convolutions_of_their_own(layer: Any) -> None:
+    """A depthwise filter has as many inputs as taps, and each input as many outputs."""
+    channels = (9, 400) if layer is Conv1d else (9, 9, 400)
+    made = layer(input_shape=channels, filters=400, groups=400, activation="relu")
+    taps = 3 if layer is Conv1d else 9
+    assert made.weights.numpy().std() == pytest.approx(sqrt(2 / taps), rel=0.06)
 
 
 def test_biases_of_torch() -> None:
@@ -111,7 +134,7 @@ def test_a_file_has_the_weights_and_needs_no_initializer(tmp_path: Path) -> None
 
 
 def test_refused() -> None:
-    with pytest.raises(ValueError, match="FFL: unknown initializer 'xavier'; known are 'he', 'glorot'"):
+    with pytest.raises(ValueError, match="FFL: unknown initializer 'xavier'; known are 'he', 'he_both', 'glorot'"):
         FFL(neurons=2, initializer="xavier")
     layer = FFL(input_shape=3, neurons=2, initializer=lambda shape, rng: np.zeros(shape[::-1]))
     with pytest.raises(ValueError, match=r"expected weights of shape \(3, 2\), received shape \(2, 3\)"):

@@ -12,6 +12,7 @@ import scipy.sparse
 
 import tensorgrad
 from tensorgrad import Tensor, callbacks, optim
+from tensorgrad.training.metrics import Metric
 
 tg: Any = tensorgrad  # type checkers would refuse what is tried below
 layers: Any = tg.layers
@@ -61,6 +62,12 @@ def all_frozen() -> None:
     model.fit(X, Y)
 
 
+def compiled_when_frozen() -> None:
+    model = net()
+    model.trainable = False
+    model.compile_model()
+
+
 # The call, and the part of its message that says what to do.
 MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     # -- data
@@ -73,6 +80,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "written numbers": (lambda: net().fit(X.astype(str), Y), "np.array(X, dtype=float) reads numbers"),
     "array of arrays": (lambda: net().fit(ARRAYS, Y[:3]), "make one array with np.stack(X)"),
     "missing values": (lambda: net().fit(GAPS, Y[:2]), "first at sample 1; fill them in or leave those samples out"),
+    "masked": (lambda: net().fit(np.ma.masked_less(X, 0.1), Y), "fill them in with X.filled(value)"),
+    "masked labels": (lambda: net().fit(X, np.ma.masked_equal(Y, 2)), "Y has masked values, first at sample 2"),
+    "masked to predict": (lambda: net().predict(np.ma.masked_less(X, 0.1)), "predict: X has masked values"),
+    "masked tensor": (lambda: tg.tensor(np.ma.masked_less(X, 0.1)), "fill them in with data.filled(value)"),
+    "records": (lambda: net().fit(np.rec.fromarrays(X.T), Y), "np.stack([X[name] for name in X.dtype.names], axis=-1)"),
     "sparse": (lambda: net().fit(scipy.sparse.csr_matrix(X), Y), "make it dense with X.toarray()"),
     "generator": (lambda: net().fit((row for row in X), Y), "make one with np.array(list(X))"),
     "complex": (lambda: net().fit(X * 1j, Y), "np.stack([X.real, X.imag], axis=-1)"),
@@ -88,8 +100,15 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "val_x alone": (lambda: net().fit(X, Y, val_x=X), "give the labels, or batches (x, y)"),
     "misspelt": (lambda: net().fit(X, Y, epoch=3), "did you mean 'epochs'?"),
     "data of 3": (lambda: net().fit(X, Y, validation_data=X), "give the labels, or batches (x, y)"),
+    "weights to validate": (lambda: net().fit(X, Y, validation_data=(X, Y, X)), "its samples have no weights"),
     "callback's class": (lambda: net().fit(X, Y, callbacks=[EarlyStopping]), "callbacks must be instances of Callback"),
     "one callback": (lambda: net().fit(X, Y, callbacks=EarlyStopping()), "callbacks must be a list of Callback"),
+    "patience as text": (lambda: EarlyStopping(patience="3"), "must be numbers of at least 0, received '3'"),
+    "keep as text": (lambda: callbacks.ModelCheckpoint("x", keep="2"), "keep must be an int of at least 1"),
+    "hook that is none": (lambda: callbacks.LambdaCallback(on_epoch_end=3), "must be a function of (epoch, logs)"),
+    "hook of one": (lambda: callbacks.LambdaCallback(on_epoch_end=lambda e: 0), "of (epoch, logs); it takes"),
+    "shuffle as text": (lambda: net().fit(X, Y, shuffle="no"), "shuffle must be True or False"),
+    "figure as attribute": (lambda: net().fit(X, Y, verbose=0).loss, "under their names: history['loss']"),
     "no validation": (lambda: net().fit(X, Y, val_split=0, verbose=0, callbacks=[EarlyStopping()]),
                       "validate with val_split or val_x"),
     "unknown class": (lambda: net().fit(X, Y, class_weight={7: 1.0}), "expected classes from 0 to 2"),
@@ -99,6 +118,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "augment of one": (lambda: net().fit(X, Y, augment=lambda x: x), "a function of (batch, rng); it takes (x)"),
     # -- compile_model
     "loss of one": (lambda: net(loss=lambda o: o), "must be a function of (outputs, targets); it takes (o)"),
+    "broadcasting loss": (lambda: net(None, 1, loss=lambda o, t: o - t.reshape(-1)), "gave a Tensor of shape (2, 2)"),
+    "two metrics": (lambda: net(metrics=[lambda o, t: 1.0, lambda o, t: 2.0]), "two figures '<lambda>'; give"),
+    "metric's name": (lambda: net(metrics=[Metric.of(lambda o, t: 1.0, "loss")]), "there would be two figures 'loss'"),
+    "own accuracy": (lambda: net(metrics=[Metric.of(lambda o, t: 1.0, "accuracy")]), "two figures 'accuracy'"),
     "metric of one": (lambda: net(metrics=[lambda o: 1]), "must be a function of (outputs, targets); it takes (o)"),
     "schedule of two": (lambda: net(lr=lambda epoch, lr: lr), "must be a function of (step); it takes (epoch, lr)"),
     "no layers": (lambda: CNN().compile_model(), "add them first"),
@@ -124,6 +147,9 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing to concatenate": (lambda: layers.Concatenate(), "missing 1 required positional argument: 'branches'"),
     "large kernel": (lambda: Conv2d(input_shape=(4, 4, 1), kernel_size=7, padding=None), "use a smaller kernel"),
     "groups": (lambda: Conv2d(filters=3, groups=2), "groups must divide the 3 filters"),
+    "activation's function": (lambda: FFL(activation=tg.relu), "activation is given by its name, 'relu'"),
+    "list of layers": (lambda: of([FFL(3)]), "add its layers one by one"),
+    "model as a layer": (lambda: of(net()), "add its layers one by one"),
     "activation": (lambda: FFL(activation="rellu"), "did you mean 'relu'?"),
     "pooling kind": (lambda: Pool2d(kind="averge"), "did you mean 'average'?"),
     "no neurons": (lambda: FFL(neurons=-1), "neurons must be an int of at least 1"),
@@ -136,6 +162,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "misspelt method": (lambda: net().predit(X), "did you mean 'predict'?"),
     "a layer saved": (lambda: tg.save_model(Sequential([FFL()]), "m"), "add it to a CNN"),
     "a layer saved there": (lambda: tg.saving.save_model(Sequential([FFL()]), "m"), "add it to a CNN"),
+    "loading a model": (lambda: tg.load_model(net()), "expected a path, received CNN"),
+    "compiled when frozen": (compiled_when_frozen, "all layers are frozen; set trainable = True on one of them"),
     "path first": (lambda: tg.save_model("m.tgrad", net()), "the model comes first, then the path"),
     "weights of a layer": (lambda: tg.saving.save_weights(FFL(3), "m"), "save_weights: expected a CNN, received FFL"),
     "train() for its mode": (lambda: net().train(), "missing 1 required positional argument: 'X'; it takes X, Y"),

@@ -98,8 +98,9 @@ def test_every_other_word_is_answered(word: Word, where: str) -> None:
 
 def use(theirs: str, where: str) -> Any:
     modules = {"layers": layers, "callbacks": callbacks, "optim": optim, "tensorgrad": tensorgrad}
-    if where in modules or where == "model":
-        return getattr(modules[where] if where in modules else model(), theirs)
+    if where in (*modules, "model", "Tensor"):
+        owners = {**modules, "model": model(), "Tensor": tensorgrad.Tensor([1.0])}
+        return getattr(owners[where], theirs)
     if where in ("loss", "opt", "metrics"):
         return model().compile(**{where: theirs})
     if where in ("activation", "initializer"):

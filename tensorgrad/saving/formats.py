@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,4 +42,6 @@ FORMATS = {
 
 def by_suffix(path: PathLike) -> Format:
     """The format of a file with this name."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"saving: expected a path, received {type(path).__name__}")
     return FORMATS.get(Path(path).suffix.lower(), NATIVE)

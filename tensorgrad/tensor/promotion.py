@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
+from tensorgrad.checks import check_unmasked
 from tensorgrad.engine import Traced, value
 
 DEFAULT_DTYPE = np.dtype(np.float32)
@@ -27,6 +28,8 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     """A fresh array of the data; Python numbers and lists of them are float32."""
     if isinstance(data, Traced):
         data = data.array
+    elif isinstance(data, np.ma.MaskedArray):
+        check_unmasked(data, "tensor", "data")
     elif not isinstance(data, np.ndarray | np.generic):
         if _holds_tensor(data):
             raise TypeError("tensor: a list of tensors would lose their graphs; join them with stack()")

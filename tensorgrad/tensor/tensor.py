@@ -20,6 +20,7 @@ from tensorgrad.tensor.methods import Methods
 from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
 from tensorgrad.tensor.promotion import Array as Array
 from tensorgrad.tensor.promotion import binary, divide, matmul, to_array
+from tensorgrad.vocabulary import missing
 
 if TYPE_CHECKING:
     from tensorgrad.tensor.picture import Picture
@@ -389,6 +390,11 @@ class Tensor(Methods):
     # If type checkers saw __array__, NumPy's stubs would make array * tensor and np.sin(tensor) arrays. Without it, the
     # first is a Tensor to them and the second Any; they refuse np.sum(tensor), for which there is tensorgrad.sum.
     if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):  # NumPy and others look for protocols
+                raise AttributeError(name)
+            raise AttributeError(missing("Tensor", name, dir(type(self)), "Tensor"))
 
         def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
             # np.asarray(t) asks for an array, as t.numpy() does: programs hand weights to matplotlib.

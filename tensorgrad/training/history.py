@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 from math import nan
+from typing import NoReturn
 
 from tensorgrad.training.curves import curves
 
@@ -38,6 +39,10 @@ class History:
         if name not in self.history:
             raise KeyError(f"History: there is no {name!r}; recorded are {', '.join(self.history) or 'no figures yet'}")
         return self.history[name]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"; figures are under their names: history[{name!r}]" if name in vars(self).get("history", ()) else ""
+        raise AttributeError(f"History has no {name!r}{hint}")
 
     def __contains__(self, name: object) -> bool:
         return name in self.history

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.checks import check_unmasked
+
 
 def numbered(given: Any, classes: Sequence[str], owner: str) -> Any:
     """Names as their places in `classes`, as an array of int64; what is not made of strings alone comes back as it is.
@@ -18,6 +20,7 @@ def numbered(given: Any, classes: Sequence[str], owner: str) -> Any:
     ValueError
         If a name is not among them.
     """
+    check_unmasked(given, owner, "Y")
     try:
         array = np.asarray(given)
     except ValueError:  # not rectangular; the check for numbers has a better message

@@ -81,6 +81,7 @@ class Objective:
         self.gives_mean = callable(loss) and _gives_mean(self.record, output_shape)
         self.metrics = tuple(self._checked(given) for given in (DEFAULT if metrics_ is None else metrics_))
         self.by_default = metrics_ is None
+        self._check_names()
 
     def _checked(self, given: Any) -> Metric:
         metric = metrics.metric(given)
@@ -91,6 +92,18 @@ class Objective:
                 f"compile_model: metric {metric.name!r} needs {needs} outputs, but they are {self.activation!r}"
             )
         return metric
+
+    def _check_names(self) -> None:
+        """Raise if two different figures would have one name."""
+        known: dict[str, Metric] = {}
+        for metric in self.metrics:
+            taken = metric.name in ("loss", "epoch", "time") or metric.name.startswith("val_")
+            own = metric.name in self.task.figures and metric != metrics.find(metric.name)
+            if taken or own or known.setdefault(metric.name, metric) != metric:
+                raise ValueError(
+                    f"compile_model: there would be two figures {metric.name!r}; give the function another name, with "
+                    "def or tensorgrad.training.metrics.register(function, name)"
+                )
 
     def reported(self, task: Task) -> Iterator[Metric]:
         """The metrics that an evaluation reports besides the loss and the task's own figures."""
@@ -156,7 +169,9 @@ def _gives_mean(loss: Loss, output_shape: tuple[int, ...]) -> bool:
     given = loss.function(
         Tensor(np.full(shape, 0.5, np.float32), requires_grad=True), Tensor(np.zeros(shape, np.float32))
     )
-    if not isinstance(given, Tensor) or not given.requires_grad or (given.ndim and given.shape[0] != shape[0]):
+    fits = isinstance(given, Tensor) and given.requires_grad and given.ndim <= len(shape)
+    lengths = [(shape[0],), *((1, n) for n in shape[1:])]  # of each sample, or of each element
+    if not fits or any(n not in allowed for n, allowed in zip(given.shape, lengths, strict=False)):
         found = f"a Tensor of shape {given.shape}" if isinstance(given, Tensor) else type(given).__name__
         if isinstance(given, Tensor) and not given.requires_grad:
             found += " without a gradient"

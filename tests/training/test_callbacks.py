@@ -349,7 +349,7 @@ def test_metrics_of_a_class_for_each_pixel() -> None:
 BAD = [
     (lambda: LambdaCallback(on_epoch=print), "unknown hook 'on_epoch'; did you mean 'on_epoch_end'? Known are "),
     (lambda: EarlyStopping(mode="up"), "unknown mode 'up'; known are 'auto', 'min', 'max'"),
-    (lambda: EarlyStopping(patience=-1), "patience and min_delta must be at least 0"),
+    (lambda: EarlyStopping(patience=-1), "patience and min_delta must be numbers of at least 0, received -1 and 0"),
     (lambda: ReduceLROnPlateau(factor=2), "factor must lie between 0 and 1, received 2"),
     (lambda: line(label_smoothing=2), "label_smoothing must lie in 0 to 1"),
     (lambda: line(clip_norm=0), "clip_norm must be positive, received 0"),
@@ -470,7 +470,7 @@ def test_a_checkpoint_s_name_must_be_possible(tmp_path) -> None:
         ModelCheckpoint(tmp_path / "nowhere" / "net.tgrad")
     with pytest.raises(ValueError, match=r"cannot be filled in \('lose'\); it may name epoch, loss, accuracy"):
         small().train(X, Y, 1, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "{lose}.tgrad")])
-    with pytest.raises(ValueError, match="every and keep must be at least 1"):
+    with pytest.raises(ValueError, match="every must be an int of at least 1"):
         ModelCheckpoint(tmp_path / "net.tgrad", every=0)
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, TypeAlias
 
 from tensorgrad.attributes import Closed
-from tensorgrad.checks import one_of
+from tensorgrad.checks import check_function, one_of, parameters
 from tensorgrad.training.trainee import Trainee
 
 Logs: TypeAlias = Mapping[str, float]
@@ -90,4 +90,6 @@ class LambdaCallback(Callback):
     def __init__(self, **hooks: Callable[..., None]) -> None:
         for name, function in hooks.items():
             one_of(name, HOOKS, "LambdaCallback", "hook")
+            arguments, _ = parameters(getattr(Callback, name))
+            check_function(function, arguments[1:], f"LambdaCallback: {name}")
             setattr(self, name, function)

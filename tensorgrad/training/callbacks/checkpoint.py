@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tensorgrad.atomic_file import remove_leftovers
+from tensorgrad.checks import whole
 from tensorgrad.training.callbacks.callback import Logs
 from tensorgrad.training.callbacks.waiting import Waiting
 
@@ -45,8 +46,9 @@ class ModelCheckpoint(Waiting):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, 0, 0.0, mode)
-        if every < 1 or (keep is not None and keep < 1):
-            raise ValueError(f"ModelCheckpoint: every and keep must be at least 1, received {every!r} and {keep!r}")
+        whole(every, "ModelCheckpoint", "every")
+        if keep is not None:
+            whole(keep, "ModelCheckpoint", "keep")
         self.path = os.fspath(path)
         folder = Path(self.path).parent
         if not folder.is_dir():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from tensorgrad.checks import is_number
 from tensorgrad.training.callbacks.callback import Callback, Logs
 from tensorgrad.training.callbacks.waiting import Waiting
 
@@ -93,7 +94,7 @@ class ReduceLROnPlateau(Waiting):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, patience, min_delta, mode)
-        if not 0 < factor < 1:
+        if not (is_number(factor) and 0 < factor < 1):
             raise ValueError(f"ReduceLROnPlateau: factor must lie between 0 and 1, received {factor!r}")
         self.factor = factor
         self.min_lr = min_lr

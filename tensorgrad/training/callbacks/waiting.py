@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tensorgrad.checks import one_of
+from tensorgrad.checks import is_number, one_of
 from tensorgrad.tensor import Array
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
@@ -23,8 +23,11 @@ class Waiting(Callback):
 
     def __init__(self, monitor: str, patience: int, min_delta: float, mode: str) -> None:
         one_of(mode, ("auto", "min", "max"), type(self).__name__, "mode")
-        if patience < 0 or min_delta < 0:
-            raise ValueError(f"{type(self).__name__}: patience and min_delta must be at least 0")
+        if not all(is_number(given) and given >= 0 for given in (patience, min_delta)):
+            raise ValueError(
+                f"{type(self).__name__}: patience and min_delta must be numbers of at least 0, received {patience!r} "
+                f"and {min_delta!r}"
+            )
         self.monitor = monitor
         self.patience = patience
         self.min_delta = min_delta
