@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs import formulas
+from tensorgrad import initializers
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to.md"
 SECTION = re.compile(r"^### (.+?)$(.*?)(?=^###? |\Z)", re.MULTILINE | re.DOTALL)
@@ -101,3 +102,20 @@ def test_every_block_of_formulas_in_the_optimizers_is_typeset() -> None:
             assert "::\n\n" not in formulas.typeset_blocks(rule.__doc__ or "").replace(".. math::", ""), rule.__name__
             count += 1
     assert count >= 9
+
+
+@pytest.mark.parametrize("name", ["gradients.md", "initialization.md"])
+def test_programs_of_other_pages_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(initializers, "INITIALIZERS", dict(initializers.INITIALIZERS))  # a program adds one
+    blocks = BLOCK.findall((PAGE.parent / name).read_text("utf-8"))
+    assert blocks
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, name, "exec"), namespace)
+
+
+def test_files_of_tests_that_pages_name_are_there() -> None:
+    root = PAGE.parent.parent
+    for path in (*root.glob("*.md"), *root.glob("docs/*.md")):
+        for name in re.findall(r"\btests/[\w/]+\.py", path.read_text("utf-8")):
+            assert (root / name).exists(), f"{path.name} names {name}"
