@@ -26,6 +26,7 @@ GROUPS = (
     "training",
     "ordinary",
     "prediction",
+    "onnx",
     "operations",
     "sweep",
     "overhead",

@@ -83,11 +83,12 @@ for _name in set(__all__) & set(dir(builtins)):
 
 if TYPE_CHECKING:
     from tensorgrad import inspection, plot, testing
+    from tensorgrad import torch as torch
 else:
 
     def __getattr__(name: str) -> ModuleType:
         """Import what training does not need when it is first asked for."""
-        if name in ("inspection", "plot", "testing"):
+        if name in ("inspection", "plot", "testing", "torch"):
             return importlib.import_module(f"tensorgrad.{name}")
         raise no_such_name("tensorgrad", name, globals())
 

@@ -13,7 +13,14 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 ARGUMENTS = {"experiments.py": ["all", "--quick"], "report.py": ["--quick", "--output", "new/page.html"]}
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+SLOW = {"best_mnist.py", "full_mnist.py", "onnx_model.py"}
+MARKED = [
+    pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.name in SLOW else [])
+    for path in sorted(EXAMPLES.glob("*.py"))
+]
+
+
+@pytest.mark.parametrize("path", MARKED)
 def test_quick_mode(path: Path, monkeypatch, capsys, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)  # for those that write files
     monkeypatch.setattr(sys, "argv", [str(path), *ARGUMENTS.get(path.name, ["--quick"])])

@@ -117,6 +117,7 @@ class Chain:
         self.order: Array | None = None  # of a flat vector: the file's number j is our number order[j]
         self.edge = False  # whether a frame of repeated edges is around the image
         self.layers: list[Layer] = []
+        self.with_biases: Callable[[Array | None], Layer] | None = None  # makes the last layer with weights
         self.takes_samples = start == flow.depth == 0  # whether what goes in is what goes into the network
 
     @property
@@ -169,6 +170,11 @@ class Chain:
         found = np.empty_like(numbers)
         found[self.order] = numbers
         return found
+
+    def add_weighted(self, make: Callable[[Array | None], Layer], biases: Array | None) -> None:
+        """Add a layer with weights. Where it has no biases, they may follow by themselves."""
+        self.layers.append(make(biases))
+        self.with_biases = make
 
     def activate(self, name: str) -> None:
         """Give the last layer an activation, or add one."""

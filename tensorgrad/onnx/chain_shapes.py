@@ -20,8 +20,9 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
+from tensorgrad.layers.weighted import Weighted
 from tensorgrad.onnx.chain import Chain, handles, require
-from tensorgrad.onnx.chain_weights import constant, sides
+from tensorgrad.onnx.chain_weights import sides
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators.windows import Geometry
 from tensorgrad.tensor import Array
@@ -206,7 +207,16 @@ def _dropout(state: Chain, node: Node) -> None:
 
 @handles("Mul", "Add", "Sub", "Div")
 def _affine(state: Chain, node: Node) -> None:
-    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not."""
+    """Pixels to what a network takes, at its beginning; what stands elsewhere is trained, as Rescale is not.
+
+    A number for each unit of the layer before, which has no biases, is its biases: so Keras writes them.
+    """
+    last = state.layers[-1] if state.layers else None
+    if isinstance(last, Weighted) and not last.isbias and last.activation is None and state.with_biases is not None:
+        biases = _numbers(state, node)
+        require(node.op == "Add" and np.ndim(biases) == 1)
+        state.layers[-1] = state.with_biases(biases)
+        return
     require(state.takes_samples and not state.layers)
     scale, offset = np.float32(1), np.float32(0)
     current: Node | None = node
@@ -231,7 +241,9 @@ def _affine(state: Chain, node: Node) -> None:
 
 def _numbers(state: Chain, node: Node) -> Any:
     """One number, or one for each channel."""
-    array = constant(state, node)
+    names = [name for name in node.inputs if name in state.arrays]
+    require(bool(names))
+    array = state.arrays[names[0]]
     require(array.dtype.kind == "f")
     if array.size == 1:
         return array.reshape(())[()]

@@ -29,17 +29,19 @@ def _conv(state: Chain, node: Node) -> None:
         raise Unlike
     g, groups = Geometry(node.attributes, state.shape[2:], w.shape[2:]), node.attributes.get("group", 1)
     kernel = np.ascontiguousarray(w.transpose(*range(2, w.ndim), 1, 0))
-    options: dict[str, Any] = {"filters": w.shape[0], "isbias": b is not None, "kernel": kernel, "bias": b}
+    options: dict[str, Any] = {"filters": w.shape[0], "kernel": kernel, "groups": groups}
     if w.ndim == 3:
         options |= {"stride": g.stride[1], "dilation": g.dilation[1], "padding": (g.before[1], g.after[1])}
-        state.layers.append(Conv1d(kernel_size=g.size[1], groups=groups, **options))
+        options |= {"kernel_size": g.size[1]}
+        state.add_weighted(lambda biases: Conv1d(isbias=biases is not None, bias=biases, **options), b)
         return
     padding = sides(g.before, g.after)
     if state.edge:
         require(padding == (0, 0))
         padding, state.edge = "same", False
     options |= {"stride": tuple(g.stride), "dilation": tuple(g.dilation), "padding": padding}
-    state.layers.append(Conv2d(kernel_size=tuple(g.size), groups=groups, **options))
+    options |= {"kernel_size": tuple(g.size)}
+    state.add_weighted(lambda biases: Conv2d(isbias=biases is not None, bias=biases, **options), b)
 
 
 @handles("ConvTranspose")
@@ -49,12 +51,12 @@ def _conv_transpose(state: Chain, node: Node) -> None:
         raise Unlike
     g, groups = Transposed(node.attributes, state.shape[2:], w.shape), node.attributes.get("group", 1)
     require(all(e < max(s, d) for e, s, d in zip(g.extra, g.stride, g.dilation, strict=True)))
-    layer = ConvTranspose2d(
-        filters=w.shape[1] * groups, kernel_size=tuple(g.size), isbias=b is not None, stride=tuple(g.stride),
-        padding=sides(g.before, g.after), output_padding=(g.extra[0], g.extra[1]),
-        kernel=np.ascontiguousarray(w.transpose(2, 3, 1, 0)), bias=b, dilation=tuple(g.dilation), groups=groups,
-    )  # fmt: skip
-    state.layers.append(layer)
+    options: dict[str, Any] = {
+        "filters": w.shape[1] * groups, "kernel": np.ascontiguousarray(w.transpose(2, 3, 1, 0)), "groups": groups,
+        "kernel_size": tuple(g.size), "stride": tuple(g.stride), "dilation": tuple(g.dilation),
+        "padding": sides(g.before, g.after), "output_padding": tuple(g.extra),
+    }  # fmt: skip
+    state.add_weighted(lambda biases: ConvTranspose2d(isbias=biases is not None, bias=biases, **options), b)
 
 
 @handles("Gemm")
@@ -70,26 +72,17 @@ def _gemm(state: Chain, node: Node) -> None:
 def _matmul(state: Chain, node: Node) -> None:
     w = state.array(node, 1)
     require(len(state.shape) == 2 and w is not None and w.ndim == 2)
-    b = None
-    if added := state.next("Add"):
-        b = constant(state, added)
-    _dense(state, w, b)  # type: ignore[arg-type]
+    _dense(state, w, None)  # type: ignore[arg-type]
 
 
 def _dense(state: Chain, w: Array, b: Array | None) -> None:
     units = w.shape[1]
     require(b is None or (b.size == units and b.shape in ((units,), (1, units))))
     weights, state.order = np.ascontiguousarray(state.ours(w)), None
-    state.layers.append(
-        FFL(neurons=units, weights=weights, bias=None if b is None else b.reshape(-1), is_bias=b is not None)
+    state.add_weighted(
+        lambda biases: FFL(neurons=units, weights=weights, bias=biases, is_bias=biases is not None),
+        None if b is None else b.reshape(-1),
     )
-
-
-def constant(state: Chain, node: Node) -> Any:
-    """The input of a node that is an array of the file."""
-    names = [name for name in node.inputs if name in state.arrays]
-    require(bool(names))
-    return state.arrays[names[0]]
 
 
 @handles("BatchNormalization")

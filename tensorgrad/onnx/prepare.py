@@ -51,7 +51,7 @@ def prepared(contents: Contents, sample: tuple[int, ...]) -> Prepared:
         _open_batch(nodes, arrays, contents.sizes[0])
     twice, thrice = (_probe(nodes, arrays, contents.source, (n, *sample), contents) for n in (2, 3))
     nodes = _plain_shapes(nodes, arrays, twice, thrice)
-    nodes = _needed(nodes, contents.results)
+    nodes = _needed(_without_casts(nodes, twice, contents.results), contents.results)
     used = {name for node in nodes for name in node.inputs} | set(contents.results)
     arrays = {name: array for name, array in arrays.items() if name in used}
     shapes = {name: x.shape for name, x in twice.items()}
@@ -70,6 +70,20 @@ def _without_copies(contents: Contents) -> list[Node]:
     for node in contents.nodes:
         node.inputs = [names.get(name, name) for name in node.inputs]
         if node.op == "Identity" and node.outputs[0] not in contents.results:
+            names[node.outputs[0]] = node.inputs[0]
+        else:
+            left.append(node)
+    return left
+
+
+def _without_casts(nodes: list[Node], seen: dict[str, Seen], results: list[str]) -> list[Node]:
+    """The nodes without the Casts that change nothing, of which Keras writes one beside every layer."""
+    names: dict[str, str] = {}
+    left = []
+    for node in nodes:
+        node.inputs = [names.get(name, name) for name in node.inputs]
+        source = seen.get(node.inputs[0]) if node.op == "Cast" else None
+        if source is not None and source.dtype == seen[node.outputs[0]].dtype and node.outputs[0] not in results:
             names[node.outputs[0]] = node.inputs[0]
         else:
             left.append(node)
@@ -133,9 +147,10 @@ def _give(node: Node, place: int, numbers: list[int], arrays: dict[str, Array]) 
 
 @dataclass
 class Seen:
-    """A value that was made on trial: its shape, and the numbers of one that is no image, such as a shape."""
+    """A value that was made on trial: its shape and dtype, and the numbers of one that is no image, such as a shape."""
 
     shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     numbers: Array | None
 
 
@@ -147,7 +162,7 @@ def _probe(
     values[""] = None
     values[source] = seeming(shape)
     last = {name: i for i, node in enumerate(nodes) for name in node.inputs}
-    seen = {source: Seen(shape, None)}
+    seen = {source: Seen(shape, np.dtype(np.float32), None)}
     total = 0
     for i, node in enumerate(nodes):
         try:
@@ -163,7 +178,7 @@ def _probe(
             if name:
                 values[name] = x
                 small = x.array.size <= SMALL and x.array.dtype.kind in "iub"
-                seen[name] = Seen(x.shape, np.asarray(value(x.logical)) if small else None)
+                seen[name] = Seen(x.shape, x.array.dtype, np.asarray(value(x.logical)) if small else None)
                 total += 0 if is_seeming(x) else x.array.size
         if total > MOST or any(x.array.size > LARGEST for x in made):
             raise ModelFileError(

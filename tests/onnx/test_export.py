@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorgrad
+from examples.experiments import EXPERIMENTS
+from examples.experiments import run as experiment
 from tensorgrad import CNN
+from tensorgrad.data import mnist, standardize
 from tensorgrad.layers import (
     FFL,
     Add,
@@ -27,6 +31,7 @@ from tensorgrad.layers import (
 )
 from tests.onnx.networks import networks, samples
 
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "ci"
 pytestmark = pytest.mark.filterwarnings("ignore:.*'same' is the tutorial's")  # of kernels that are drawn
 
 
@@ -61,6 +66,20 @@ def test_onnxruntime_agrees(path: Path, model: CNN, layout: str, opset: int) -> 
     ours, theirs = model.predict(x), run(path, x, layout)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(theirs, ours, atol=1e-5 * max(1, np.abs(ours).max()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("number", EXPERIMENTS)
+def test_the_experiments_are_as_accurate_in_onnxruntime(path: Path, number: int) -> None:
+    """Trained, whole in the thorough profile, exported, and evaluated on the digits that were kept."""
+    model, _ = experiment(number, seed=0, quick=not THOROUGH, verbose=0)
+    images, labels = mnist().test
+    x = standardize(images)
+    accuracy = model.evaluate(x, labels)["accuracy"]
+    assert accuracy > (EXPERIMENTS[number].target - 0.05 if THOROUGH else 0.3)
+    for layout in ("NCHW", "NHWC"):
+        tensorgrad.onnx.export(model, path, layout=layout)
+        scores = run(path, x.reshape(-1, 28, 28, 1), layout)
+        assert (scores.argmax(1) == labels).mean() == pytest.approx(accuracy, abs=1e-9)
 
 
 def lenet(seed: int = 0) -> CNN:

@@ -38,7 +38,8 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     number = int(LARGE[rng.integers(len(LARGE))])
     match rng.integers(7):
         case 0:
-            array = graph.initializer[rng.integers(len(graph.initializer))]
+            shaped = [array for array in graph.initializer if array.dims]
+            array = shaped[rng.integers(len(shaped))]
             array.dims[rng.integers(len(array.dims))] = number
         case 1:
             axis = graph.input[0].type.tensor_type.shape.dim[rng.integers(1, 4)]

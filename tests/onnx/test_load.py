@@ -168,6 +168,21 @@ def test_plain_layers_become_what_they_were(folder: Path, name: str, layout: Any
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_biases_by_themselves_and_casts_that_do_nothing(folder: Path) -> None:
+    """As Keras writes them."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["c"], to=1),
+        helper.make_node("Conv", ["c", "w"], ["d"]),
+        helper.make_node("Add", ["d", "b"], ["e"]),
+        helper.make_node("Cast", ["e"], ["f"], to=1),
+        helper.make_node("Relu", ["f"], ["y"]),
+    ]
+    arrays = {"w": np.ones((3, 2, 2, 2), np.float32), "b": np.array([-20, -8, 1], np.float32).reshape(3, 1, 1)}
+    (layer,) = tensorgrad.onnx.load(made(folder / "casts.onnx", nodes, arrays)).layers
+    assert (type(layer), layer.activation) == (Conv2d, "relu")
+    np.testing.assert_array_equal(layer(np.ones((1, 4, 4, 2), np.float32)).array[0, 0, 0], [0, 0, 9])
+
+
 def test_long_graphs_take_no_longer(folder: Path) -> None:
     """Those in which every other node is none of our layers, and branches inside of branches."""
     ops = ["Relu", "HardSwish"] * 1000

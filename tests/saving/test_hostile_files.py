@@ -589,6 +589,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux to know how much memory is in use")
 def test_huge_declarations_take_little_memory(tmp_path: Path) -> None:
     made = []

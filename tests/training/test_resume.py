@@ -202,6 +202,7 @@ def checkpointing(path: Path) -> None:
             model.save_model(path)
 
 
+@pytest.mark.slow  # test_killed_during_a_save has the moments that matter
 def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path: Path) -> None:
     kills = 20 if settings().max_examples >= 100 else 3
     path, rng = tmp_path / "checkpoint.tgrad", random.Random(0)
