@@ -183,6 +183,10 @@ class Graph(Layer):
 
     # -- what it is ----------------------------------------------------------------------------------------
 
+    def named_inner_layers(self) -> Iterator[tuple[str, Layer]]:
+        """None: its nodes are not layers, and need not be searched for them."""
+        return iter(())
+
     def describe(self) -> str:
         """Such as ``"52 nodes: 20 Conv, 17 Relu, 8 Add, ..."``."""
         ops = [node["op"] for node in self.nodes]

@@ -378,6 +378,37 @@ def bad(what: str, path: Path) -> Path:
                 [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")],
                 {"w": np.ones((3, 5, 3, 3), np.float32)},
             )
+        case "several kinds":
+            nodes = [
+                helper.make_node(
+                    "Scan", ["x"], ["y"], name="each", body=helper.make_graph([], "body", [], []), num_scan_inputs=1
+                ),
+                helper.make_node("QuantizeLinear", ["y", "s"], ["q"], name="few bits"),
+                helper.make_node("StringNormalizer", ["q"], ["z"]),
+            ]
+            made(path, nodes, {"s": np.ones(1, np.float32)})
+        case "float8":
+            model = onnx.load(made(path, [helper.make_node("Add", ["x", "w"], ["y"])], {"w": np.ones(4, np.float32)}))
+            model.graph.initializer[0].data_type = TensorProto.FLOAT8E4M3FN
+            path.write_bytes(model.SerializeToString())
+        case "older opset":
+            made(path, RELU, opset=6)
+        case "only another domain":
+            node = helper.make_node("Relu", ["x"], ["y"], name="first", domain="ai.onnx.ml")
+            made(path, [node], more=[helper.make_opsetid("ai.onnx.ml", 3)])
+        case "a sequence as input":
+            model = onnx.load(made(path, RELU))
+            model.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [2]))
+            path.write_bytes(model.SerializeToString())
+        case "three inputs":
+            made(path, [helper.make_node("Sum", ["x", "z", "u"], ["y"])], inputs=["x", "z", "u"])
+        case "batch inside":
+            shape = np.array([4, 16])
+            nodes = [
+                helper.make_node("Expand", ["x", "s"], ["r"]),
+                helper.make_node("MatMul", ["r", "r"], ["y"], name="squares"),
+            ]
+            made(path, nodes, {"s": shape}, shape=["n", 2, 4, 4])
         case "strings as input":
             made(path, RELU, kind=TensorProto.STRING)
         case "no output":
@@ -410,6 +441,13 @@ BAD = {
     "two inputs": r"a network has one input here; it has 2: \['x', 'z'\]",
     "weights missing": "node 'conv' .Conv. needs 'w', which nothing before it makes; is a weight missing",
     "numbers as images": "node 'conv' .Conv.: ValueError: conv2d: the images have 2 channels",
+    "several kinds": "Scan .'each'.; QuantizeLinear .'few bits'.; StringNormalizer .'z'.",
+    "float8": "the array 'w' holds FLOAT8E4M3FN, which is not supported here",
+    "older opset": r"it uses opset 6; opsets 7 to \d+ are supported",
+    "only another domain": "ai.onnx.ml::Relu .'first'.",
+    "a sequence as input": "its input 'x' is no tensor, or of unknown rank",
+    "three inputs": r"a network has one input here; it has 3: \['x', 'z', 'u'\]",
+    "batch inside": "node 'r' .Expand.: ValueError: ",
     "strings as input": "its input 'x' does not hold numbers",
     "no output": "nothing makes its output 'other'",
     "a folder of data outside": "stands at '../secret', outside of the model's own folder",
