@@ -113,8 +113,9 @@ class Weighted(Parametric):
         shape = self.weight_shape(input_shape)
         initializer = initializers.find(self.initializer, self.activation, self.title)
         known = self.initializer_shape(shape)
+        draw_biases: initializers.Draw = initializers.no_biases  # beside weights that were given
         if self._weights is None:
-            draw = initializer.weights
+            draw, draw_biases = initializer.weights, initializer.biases
             if not callable(self.initializer):
                 draw = initializers.in_groups(draw, self.groups)
             drawn = self._drawn(draw, known, known, "weights")
@@ -123,7 +124,7 @@ class Weighted(Parametric):
         units = self.units(shape)
         if self.isbias:
             if self._biases is None:
-                self._biases = self._drawn(initializer.biases, known, (units,), "biases")
+                self._biases = self._drawn(draw_biases, known, (units,), "biases")
             elif self._biases.shape == (units, 1):  # as the tutorial has them
                 self._biases = parameter(self._biases.array.reshape(-1))
             self._check(self._biases, (units,), "biases")

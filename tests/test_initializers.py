@@ -58,6 +58,10 @@ def test_groups_start_as_convolutions_of_their_own(layer: Any) -> None:
     assert made.weights.numpy().std() == pytest.approx(sqrt(2 / taps), rel=0.06)
 
 
+def test_biases_beside_weights_that_were_given_are_zero() -> None:
+    assert FFL(3, neurons=3, weights=np.eye(3), activation="softmax").biases.tolist() == [0, 0, 0]
+
+
 def test_biases_of_torch() -> None:
     biases = find("torch", None, "here").biases((16, 5000), np.random.default_rng(0))
     assert (biases.shape, biases.dtype) == ((5000,), np.float32)

@@ -101,7 +101,7 @@ def test_initial_weights_of_a_transposed_convolution_have_the_variance_of_he() -
     layer = ConvTranspose2d((5, 5, 40), filters=60, kernel_size=5, activation="relu")
     assert layer.weights.shape == (5, 5, 60, 40)
     assert layer.biases.shape == (60,)
-    assert layer.weights.numpy().std() == pytest.approx(np.sqrt(2 / (25 * 40)), rel=0.02)
+    assert layer.weights.numpy().std() == pytest.approx(np.sqrt(2 / (25 * 60)), rel=0.02)
 
 
 def test_what_is_a_batch() -> None:

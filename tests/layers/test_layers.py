@@ -253,7 +253,7 @@ def test_initial_weights_have_the_variance_of_he_and_glorot() -> None:
     assert he.std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
     assert glorot.std() == pytest.approx(np.sqrt(2 / 700), rel=0.02)
     kernels = Conv2d((9, 9, 40), filters=60, kernel_size=5, activation="relu").weights.numpy()
-    assert kernels.std() == pytest.approx(np.sqrt(2 / (25 * 40)), rel=0.02)
+    assert kernels.std() == pytest.approx(np.sqrt(2 / (25 * 60)), rel=0.02)
 
 
 def test_float64_weights_compute_in_float64_and_float32_never_becomes_it() -> None:
