@@ -311,11 +311,13 @@ def test_an_error_of_the_first_ends_the_others() -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_all_alike() -> None:
+    model = network()
+    model.set_weights([10 * w for w in model.get_weights()])
     with pytest.raises(
         NonFiniteLossError,
         match=r"^train: the loss became .* in epoch 0, batch 3; the first bad layer is .*Input Layer",
     ):
-        trained(network(), 2, x=Spoiled(), shuffle=False, val_split=0)
+        trained(model, 2, x=Spoiled(), shuffle=False, val_split=0)
 
 
 class Spoiled:
