@@ -186,6 +186,19 @@ def check_finite(x: Rows, owner: str, dtype: np.dtype[Any]) -> None:
             )
 
 
+def check_something_counts(samples: Samples, objective: Objective, owner: str) -> None:
+    """Raise if nothing could be learned, as all labels are ignored, or all weights are 0."""
+    if objective.ignore_index is not None and not samples.y.any():
+        raise ValueError(
+            f"{owner}: every label of Y is {objective.ignore_index}, the ignore_index; none is left to learn"
+        )
+    if samples.weights is not None and not samples.weights.any():
+        raise ValueError(
+            f"{owner}: the weights of all samples are 0, so nothing would be learned; give some a positive "
+            "sample_weight or class_weight"
+        )
+
+
 def weights_of(
     objective: Objective,
     y: Array,

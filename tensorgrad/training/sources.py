@@ -11,7 +11,7 @@ import numpy as np
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.rows import Rows, is_indexed
-from tensorgrad.training.samples import ClassWeight, Samples, checked, weights_of
+from tensorgrad.training.samples import ClassWeight, Samples, check_something_counts, checked, weights_of
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.tasks import Task
 from tensorgrad.training.trainee import Trainee
@@ -110,6 +110,7 @@ def sources(
             training,
             weights=weights_of(model.objective, training.y, training.task, sample_weight, class_weight, "train"),
         )
+        check_something_counts(training, model.objective, "train")
         if val_x is None:
             return training.split(val_split, choice if shuffle else None)
     if val_x is None:
