@@ -16,9 +16,17 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 __all__ = [
     "Axis", "axes", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
     "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "whole",
+    "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
+
+
+def without(what: str, package: str, extra: str) -> ImportError:
+    """The error of something that needs a package which is not installed; an extra of ours brings it."""
+    return ImportError(
+        f'{what} needs {package}, which the extra {extra!r} installs: pip install "tensorgrad-cnn[{extra}]"'
+    )
 
 
 def axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import designs
+from tensorgrad.checks import without
 from tensorgrad.cnn import CNN
 from tensorgrad.layers import FFL, Layer
 from tensorgrad.layers.shapes import as_tuple, check_shape
@@ -34,10 +35,7 @@ try:
     from sklearn.utils.multiclass import check_classification_targets, unique_labels
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
-    raise ImportError(
-        "tensorgrad.sklearn needs scikit-learn 1.6 or newer, which the extra 'sklearn' installs: "
-        'pip install "tensorgrad-cnn[sklearn]"'
-    ) from error
+    raise without("tensorgrad.sklearn", "scikit-learn 1.6 or newer", "sklearn") from error
 
 __all__ = ["CNNClassifier", "CNNRegressor"]
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tensorgrad
+from tensorgrad.data.reader import Reader
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -66,11 +68,19 @@ def test_version_comes_from_one_place() -> None:
     assert tensorgrad.__version__ == PROJECT["project"]["version"] == importlib.metadata.version("tensorgrad-cnn")
 
 
-def test_a_missing_extra_is_named(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    history = tensorgrad.training.history.History()
-    with pytest.raises(ImportError, match=r"needs matplotlib: install the extra 'viz'"):
-        tensorgrad.plot.training_curves(history)
+@pytest.mark.parametrize(
+    ("module", "package", "extra", "call"),
+    [
+        ("matplotlib.figure", "matplotlib", "viz", lambda: tensorgrad.plot.training_curves(tensorgrad.History())),
+        ("PIL", "Pillow", "images", lambda: Reader((8, 8), 1, "stretch").read(ROOT / "docs/images/page.png")),
+    ],
+)
+def test_a_missing_extra_is_named(module: str, package: str, extra: str, call: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    remedy = f"needs the package {package}, which the extra '{extra}' installs: pip install \"tensorgrad-cnn[{extra}]\""
+    with pytest.raises(ImportError, match=re.escape(remedy)):
+        call()
+    assert extra in PROJECT["project"]["optional-dependencies"]
 
 
 # What the workflow, the hooks and the packaging name must be there, and no file may name the host of a registry.

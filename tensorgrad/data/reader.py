@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorgrad.checks import one_of, pair
+from tensorgrad.checks import one_of, pair, without
 from tensorgrad.data.errors import DataError
 
 FITS = ("stretch", "crop", "pad")
@@ -118,8 +118,5 @@ def pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError(
-            "pictures in files need the package Pillow, which the extra 'images' installs: "
-            'pip install "tensorgrad-cnn[images]"'
-        ) from None
+        raise without("a picture in a file", "the package Pillow", "images") from None
     return Image

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tensorgrad.checks import without
+
 
 def package(what: str) -> Any:
     """Return the package onnx, with its helpers; an ImportError that names the extra if it is not there."""
@@ -14,7 +16,5 @@ def package(what: str) -> Any:
         import onnx.numpy_helper
         import onnx.shape_inference
     except ImportError:
-        raise ImportError(
-            f"{what} needs the package onnx, which the extra 'onnx' installs: pip install \".[onnx]\" in a checkout"
-        ) from None
+        raise without(what, "the package onnx", "onnx") from None
     return onnx

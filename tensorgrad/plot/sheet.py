@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tensorgrad.checks import without
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,7 +54,7 @@ def new_figure(width: float, height: float, *, flowing: bool = False) -> Any:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise ImportError("tensorgrad.plot needs matplotlib: install the extra 'viz', pip install '.[viz]'") from error
+        raise without("tensorgrad.plot", "the package matplotlib", "viz") from error
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     from tensorgrad.plot.figure import Drawing

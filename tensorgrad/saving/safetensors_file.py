@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import without
 from tensorgrad.saving import container, weights
 from tensorgrad.saving.protocols import Buildable
 from tensorgrad.saving.weights import PathLike
@@ -32,8 +33,5 @@ def _package() -> Any:
     try:
         import safetensors.numpy as package
     except ImportError:
-        raise ImportError(
-            "files that end in .safetensors need the package safetensors, which the extra 'safetensors' installs: "
-            'pip install ".[safetensors]" in a checkout; or use another suffix'
-        ) from None
+        raise without("a file that ends in .safetensors", "the package safetensors", "safetensors") from None
     return package

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tensorgrad.checks import without
 from tensorgrad.kernels.elementwise import SLOPE
 
 
@@ -13,9 +14,7 @@ def package(what: str) -> Any:
     try:
         import torch
     except ImportError:
-        raise ImportError(
-            f"{what} needs the package torch, which the extra 'torch' installs: pip install \".[torch]\" in a checkout"
-        ) from None
+        raise without(what, "the package torch", "torch") from None
     return torch
 
 

@@ -443,5 +443,5 @@ CALLS: list[Any] = [
 @pytest.mark.parametrize("call", CALLS, ids=[str(i) for i in range(len(CALLS))])
 def test_without_matplotlib_the_extra_is_named(call, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib: install the extra 'viz'"):
+    with pytest.raises(ImportError, match=r"needs the package matplotlib, which the extra 'viz' installs"):
         call()

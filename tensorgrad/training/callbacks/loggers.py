@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import without
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
 
@@ -118,8 +119,5 @@ def _writer_class() -> Any:
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        raise ImportError(
-            "TensorBoardLogger needs the package tensorboardX, which the extra 'tensorboard' installs: "
-            'pip install "tensorgrad-cnn[tensorboard]"'
-        ) from None
+        raise without("TensorBoardLogger", "the package tensorboardX", "tensorboard") from None
     return SummaryWriter
