@@ -157,7 +157,7 @@ class Sharded:
 
     def end_epoch(self, model: Trainee) -> None:
         """Give all the mean of their running statistics, and raise unless they have the same weights then."""
-        running = [item for _, item in model.named_state() if isinstance(item, np.ndarray) and item.dtype.kind == "f"]
+        running = _running(model)
         if running:
             total = np.concatenate([item.reshape(-1) for item in running], dtype=np.float64)
             self.communicator.sum(total)
@@ -204,10 +204,16 @@ class Sharded:
 
 
 def room(model: Trainee) -> int:
-    """Bytes that an exchange of a model's gradients and numbers takes, at most."""
+    """Bytes of the largest exchange: the gradients and numbers of a step, or the running statistics of an epoch."""
     params = model.optimizer.params
     numbers = SIZE + 1 + len(params) + 2 + 3 * prod(model.output_shape)
-    return sum(p.size * p.dtype.itemsize for p in params) + 8 * numbers + 64 * 8
+    step = sum(p.size * p.dtype.itemsize for p in params) + 8 * numbers + 64 * 8
+    return max(step, 8 * sum(item.size for item in _running(model)))
+
+
+def _running(model: Trainee) -> list[Array]:
+    """The running statistics, which are no tensors."""
+    return [item for _, item in model.named_state() if isinstance(item, np.ndarray) and item.dtype.kind == "f"]
 
 
 def digest(model: Trainee) -> bytes:

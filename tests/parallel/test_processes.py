@@ -23,7 +23,7 @@ from tensorgrad import CNN, load_model
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from tensorgrad.data import Augment
 from tensorgrad.kernels.threads import get_num_threads
-from tensorgrad.layers import BatchNorm, Dropout
+from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten
 from tensorgrad.parallel import RankError, choice, processes
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment
@@ -115,6 +115,20 @@ def test_running_statistics_are_the_means_over_the_parts() -> None:
     parts = inputs[:16], inputs[16:]
     np.testing.assert_allclose(norm.running_mean, 0.1 * np.mean([p.mean(0) for p in parts], 0), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(norm.running_var, 0.9 + 0.1 * np.mean([p.var(0, ddof=1) for p in parts], 0), rtol=1e-5)
+
+
+def test_running_statistics_may_be_more_than_gradients() -> None:
+    """Their exchange needs more memory then than that of a step."""
+    model = CNN(seed=0)
+    model.add(Flatten(input_shape=(6, 6, 400)))
+    model.add(BatchNorm())
+    model.add(FFL(neurons=1))
+    model.compile_model(opt="sgd", loss="mse")
+    x = np.random.default_rng(0).random((8, 6, 6, 400), dtype=np.float32)
+    trained(model, 2, x=x, y=x[:, 0, 0, :1], epochs=1, batch_size=8, val_split=0)
+    norm = model.layers[1]
+    assert isinstance(norm, BatchNorm)
+    np.testing.assert_allclose(norm.running_mean, 0.1 * x.reshape(8, -1).mean(0), rtol=1e-5)
 
 
 # -- who does what -------------------------------------------------------------------------------------------------
