@@ -143,7 +143,7 @@ def _check_batches(samples: Samples | Stream, course: Course, ranks: int) -> Non
             "train: several processes must know how many batches an epoch has, but the iterable has no length; give "
             "steps_per_epoch, a list, or a tensorgrad.data.Dataset"
         )
-    size = min(course.batch_size, len(samples)) if isinstance(samples, Samples) else course.batch_size
+    size = samples.batch_size if isinstance(samples, Stream) else min(course.batch_size, len(samples))
     if size < ranks:
         raise ValueError(
             f"train: each of {ranks} processes needs a sample of every batch, but a batch has {size}; use a larger "

@@ -38,6 +38,12 @@ class Stream:
         Where the augmentation draws from.
     first : tuple of arrays, optional
         The first batch, if the iterable gives it only while training.
+
+    Attributes
+    ----------
+    task : Task
+    batch_size : int
+        Samples in the first batch.
     """
 
     def __init__(
@@ -68,7 +74,9 @@ class Stream:
             if self._going is not None:
                 self._going = chain([first], self._going)
         self._task = task
-        self.task = self._task = self._samples(first, 0).task
+        samples = self._samples(first, 0)
+        self.task = self._task = samples.task
+        self.batch_size = len(samples)
 
     @property
     def once(self) -> bool:

@@ -21,7 +21,7 @@ import pytest
 
 from tensorgrad import CNN, load_model
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
-from tensorgrad.data import Augment
+from tensorgrad.data import Augment, Dataset
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten
 from tensorgrad.parallel import RankError, choice, processes
@@ -131,6 +131,12 @@ def test_running_statistics_may_be_more_than_gradients() -> None:
     np.testing.assert_allclose(norm.running_mean, 0.1 * x.reshape(8, -1).mean(0), rtol=1e-5)
 
 
+def test_batches_that_are_given_have_their_own_size() -> None:
+    batches = [(X[:16], Y[:16]), (X[16:32], Y[16:32])]
+    one, two = (trained(network(), n, x=batches, y=None, batch_size=1) for n in (1, 2))
+    assert_alike(two, one)
+
+
 # -- who does what -------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +239,7 @@ BAD: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
     "a float": (network, {"processes": 2.0}, r"processes must be an int of at least 1, 'auto' or None, received 2\.0"),
     "a word": (network, {"processes": "all"}, "processes must be an int of at least 1, 'auto' or None, received 'all'"),
     "a small batch": (network, {"batch_size": 2, "processes": 3}, "3 processes needs a sample .* a batch has 2"),
+    "a small batch of a data set": (network, {"x": Dataset(X, Y).batch(2), "y": None, "processes": 3}, "a batch has 2"),
     "few samples": (network, {"x": X[:2], "y": Y[:2], "val_split": 0, "processes": 3}, "a batch has 2"),
     "a part of 1": (
         normalized, {"batch_size": 27, "x": X[:30], "y": Y[:30], "val_split": 0, "processes": 2},
