@@ -132,6 +132,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def positive(value: Any, name: str, argument: str, others: str = "") -> int:
+    """A count of at least 1, which no float is; `others` says what else the caller takes."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name}: {argument} must be an int of at least 1{others}, received {value!r}")
+    return int(value)
+
+
 def whole(value: Any, name: str, argument: str) -> int:
     """A count of at least 1, which may be a float such as 3.0."""
     if not is_number(value) or not (value >= 1 and value % 1 == 0):

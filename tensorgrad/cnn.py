@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tensorgrad import saving
 from tensorgrad.attributes import Checked
-from tensorgrad.checks import check_function, is_number, numbers
+from tensorgrad.checks import check_function, is_number, numbers, positive
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.data.reader import Reader
@@ -339,9 +339,8 @@ class CNN(Network):
         NonFiniteLossError
             If the loss becomes NaN or infinite: with the epoch, the batch and the first bad layer.
         """
-        for name, count in (("epochs", epochs), ("batch_size", batch_size), ("show_every", show_every)):
-            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-                raise ValueError(f"train: {name} must be an int of at least 1, received {count!r}")
+        epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
+        show_every = positive(show_every, "train", "show_every")
         if not isinstance(shuffle, bool | np.bool_):
             raise TypeError(f"train: shuffle must be True or False, received {shuffle!r}")
         if not is_number(val_split) or not 0 <= val_split < 1:
@@ -357,7 +356,7 @@ class CNN(Network):
             if not isinstance(callback, Callback):
                 raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
         asked = run.check(processes)
-        logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, int(show_every))
+        logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, show_every)
         with run.alike(asked):
             samples, aside = sources(
                 self,
@@ -369,11 +368,11 @@ class CNN(Network):
                 choice=self.stream(0, 1),
                 sample_weight=sample_weight,
                 class_weight=class_weight,
-                batch_size=int(batch_size),
+                batch_size=batch_size,
                 shuffle=shuffle,
                 augment=augment,
                 steps=steps_per_epoch,
-                epochs=int(epochs),
+                epochs=epochs,
                 drop_last=drop_last,
             )
         if not self.parameters():
@@ -384,13 +383,13 @@ class CNN(Network):
         for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
             logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
-        logger.progress.say(_described(samples, aside, int(batch_size), val_x is not None))
+        logger.progress.say(_described(samples, aside, batch_size, val_x is not None))
         course = loop.Course(
             first_epoch=first_epoch,
-            epochs=first_epoch + int(epochs),
-            batch_size=int(batch_size),
+            epochs=first_epoch + epochs,
+            batch_size=batch_size,
             shuffle=shuffle,
-            show_every=int(show_every),
+            show_every=show_every,
             drop_last=drop_last,
             augment=augment,
         )

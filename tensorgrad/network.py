@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign
-from tensorgrad.checks import numbers
+from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
 from tensorgrad.layers.composite import links
@@ -339,12 +339,11 @@ class Network(Closed, Stateful):
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples, of `batch_size` samples or as many as the bound on memory allows."""
         if batch_size is None:
-            batch_size = (
-                1 if samples == 1 else min(BLOCK, max(1, BLOCK_BYTES // (self._widest() * self.dtype.itemsize)))
-            )
-        elif isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"{owner}: batch_size must be an int of at least 1, or None, received {batch_size!r}")
-        return (slice(start, start + batch_size) for start in range(0, samples, batch_size))
+            fitting = 1 if samples == 1 else BLOCK_BYTES // (self._widest() * self.dtype.itemsize)
+            size = min(BLOCK, max(1, fitting))
+        else:
+            size = positive(batch_size, owner, "batch_size", ", or None")
+        return (slice(start, start + size) for start in range(0, samples, size))
 
     def _widest(self) -> int:
         """The largest sum of one sample's input and output numbers over all layers, at any depth."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import numbers
+from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
 from tensorgrad.layers.layer import Layer, bind_chain, named_state
@@ -97,10 +97,8 @@ class Predictor:
     """
 
     def __init__(self, network: Predicting, batch_size: int = 1) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"predictor: batch_size must be an int of at least 1, received {batch_size!r}")
+        self.batch_size = positive(batch_size, "predictor", "batch_size")
         network.check_samples(np.zeros((1, *network.input_shape), np.float32), "predictor")
-        self.batch_size = int(batch_size)
         self._network = network
         self._shape = (self.batch_size, *network.input_shape)
         self._own = threading.local()

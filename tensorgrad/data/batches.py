@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorgrad.checks import check_function
+from tensorgrad.checks import check_function, positive
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
@@ -77,11 +77,9 @@ class batches:  # in small letters as zip and range, which are used in the same 
             raise ValueError(f"batches: expected arrays with one length, received {_listed(shapes)}")
         if not shapes[0][0]:
             raise ValueError(f"batches: expected at least one sample, received {_listed(shapes)}")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"batches: batch_size must be an int of at least 1, received {batch_size!r}")
+        self.batch_size = positive(batch_size, "batches", "batch_size")
         if augment is not None:
             check_function(augment, ("batch", "rng"), "batches: augment")
-        self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.rng = generator(rng)
         self.drop_last = drop_last

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from tensorgrad.checks import positive
 from tensorgrad.parallel import mpi
 from tensorgrad.parallel.communicator import RankError, agree
 from tensorgrad.parallel.step import Sharded, digest
@@ -32,14 +33,13 @@ def check(processes: Any) -> Asked:
         if mpi.launched() > 1:
             return None
         return 1 if processes is None else "auto"
-    if isinstance(processes, bool) or not isinstance(processes, int | np.integer) or processes < 1:
-        raise ValueError(f"train: processes must be an int of at least 1, 'auto' or None, received {processes!r}")
-    if processes > 1 and mpi.launched() > 1:
+    wanted = positive(processes, "train", "processes", ", 'auto' or None")
+    if wanted > 1 and mpi.launched() > 1:
         raise ValueError(
-            f"train: MPI has started this program {mpi.launched()} times, and each would start processes={processes} "
+            f"train: MPI has started this program {mpi.launched()} times, and each would start processes={wanted} "
             "of its own; leave processes out, to train with all of them"
         )
-    return int(processes)
+    return wanted
 
 
 @contextmanager
