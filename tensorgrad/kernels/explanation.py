@@ -99,12 +99,11 @@ def _told(made: Plan, n: int, by_weights: bool) -> Iterator[str]:
     yield f"    {_some(tiles, 'tile')} of up to {_some(min(n, made.images), 'image')}, on {_some(threads, 'thread')}"
     if made.each is not None:
         yield f"    of each group, {made.each.lowering}: {made.each.why}"
-    convolved = made.each or made
+    convolved = made.of_group
     for columns in convolved.columns:
         yield f"    {_products(convolved, columns, -(-n // tiles), by_weights)}"
     if made.if_not_finite is not None:
-        other = made.if_not_finite.each or made.if_not_finite
-        yield f"    {other.lowering}, window by window, for tiles with an infinity or NaN in them"
+        yield f"    {made.if_not_finite.of_group.lowering}, window by window, for tiles with an infinity or NaN in them"
 
 
 def _products(made: Plan, columns: Columns, tile: int, by_weights: bool) -> str:

@@ -18,7 +18,7 @@ ALONE: dict[str, Any] = {"pixels": pixels, "strips": strips, "winograd": winogra
 
 def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
-    each, groups = plan.each or plan, plan.geometry.groups
+    each, groups = plan.of_group, plan.geometry.groups
     results = empty((groups, *y.shape[:3], each.geometry.filters), x.dtype)
     for images, kernels, result in zip(_apart(x, groups), _apart(w, groups), results, strict=True):
         ALONE[each.lowering].correlate(images, kernels, result, each)
@@ -28,7 +28,7 @@ def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
 
 def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
     """The transpose of correlate in its kernels: ``(KH, KW, C / groups, F)``."""
-    each, groups = plan.each or plan, plan.geometry.groups
+    each, groups = plan.of_group, plan.geometry.groups
     pairs = zip(_apart(x, groups), _apart(g, groups), strict=True)
     return np.concatenate([ALONE[each.lowering].correlate_weight(*pair, each) for pair in pairs], axis=3)
 

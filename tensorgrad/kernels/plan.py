@@ -80,6 +80,11 @@ class Plan(NamedTuple):
     if_not_finite: Plan | None = None  # the plan for a tile with an infinity or NaN in it
     each: Plan | None = None  # of groups: the plan for one of them
 
+    @property
+    def of_group(self) -> Plan:
+        """The plan for one group of channels: this one, where all channels are one group."""
+        return self.each or self
+
 
 def plan(n: int, geometry: Geometry, by_weights: bool = False, in_place: bool = True) -> Plan:
     """How to convolve ``n`` images.
