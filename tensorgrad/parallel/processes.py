@@ -29,12 +29,17 @@ HEADER = 8  # bytes that hold the length of an object
 ALIGNMENT = 64  # bytes
 
 
+def aligned(size: int) -> int:
+    """Bytes to leave for so many, so that what comes after them begins at a multiple of ALIGNMENT."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
 class Board:
     """What all ranks share. It is made by rank 0, and given to the others when they are started."""
 
     def __init__(self, context: BaseContext, size: int, room: int) -> None:
         self.size = size
-        self.room = -(-max(room, LEAST_ROOM) // ALIGNMENT) * ALIGNMENT
+        self.room = aligned(max(room, LEAST_ROOM))
         self.slots = context.RawArray("b", 2 * size * self.room)
         self.arrived = context.RawArray("q", size)  # how many exchanges each rank has come to
         self.working = context.RawArray("b", size)  # whether it will soon be at the next one
@@ -73,7 +78,7 @@ class SharedMemory:
         for array in arrays:
             spans.append(slice(start, start + array.nbytes))
             slots[self.rank, spans[-1]].view(array.dtype)[:] = array
-            start += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+            start += aligned(array.nbytes)
         self._meet()
         for array, span in zip(arrays, spans, strict=True):
             parts = slots[:, span].view(array.dtype)

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tensorgrad.parallel.processes import aligned
 from tensorgrad.tensor import Array
-
-ALIGNMENT = 64  # bytes
 
 
 class _InFile(NamedTuple):
@@ -66,7 +65,7 @@ class Shipment:
         for array in found:
             place = _in_file(array)
             self._places.append(place or _InMemory(size, array.shape, array.dtype.str))
-            size += 0 if place else -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+            size += 0 if place else aligned(array.nbytes)
         self._memory = context.RawArray("b", max(1, size))
         for array, where in zip(found, self._places, strict=True):
             if isinstance(where, _InMemory):

@@ -47,9 +47,11 @@ class Sharded:
         by_dtype: dict[Any, list[Tensor]] = {}
         for p in self.params:
             by_dtype.setdefault(p.dtype, []).append(p)
-        self.flats = [np.zeros(sum(p.size for p in params), dtype) for dtype, params in by_dtype.items()]
-        self.views = {id(p): view for flat, params in zip(self.flats, by_dtype.values(), strict=True)
-                      for p, view in zip(params, _views(flat, params), strict=True)}  # fmt: skip
+        self.flats: list[Array] = []
+        self.views: dict[int, Array] = {}  # of the flat arrays, by the id of the parameter
+        for dtype, params in by_dtype.items():
+            self.flats.append(np.zeros(sum(p.size for p in params), dtype))
+            self.views.update(zip(map(id, params), _views(self.flats[-1], params), strict=True))
         self.numbers = np.zeros(0)
         self.begins = True  # with the next step, an epoch
         self.known = _settings(model)
