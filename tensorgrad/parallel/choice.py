@@ -22,11 +22,13 @@ from tensorgrad.training.tally import tally
 from tensorgrad.training.trainee import Trainee
 
 TRIALS = 3  # steps, after one that warms up
-CONTENTION = 1.15  # how much longer a step takes while the other cores compute, too
-LATENCY = 1e-4  # seconds that an exchange takes ...
-BANDWIDTH = 3e9  # ... and bytes per second beside, from each process
-START = {"fork": 0.2}  # seconds until the processes are there
-IMPORT = 2.0  # the same, where they import everything anew
+# Estimates, the last four on the safe side: processes that gain little are not worth their memory. Beside each is what
+# was measured on two cores; ``python -m benchmarks.scaling exchange`` prints the seconds of exchanges of 4 kB and 4 MB.
+CONTENTION = 1.15  # how much longer a step takes while the other cores compute, too: 1.1 to 1.2 (docs/scaling.md)
+LATENCY = 1e-4  # seconds that an exchange takes: 5e-5 ...
+BANDWIDTH = 3e9  # ... and bytes per second beside, from each process: 1e10
+FORK = 0.2  # seconds until the processes are there: 0.02 to 0.06
+IMPORT = 2.0  # the same, where they import everything anew: 0.8, and what the user's script imports
 
 
 class Choice(NamedTuple):
@@ -48,10 +50,9 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course) -> Choice:
     if not isinstance(samples, Samples):
         return Choice(1, "batches come from a data set or an iterable, which is not tried")
     size = min(course.batch_size, len(samples))
-    last = size if course.drop_last else len(samples) % size or size
     least = max((part.least_batch for layer in model.layers for part in layer.walk()), default=1)
-    if size < cores or max(1, last // cores) < least:
-        return Choice(1, f"a part of a batch would have fewer than {least} samples")
+    if size < cores or max(1, course.last_batch(len(samples)) // cores) < least:
+        return Choice(1, f"a part of a batch would have fewer than {least} sample{'s' * (least > 1)}")
     if multiprocessing.current_process().daemon:
         return Choice(1, "a daemon of multiprocessing starts no processes")
     try:
@@ -64,7 +65,7 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course) -> Choice:
     alone = _seconds(model, samples, part, 1)
     processes = CONTENTION * alone + LATENCY + cores * room(model) / BANDWIDTH
     steps = (course.epochs - course.first_epoch) * -(-len(samples) // course.batch_size)
-    start = START.get(multiprocessing.get_start_method(), IMPORT)
+    start = FORK if multiprocessing.get_start_method() == "fork" else IMPORT
     told = f"a step takes {1e3 * threads:.1f} ms with {cores} threads, {1e3 * processes:.1f} ms in {cores} processes"
     if processes * steps + start < threads * steps:
         return Choice(cores, told)

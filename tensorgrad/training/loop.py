@@ -44,6 +44,10 @@ class Course:
     drop_last: bool
     augment: Augmentation | None
 
+    def last_batch(self, samples: int) -> int:
+        """How many of the samples are in the last batch."""
+        return self.batch_size if self.drop_last else samples % self.batch_size or self.batch_size
+
 
 def run(
     model: Trainee,
@@ -106,13 +110,10 @@ def _per_epoch(model: Trainee, samples: Samples | Stream, course: Course, ranks:
     if isinstance(samples, Stream):
         samples.divide(ranks.share)
         return samples
-    size, last = course.batch_size, course.batch_size
-    if not course.drop_last:
-        last = len(samples) % size or size
-    _check_smallest_batch(model, len(samples), size, last, ranks.share.size)
+    _check_smallest_batch(model, len(samples), course, ranks.share.size)
     return batches(
         *samples.rows,
-        batch_size=size,
+        batch_size=course.batch_size,
         shuffle=course.shuffle,
         rng=model.rng,
         drop_last=course.drop_last,
@@ -121,8 +122,9 @@ def _per_epoch(model: Trainee, samples: Samples | Stream, course: Course, ranks:
     )
 
 
-def _check_smallest_batch(model: Trainee, samples: int, batch_size: int, last: int, ranks: int) -> None:
+def _check_smallest_batch(model: Trainee, samples: int, course: Course, ranks: int) -> None:
     """Raise if a layer, such as batch normalization, cannot be trained with a batch as small as the last one."""
+    last = course.last_batch(samples)
     least = max(1, last // ranks)  # of those who have a sample of it
     for layer in model.layers:
         for part in layer.walk():
@@ -130,8 +132,8 @@ def _check_smallest_batch(model: Trainee, samples: int, batch_size: int, last: i
                 parted = f", {least} in each of {ranks} parts" if ranks > 1 else ""
                 raise ValueError(
                     f"train: {part.title} needs batches of at least {part.least_batch} samples, but the last of "
-                    f"{samples} samples in batches of {batch_size} has {last}{parted}; give drop_last=True or another "
-                    "batch_size"
+                    f"{samples} samples in batches of {course.batch_size} has {last}{parted}; give "
+                    "drop_last=True or another batch_size"
                 )
 
 

@@ -274,6 +274,7 @@ AUTO: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]]
     "a short run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.01}, "1 process: .* which take longer to start"),
     "a lambda": (lambda: network(loss=lambda p, t: (p - t) ** 2), {}, {}, "1 process: processes cannot be sent"),
     "batches": (network, {"x": [(X, Y)], "y": None}, {}, "1 process: batches come from"),
+    "a small batch": (network, {"batch_size": 1}, {}, r"1 process: a part of a batch would have fewer than 1 sample\."),
     "a part of 1": (normalized, {"batch_size": 3}, {}, "1 process: a part of a batch would have fewer than 2 samples"),
 }  # fmt: skip
 
@@ -290,6 +291,18 @@ def test_auto_takes_what_ends_first_and_says_so(
     model = trained(make(), "auto", verbose=2, **{"epochs": 2, **options})
     assert re.search(text, capsys.readouterr().out)
     assert len(model.history)
+
+
+def test_auto_starts_no_processes_where_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(choice, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    trained(network(), "auto", verbose=2)
+    assert "1 process: a daemon of multiprocessing starts no processes.\n" in capsys.readouterr().out
+    monkeypatch.setattr(choice, "get_num_threads", lambda: 1)
+    trained(network(), "auto", verbose=2)
+    assert "1 process: there is one core, or one thread is wanted.\n" in capsys.readouterr().out
 
 
 def test_a_trial_changes_nothing() -> None:
