@@ -19,7 +19,7 @@ import numpy as np
 from tensorgrad.kernels import convolution, matrix, pooling
 from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.elementwise import InPlace
-from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, windows
+from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, side_by_side, windows
 from tensorgrad.kernels.memory import Array
 from tensorgrad.kernels.plan import ONE, TILE, plan
 from tensorgrad.kernels.threads import share_out
@@ -181,4 +181,4 @@ def add(parts: list[Array]) -> Bound:
 def concatenate(parts: list[Array]) -> Bound:
     """Arrays one after the other along the last axis."""
     y = np.empty((*parts[0].shape[:-1], sum(part.shape[-1] for part in parts)), np.result_type(*parts))
-    return y, [partial(np.concatenate, parts, axis=-1, out=y)]
+    return y, [partial(side_by_side, parts, y)]

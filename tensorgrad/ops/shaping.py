@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import lowering
-from tensorgrad.kernels.memory import Array
+from tensorgrad.kernels.memory import Array, empty
 
 __all__ = [
     "broadcast_to", "concatenate", "flip", "getitem", "pad", "putitem", "reshape", "take", "take_adjoint", "transpose",
@@ -52,7 +52,9 @@ def concatenate(*xs: Any, axis: int) -> Array:
         x.shape[:-1] != first.shape[:-1] or x.dtype != first.dtype for x in others
     ):
         return np.concatenate(xs, axis=axis)
-    return lowering.side_by_side(xs)
+    y = empty((*first.shape[:-1], sum(x.shape[-1] for x in (first, *others))), first.dtype)
+    lowering.side_by_side(xs, y)
+    return y
 
 
 def _part(position: int, g: Any, _y: Any, *_xs: Any, axis: int) -> Any:

@@ -309,3 +309,18 @@ def test_a_plan_that_would_spread_infinities_has_another_with_it(dtype: Any, mon
                 np.testing.assert_array_equal(np.isnan(result), np.isnan(other))
             spoilt[1, 0, 1, 1] = before
     plan._plan.cache_clear()
+
+
+@pytest.mark.parametrize("pixels", [(), (3, 4), (3, 32, 32)])
+@pytest.mark.parametrize("dtypes", ["ff", "fd", "ee", "??"])
+@pytest.mark.parametrize("channels", [(3, 5), (40, 2), (0, 4)])
+def test_arrays_are_put_side_by_side(pixels: tuple[int, ...], dtypes: str, channels: tuple[int, int]) -> None:
+    """Few pixels or many, small pixels or large, of one dtype or two; the second array is strided."""
+    left, right = (
+        np.random.default_rng(0).integers(0, 9, (*pixels, 2 * c)).astype(d)
+        for c, d in zip(channels, dtypes, strict=True)
+    )
+    parts = [left[..., : channels[0]].copy(), right[..., ::2]]
+    y = np.empty((*pixels, sum(channels)), dtypes[1])
+    lowering.side_by_side(parts, y)
+    np.testing.assert_array_equal(y, np.concatenate(parts, axis=-1))
