@@ -79,7 +79,7 @@ def get_num_threads() -> int:
     if _count is None:
         text = os.environ.get("TENSORGRAD_NUM_THREADS", "").strip()
         if not text:
-            _count = _cores()
+            _count = len(cores())
         elif text.isdigit() and int(text) > 0:
             set_num_threads(int(text))
         else:
@@ -109,10 +109,9 @@ def limited(most: int) -> Iterator[None]:
         _count = before
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores() -> set[int]:
+    """The numbers of the cores that this process may use."""
+    return set(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
 def over_batch(function: Callable[[slice], T], count: int, tile: int, work: float) -> list[T]:

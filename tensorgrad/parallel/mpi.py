@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tensorgrad.kernels.threads import get_num_threads
+from tensorgrad.kernels.threads import cores, get_num_threads
 from tensorgrad.parallel.communicator import PATIENCE, RankError
 from tensorgrad.tensor import Array
 
@@ -221,9 +221,8 @@ class MPI:
 
     def threads(self) -> int:
         """How many threads this rank may use: its part of the cores that the ranks of this machine share."""
-        cores = set(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
         here = self._data.Split_type(self.library.COMM_TYPE_SHARED)
-        shared: set[int] = set().union(*here.allgather(cores))
+        shared: set[int] = set().union(*here.allgather(cores()))
         most = max(1, len(shared) // int(here.size))
         here.Free()
         return min(get_num_threads(), most)
