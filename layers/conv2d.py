@@ -135,29 +135,27 @@ class Conv2d(Convolutional):
     def affine(self, x: Tensor, activation: str | None) -> Tensor:
         """Convolve, add the biases, and apply the activation."""
         repeats = self.padding == "same"
+        geometry = self._geometry()
         if repeats:
             x = functional.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-        geometry: dict[str, Any] = {
-            "stride": self.stride,
-            "padding": NO_FRAME if repeats else self.frame,
-            "dilation": self.dilation,
-            "groups": self.groups,
-        }
         if not repeats and self.was_checked_for(x):
             return convolve(x, self._weights, self._biases, activation=activation, **geometry)
         return functional.conv2d(x, self._weights, self._biases, activation=activation, **geometry)
+
+    def _geometry(self) -> dict[str, Any]:
+        """What the kernel needs beside arrays; the tutorial's padding has been put around the images before."""
+        return {
+            "stride": self.stride,
+            "padding": NO_FRAME if self.padding == "same" else self.frame,
+            "dilation": self.dilation,
+            "groups": self.groups,
+        }
 
     def bind(self, x: Array) -> Bound:
         """Prepare to predict; see :meth:`Layer.bind`."""
         if self.padding == "same":
             return super().bind(x)
-        geometry: dict[str, Any] = {
-            "stride": self.stride,
-            "padding": self.frame,
-            "dilation": self.dilation,
-            "groups": self.groups,
-        }
-        return self.bind_kernel(x, partial(bound.conv2d, **geometry))
+        return self.bind_kernel(x, partial(bound.conv2d, **self._geometry()))
 
     def see(self, field: Field) -> Field:
         """What the windows see: pixel i looks at the pixels ``i s + a d - p``, for a from 0 to the kernel's size."""
