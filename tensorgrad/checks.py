@@ -15,8 +15,7 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
-    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "whole",
-    "without",
+    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "whole", "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
