@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -49,6 +49,11 @@ class Ruled:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    @cached_property
+    def arguments(self) -> tuple[list[str], list[str]]:
+        """The names of its inputs, and of its metadata."""
+        return parameters(self.forward)
+
     @property
     def is_variadic(self) -> bool:
         """Whether it takes any number of inputs, all with the same rule."""
@@ -60,7 +65,7 @@ class Ruled:
         Rules that are set again replace the former ones for good and everywhere; :func:`override_rule` replaces one
         for a while.
         """
-        inputs, metadata = parameters(self.forward)
+        inputs, metadata = self.arguments
         if len(rules) != len(inputs):
             raise TypeError(
                 f"{self.name}: it has {len(inputs)} inputs, but received {len(rules)} rules; "
@@ -80,7 +85,7 @@ class Ruled:
 
     def ends_with(self, rule: Rule) -> None:
         """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result."""
-        inputs, metadata = parameters(self.forward)
+        inputs, metadata = self.arguments
         check_rule(self.name, 0, rule, ("g", "y", *inputs), metadata)
         self.last_step = rule
         self._note_reads()
@@ -117,7 +122,7 @@ class Ruled:
 
     def _note_reads(self) -> None:
         """Note what each rule reads: its own named arguments and those of the last step."""
-        count = 1 + len(parameters(self.forward)[0])
+        count = 1 + len(self.arguments[0])
         last = _reads(self.last_step, skip=1)
         reads = []
         for own in (_reads(rule, skip=1) for rule in self._rules):
@@ -164,7 +169,7 @@ def override_rule(primitive: Ruled, position: int, rule: Rule | None) -> Switch[
     """
     if not isinstance(primitive, Ruled):
         raise TypeError(f"override_rule: expected a primitive such as tensorgrad.ops.relu, received {primitive!r}")
-    inputs, metadata = parameters(primitive.forward)
+    inputs, metadata = primitive.arguments
     most = None if primitive.is_variadic else len(inputs) - 1
     if not isinstance(position, int) or position < 0 or (most is not None and position > most):
         expected = "of at least 0" if most is None else f"from 0 to {most}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 __all__ = ["WORDS", "Word"]
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A word of another library.
 
     Attributes
@@ -41,8 +40,8 @@ class Word:
     differs: str = ""
     works: bool = True
     order: tuple[str, ...] = ()
-    given: Mapping[str, Any] = field(default_factory=dict)
-    values: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
+    given: Mapping[str, Any] = MappingProxyType({})
+    values: Mapping[str, Mapping[Any, Any]] = MappingProxyType({})
 
 
 K, T, S = "Keras", "PyTorch", "scikit-learn"
