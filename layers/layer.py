@@ -320,7 +320,8 @@ class Layer(Closed, Stateful):
     def named_inner_layers(self) -> Iterator[tuple[str, Layer]]:
         """The layers that this one is made of, not counting theirs, with the names of their attributes."""
         for name, value in vars(self).items():
-            yield from _layers_in(name.lstrip("_"), value)
+            if isinstance(value, HOLDERS):
+                yield from _layers_in(name.lstrip("_"), value)
 
     def walk(self) -> Iterator[Layer]:
         """The layer itself, then all layers inside of it at any depth, each once."""
