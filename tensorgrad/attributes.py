@@ -62,9 +62,11 @@ class Checked(Generic[T]):
     def __get__(self, instance: object, owner: type) -> T | Self:
         if instance is None:
             return self
-        value: T
-        for value in (*(vars(instance)[key] for key in (self.name,) if key in vars(instance)), *self.default):
-            return value
+        kept: dict[str, T] = vars(instance)
+        if self.name in kept:
+            return kept[self.name]
+        if self.default:
+            return self.default[0]
         raise AttributeError(f"{owner.__name__} has no {self.name!r} yet")
 
     def __set__(self, instance: object, value: T) -> None:
@@ -86,7 +88,7 @@ class Closed:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):  # so that it takes other libraries' words, and says which it knows
             speaking = speaks()(cls.__init__)
-            cls.__init__ = _closing(cls, speaking) if _is_ours(cls) else speaking  # type: ignore[method-assign]
+            cls.__init__ = _closing(speaking) if _is_ours(cls) else speaking  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._closed and not name.startswith("_"):
@@ -140,13 +142,13 @@ def _is_annotated(kind: type, name: str) -> bool:
     return any(name in inspect.get_annotations(base) for base in kind.__mro__)
 
 
-def _closing(kind: type, init: Callable[..., None]) -> Callable[..., None]:
+def _closing(init: Callable[..., None]) -> Callable[..., None]:
     """A constructor that closes the new object, unless it is of a user's subclass."""
 
     @wraps(init)
     def closing(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        if next(base for base in type(self).__mro__ if "__init__" in vars(base)) is kind and _is_ours(type(self)):
+        if type(self).__init__ is closing and _is_ours(type(self)):  # not yet in the constructor of a base
             vars(self)["_closed"] = True
 
     return closing

@@ -219,14 +219,13 @@ class CNN(Network):
         _limit("clip_norm", clip_norm)
         _limit("clip_value", clip_value)
         schedule = _schedule(lr, "compile_model: lr") if callable(lr) else None
-        if isinstance(opt, Optimizer):
-            optimizer = _optimizer(self, opt)
-        else:
+        if not isinstance(opt, Optimizer):
             parameters = self.parameters()
             if not parameters and not self.trainable:
                 raise ValueError("compile_model: all layers are frozen; set trainable = True on one of them")
-            optimizer = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
-        self._objective, self.optimizer, self.schedule = objective, optimizer, schedule
+            opt = by_name(opt, parameters, lr=lr(0) if callable(lr) else lr, mr=mr)
+        self.optimizer = opt  # first, as it is checked whether it is over this model's parameters
+        self._objective, self.schedule = objective, schedule
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.history = History()
 
