@@ -12,7 +12,7 @@ from tensorgrad.words import WORDS, Word
 PAGE = Path(__file__).with_name("coming-from.md")
 HEAD = """# Coming from Keras, PyTorch or scikit-learn
 
-*The tables are made from `tensorgrad/vocabulary.py` by `python docs/make_coming_from.py`; a test runs each row.*
+*The tables are made from `tensorgrad/words.py` by `python docs/make_coming_from.py`; a test runs each row.*
 
 What is called the same is not in them. A word with "works" may be used as it is: `Dense(10, activation="ReLU")` is
 `FFL(neurons=10, activation="relu")`, with Keras's order of arguments. Of the others, an error says what to write.
