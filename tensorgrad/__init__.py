@@ -46,7 +46,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tensorgrad import data, functional, losses, onnx, ops, random, saving
+from tensorgrad import data, functional, losses, ops, random, saving
 from tensorgrad.cnn import CNN, load_model, save_model
 from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
 from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
@@ -64,6 +64,7 @@ from tensorgrad.kernels.threads import get_num_threads, set_num_threads
 from tensorgrad.losses import *
 from tensorgrad.random import seed
 from tensorgrad.rules import override_rule
+from tensorgrad.saving import registry
 from tensorgrad.tensor import Tensor, tensor
 from tensorgrad.training.history import History
 from tensorgrad.version import __version__ as __version__
@@ -80,15 +81,16 @@ __all__ += losses.__all__
 for _name in set(__all__) & set(dir(builtins)):
     list.remove(__all__, _name)  # unseen by pyright, to which tensorgrad.sum would be private
 
+registry.register_later("Graph", "tensorgrad.onnx")
 
 if TYPE_CHECKING:
-    from tensorgrad import inspection, plot, testing
+    from tensorgrad import inspection, onnx, plot, testing
     from tensorgrad import torch as torch
 else:
 
     def __getattr__(name: str) -> ModuleType:
         """Import what training does not need when it is first asked for."""
-        if name in ("inspection", "plot", "testing", "torch"):
+        if name in ("inspection", "onnx", "plot", "testing", "torch"):
             return importlib.import_module(f"tensorgrad.{name}")
         raise no_such_name("tensorgrad", name, globals())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, overload
@@ -32,11 +33,24 @@ _kinds: dict[str, type[Any]] = {
     if category(kind) in ("layer", "schedule")
 }
 _ours = frozenset({*_kinds, *optim.OPTIMIZERS})
+_later: dict[str, str] = {}  # by name, the modules that register a class when they are imported
 
 
 def _known() -> dict[str, type[Any]]:
     """All registered classes; an optimizer is registered by its definition."""
     return {**_kinds, **optim.OPTIMIZERS}
+
+
+def register_later(name: str, module: str) -> None:
+    """Note which module of ours registers a name, so that it is imported only once that name is needed."""
+    _later[name] = module
+
+
+def _find(name: str) -> type[Any] | None:
+    """The class that is registered under a name."""
+    if name in _later:
+        importlib.import_module(_later[name])
+    return _known().get(name)
 
 
 @overload
@@ -90,7 +104,7 @@ def _register(kind: type[Any], name: str | None) -> type[Any]:
             f"register: expected a subclass of Layer or Optimizer, or a dataclass that can be called, received {kind!r}"
         )
     label = name or (kind.name if issubclass(kind, Optimizer) else kind.__name__)
-    known = _known().get(label)
+    known = _find(label)
     if known is not None and known is not kind:
         same = (known.__module__, known.__qualname__) == (kind.__module__, kind.__qualname__)
         if label in _ours or not same:  # a notebook's cell that is run again defines the same class again
@@ -119,7 +133,7 @@ def name_of(value: object, what: str) -> str:
 
 def kind_of(name: str, wanted: str, where: str) -> type[Any]:
     """The class of a category that a name in a file stands for."""
-    kind = _known().get(name)
+    kind = _find(name)
     if kind is None or category(kind) != wanted:
         raise ModelFileError(
             f"{where}: unknown {wanted} {name[:60]!r}; if it is a class of yours, register it with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -239,6 +240,26 @@ def test_a_graph_is_a_model_like_any_other(folder: Path, capsys: pytest.CaptureF
     body.train(x, y % 2, val_split=0, verbose=0)
     for name, _ in loaded.layers[0].named_parameters():
         np.testing.assert_array_equal(body.layers[0].state_dict()[name], before[name])
+
+
+def test_the_name_of_graphs_is_known_where_onnx_was_not_imported(folder: Path) -> None:
+    square = helper.make_node("Mul", ["x", "x"], ["y"])
+    tensorgrad.onnx.load(made(folder / "square.onnx", [square])).save_model(folder / "square.tgrad")
+    program = (
+        "import sys, tensorgrad\n"
+        "assert 'tensorgrad.onnx' not in sys.modules\n"
+        "try:\n"
+        "    tensorgrad.saving.register(type('Graph', (tensorgrad.layers.Layer,), {}))\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    load = f"import tensorgrad; print(tensorgrad.load_model({str(folder / 'square.tgrad')!r}).layers)"
+    said = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for code in (program, load)
+    ]
+    assert said[0].startswith("register: 'Graph' already stands for tensorgrad.onnx.graph.Graph; give another name")
+    assert "Graph" in said[1]
 
 
 def test_several_outputs_are_a_tuple_and_no_loss_takes_them(folder: Path) -> None:
