@@ -32,7 +32,7 @@ Frame = tuple[Pair, Pair]  # pixels around an image: (above, below), (left, righ
 NO_FRAME: Frame = ((0, 0), (0, 0))
 
 FEW_CHANNELS = 128  # bytes; a pixel of up to so many is copied as one element
-MANY_PIXELS = 2048  # from which that pays where arrays are put side by side
+MANY_PIXELS = 1024  # from which that pays where arrays are put side by side
 
 
 def around(padding: Pair) -> Frame:
