@@ -16,6 +16,7 @@ from tensorgrad.layers.weighted import Weighted
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators import OPERATORS, Placed
 from tensorgrad.onnx.operators.elementwise import NUMBER_BY_NUMBER
+from tensorgrad.saving.channel_order import in_our_order
 from tensorgrad.tensor import Array, Tensor
 
 DEEPEST = 20  # branches inside of branches
@@ -164,12 +165,8 @@ class Chain:
         return self.arrays[node.inputs[place]]
 
     def ours(self, numbers: Array) -> Array:
-        """Numbers for the last axis in our order."""
-        if self.order is None:
-            return numbers
-        found = np.empty_like(numbers)
-        found[self.order] = numbers
-        return found
+        """Numbers for each number of a flat vector, along the first axis, in our order."""
+        return in_our_order(numbers, self.order)
 
     def add_weighted(self, make: Callable[[Array | None], Layer], biases: Array | None) -> None:
         """Add a layer with weights. Where it has no biases, they may follow by themselves."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from tensorgrad.onnx.chain import Chain, handles, require
 from tensorgrad.onnx.chain_weights import sides
 from tensorgrad.onnx.contents import Node
 from tensorgrad.onnx.operators.windows import Geometry
-from tensorgrad.tensor import Array
+from tensorgrad.saving.channel_order import channels_first
 
 
 @handles("MaxPool")
@@ -123,8 +122,8 @@ def _reshape(state: Chain, node: Node) -> None:
     if wanted == shape:
         return
     if len(wanted) == 2:
-        if state.first and shape[1] > 1 and prod(shape[2:]) > 1:
-            state.order = _first_order(shape[1:])
+        if state.first:
+            state.order = channels_first((*shape[2:], shape[1]))
         if len(shape) > 2:
             state.layers.append(Flatten())
         return
@@ -137,12 +136,6 @@ def _reshape(state: Chain, node: Node) -> None:
         state.layers.append(Reshape(wanted[1:]))
 
 
-def _first_order(shape: tuple[int, ...]) -> Array:
-    """Which of our numbers, channels last, each number of an array with its channels first is."""
-    c, *pixels = shape
-    return np.moveaxis(np.arange(prod(shape)).reshape(*pixels, c), -1, 0).ravel()
-
-
 def _unflatten(state: Chain, shape: tuple[int, ...]) -> None:
     """A vector as an image with its channels first: the product before it gives its numbers in our order."""
     place = len(state.layers) - 1
@@ -151,12 +144,13 @@ def _unflatten(state: Chain, shape: tuple[int, ...]) -> None:
         place -= 1
     dense = state.layers[place] if place >= 0 else None
     require(isinstance(dense, FFL) and dense.activation != "softmax")
-    state.order = _first_order(shape)
+    channels, *pixels = shape
+    state.order = channels_first((*pixels, channels))
     for parameter in (dense.weights, dense.biases):  # type: ignore[union-attr]
         if parameter is not None:
             parameter.data = np.ascontiguousarray(state.ours(parameter.array.T).T)
     state.order, state.first = None, True
-    state.layers.append(Reshape((*shape[1:], shape[0])))
+    state.layers.append(Reshape((*pixels, channels)))
 
 
 @handles("Gather")

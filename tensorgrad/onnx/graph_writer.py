@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.layers.shapes import Shape, as_tuple
+from tensorgrad.saving.channel_order import channels_first
 from tensorgrad.tensor import Array, Tensor
 
 
@@ -154,10 +155,7 @@ class GraphWriter:
         """Each sample as a vector; of an image in the order of the graph, which costs nothing."""
         if len(x.shape) == 1:
             return x
-        order = None
-        if x.is_image and x.shape[2] > 1 and x.shape[0] * x.shape[1] > 1:
-            order = np.arange(prod(x.shape)).reshape(x.shape).transpose(2, 0, 1).ravel()
-        return self.add("Flatten", x, shape=prod(x.shape), order=order)
+        return self.add("Flatten", x, shape=prod(x.shape), order=channels_first(x.shape) if x.is_image else None)
 
     def per_channel(self, x: Value, numbers: Any) -> Array:
         """Numbers for the layers' last axis, of the shape and in the order that go with `x` in the graph."""

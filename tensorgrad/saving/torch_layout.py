@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
 from tensorgrad.layers import Flatten, Layer, Reshape, Sequential
-from tensorgrad.layers.shapes import Shape, as_tuple
+from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
+from tensorgrad.saving.channel_order import channels_first, in_our_order
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.tensor import Array, Tensor
 
@@ -51,9 +51,9 @@ class Placed:
         if array.ndim == 4:
             return array.transpose(2, 3, 1, 0)
         if self.layer.family == "dense":
-            rows = array.T if array.ndim == 1 else _put(array.T, self.order)
-            return _put(rows.T, self.given).T
-        return array.T if self.order is None else _put(array, self.order)
+            rows = array.T if array.ndim == 1 else in_our_order(array.T, self.order)
+            return in_our_order(rows.T, self.given).T
+        return array.T if self.order is None else in_our_order(array, self.order)
 
     @property
     def unflattens(self) -> bool:
@@ -73,15 +73,6 @@ class Placed:
 
 def _same(a: Array | None, b: Array | None) -> bool:
     return a is b is None or (a is not None and b is not None and np.array_equal(a, b))
-
-
-def _put(array: Array, order: Array | None) -> Array:
-    """Rows that PyTorch has in an order, in ours."""
-    if order is None:
-        return array
-    found = np.empty_like(array)
-    found[order] = array
-    return found
 
 
 def chain(layers: Iterable[Layer]) -> Iterator[Placed]:
@@ -117,13 +108,6 @@ def _flat(layers: Iterable[Layer], path: str) -> Iterator[tuple[str, Layer]]:
             yield from _flat(layer.layers, f"{path}{i}.layers.")
         else:
             yield f"{path}{i}", layer
-
-
-def channels_first(shape: Shape | None) -> Array | None:
-    """Which of our numbers, channels last, each number of a sample with its channels first is; None if all stay."""
-    sizes = as_tuple(shape or ())
-    order: Array = np.moveaxis(np.arange(prod(sizes)).reshape(sizes), -1, 0).ravel()
-    return None if np.array_equal(order, np.arange(order.size)) else order
 
 
 def translated(network: Network, values: Mapping[str, Array]) -> dict[str, Array]:
