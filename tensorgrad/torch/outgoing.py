@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tensorgrad.functional.padding import rounded_up
+from tensorgrad.kernels.lowering import output_sizes
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -24,7 +26,7 @@ from tensorgrad.layers import (
     Upsample,
     ZeroPadding2d,
 )
-from tensorgrad.layers.shapes import as_tuple
+from tensorgrad.layers.shapes import as_tuple, by
 from tensorgrad.network import Network
 from tensorgrad.saving.torch_layout import Placed, chain
 from tensorgrad.torch.shared import activations, package
@@ -126,9 +128,9 @@ def _modules(torch: Any, placed: Placed) -> list[Any]:
         case LayerNorm() if len(shape) == 1:
             return [nn.LayerNorm(shape[0], layer.eps)]
         case Pool2d(kind="max" | "average"):
-            return [_pool(nn, layer, nn.MaxPool2d, nn.AvgPool2d, layer.frame, shape[:2])]
+            return [_pool(layer, nn.MaxPool2d, nn.AvgPool2d, layer.frame, shape[:2])]
         case Pool1d(kind="max" | "average"):
-            return [_pool(nn, layer, nn.MaxPool1d, nn.AvgPool1d, layer.frame_of(shape[0])[:1], shape[:1])]
+            return [_pool(layer, nn.MaxPool1d, nn.AvgPool1d, layer.frame_of(shape[0]), (shape[0], 1))]
         case GlobalPool(kind="average" | "max"):
             return [nn.AdaptiveAvgPool2d(1) if layer.kind == "average" else nn.AdaptiveMaxPool2d(1), nn.Flatten()]
         case Flatten():
@@ -156,17 +158,20 @@ def _padding(layer: Conv2d | Conv1d, frame: Any) -> Any:
     return "same" if is_same and any(n % 2 for n in reach) else _even(layer, frame)
 
 
-def _pool(nn: Any, layer: Pool2d | Pool1d, largest: Any, average: Any, frame: Any, pixels: tuple[int, ...]) -> Any:
-    """A pool; where its frame is uneven, because of ceil_mode, which PyTorch has too."""
-    try:
-        padding: Any = _even(layer, frame)
-        ceil = False
-    except ValueError:
-        if not layer.ceil_mode:
-            raise
-        padding, ceil = tuple(before for before, _ in frame), True
-    if isinstance(layer, Pool1d):
-        (padding,) = padding
+def _pool(layer: Pool2d | Pool1d, largest: Any, average: Any, frame: Any, image: tuple[int, ...]) -> Any:
+    """A pool. What is around the image counts in none, so that PyTorch's must only have as many windows."""
+    size, stride = as_tuple(layer.kernel_size), as_tuple(layer.stride)
+    axes, one = len(size), (1,) * (2 - len(size))  # a sequence is an image of one column
+    even: Any = tuple((before, before) for before, _ in frame)
+    geometry: tuple[Any, Any, Any] = image, (*size, *one), (*stride, *one)
+    frames = frame, even, rounded_up(even, *geometry)
+    ours, floor, ceil = (output_sizes(*geometry, around, (1, 1)) for around in frames)
+    padding = _even(layer, even if ours in (floor, ceil) else frame)[:axes]
+    if any(2 * p > k for p, k in zip(padding, size, strict=True)):
+        raise ValueError(
+            f"to_torch: {layer.title} has {by(padding)} pixels of padding, and PyTorch takes no more than half of the "
+            f"window, {by(size)}; {OUT}"
+        )
     if layer.kind == "max":
-        return largest(layer.kernel_size, layer.stride, padding, ceil_mode=ceil)
-    return average(layer.kernel_size, layer.stride, padding, ceil, count_include_pad=False)
+        return largest(size, stride, padding, ceil_mode=ours != floor)
+    return average(size, stride, padding, ours != floor, count_include_pad=False)

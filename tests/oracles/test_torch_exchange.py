@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,8 @@ from torch import nn
 import tensorgrad
 import tensorgrad.torch
 from tensorgrad import CNN
-from tensorgrad.layers import FFL, Add, Conv2d, Flatten
+from tensorgrad.functional import ACTIVATIONS
+from tensorgrad.layers import FFL, Activation, Add, Conv2d, Flatten, Layer, Pool1d, Pool2d
 from tensorgrad.saving import ModelFileError
 from tests.onnx.networks import networks, samples
 
@@ -234,6 +237,56 @@ def test_layers_that_are_not_there() -> None:
         tensorgrad.torch.from_torch(CNN())
     with pytest.raises(TypeError, match="to_torch: expected a model, received Linear"):
         tensorgrad.torch.to_torch(nn.Linear(1, 1))
+
+
+def model_of(shape: tuple[int, ...], *layers: Layer) -> CNN:
+    model = CNN(seed=0)
+    layers[0].input_shape = shape
+    for layer in layers:
+        model.add(layer)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_frames_of_pools(kind: str, ceil_mode: bool, size: int, stride: int) -> None:
+    """Whatever is around the image: the same values in PyTorch, or an error that says what PyTorch cannot do."""
+    refusal = r"to_torch: Pool[12]d 'Input Layer' has (another padding on each side, \(|\d.* no more than half of the)"
+    for before, after, pixels in itertools.product(range(size), range(size), (7, 8)):
+        sides = (before, after), (after, before)
+        for model in (
+            model_of((pixels, 9, 2), Pool2d(size, stride, kind, sides, ceil_mode)),
+            model_of((pixels, 2), Pool1d(size, stride, kind, (before, after), ceil_mode)),
+        ):
+            if before == after and 2 * before <= size:
+                module = tensorgrad.torch.to_torch(model)
+            else:
+                try:
+                    module = tensorgrad.torch.to_torch(model)
+                except ValueError as error:
+                    assert re.match(refusal, str(error))  # noqa: PT017 - some have a module, some have none
+                    continue
+            x = samples(model)
+            np.testing.assert_allclose(last(module(first(x))), model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_settings_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "own", ACTIVATIONS["relu"])
+    uneven = ((0, 2), (1, 1))
+    for model, error in (
+        (model_of((4, 4, 2), Conv2d(filters=2), Flatten()), r"is the last layer, and PyTorch would flatten images in"),
+        (model_of((4, 4, 1), Conv2d(padding=uneven)), r"has another padding on each side, \(\(0, 2\), \(1, 1"),
+        (
+            model_of((4, 4, 1), Pool2d(3, 1, "max", uneven, True)),
+            r"has another padding on each side, \(\(0, 2\), \(1, 1",
+        ),
+        (model_of((4, 4, 1), Pool2d(3, 1, padding=2)), r"has 2 x 2 pixels of padding, and PyTorch takes no more than"),
+        (model_of((4,), Activation("own")), r"has the activation 'own', which PyTorch has no module of"),
+    ):
+        with pytest.raises(ValueError, match=rf"^to_torch: \w+ '[^']+' {error}"):
+            tensorgrad.torch.to_torch(model)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
