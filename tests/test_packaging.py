@@ -45,6 +45,15 @@ def test_import_is_light_and_starts_no_threads() -> None:
     assert ran.stdout.strip() == "[] 1"
 
 
+def test_what_goes_to_other_libraries_imports_them_when_it_is_called() -> None:
+    code = (
+        "import sys; import tensorgrad.onnx, tensorgrad.torch; "
+        "print(sorted({'scipy', 'matplotlib', 'torch', 'onnx', 'safetensors'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_predicting_needs_numpy_alone() -> None:
     code = """
 import sys
