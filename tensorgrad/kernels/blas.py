@@ -66,6 +66,16 @@ class _OneThread:
                     found.set_threads(1)
             self.holders += 1
 
+    def set_threads(self, count: int) -> None:
+        """Let BLAS have so many threads: now, or once nobody holds it at one any more."""
+        found = library()
+        if found is None:
+            return
+        with self.lock:
+            if self.holders == 0:
+                found.set_threads(count)
+            self.before = count
+
     def __exit__(self, *error: object) -> None:
         found = library()
         if found is None:

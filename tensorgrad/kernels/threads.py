@@ -93,8 +93,7 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"set_num_threads: expected a whole number of threads from 1, received {n!r}")
     _count = int(n)
-    if (threads := blas.library()) is not None:
-        threads.set_threads(_count)
+    blas.one_thread.set_threads(_count)
 
 
 @contextmanager

@@ -85,6 +85,15 @@ def test_blas_threads_are_restored(library: blas.Library) -> None:
 
 
 @pytest.mark.usefixtures("any_threads")
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_threads_that_are_set_while_blas_is_held_come_afterwards(library: blas.Library, wanted: int) -> None:
+    with blas.one_thread:
+        threads.set_num_threads(wanted)
+        assert library.threads() == 1
+    assert library.threads() == wanted == threads.get_num_threads()
+
+
+@pytest.mark.usefixtures("any_threads")
 def test_no_kernel_wakes_the_threads_of_blas(monkeypatch: pytest.MonkeyPatch, library: blas.Library) -> None:
     """They would go on spinning on the cores that ours need."""
     seen: list[int] = []
