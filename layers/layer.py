@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
-from html import escape
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -477,6 +476,8 @@ class Layer(Closed, Stateful):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
     def _repr_html_(self) -> str:
+        from html import escape  # here, as only notebooks need it
+
         shown = self.config() | {
             "output_shape": self.output_shape,
             "parameters": sum(p.size for p in self.parameters()),

@@ -22,10 +22,8 @@ from tensorgrad.layers.state import StateDifference
 from tensorgrad.losses import Loss, LossFunction
 from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name
-from tensorgrad.parallel import run
 from tensorgrad.rows import Indexed
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
-from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback, ProgressLogger
 from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
@@ -338,6 +336,9 @@ class CNN(Network):
         NonFiniteLossError
             If the loss becomes NaN or infinite: with the epoch, the batch and the first bad layer.
         """
+        from tensorgrad.parallel import run  # here, because programs that only predict need not wait for these
+        from tensorgrad.training.loop import Course
+
         epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
         show_every = positive(show_every, "train", "show_every")
         if not isinstance(shuffle, bool | np.bool_):
@@ -383,7 +384,7 @@ class CNN(Network):
             logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, batch_size, val_x is not None))
-        course = loop.Course(
+        course = Course(
             first_epoch=first_epoch,
             epochs=first_epoch + epochs,
             batch_size=batch_size,

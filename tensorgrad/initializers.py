@@ -23,7 +23,7 @@ __all__ = [
     "no_biases", "orthogonal", "torch", "torch_biases", "zeros",
 ]  # fmt: skip
 
-Draw: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Any]  # the shape of the weights -> values
+Draw: TypeAlias = "Callable[[tuple[int, ...], np.random.Generator], Any]"  # the shape of the weights -> values
 
 
 def no_biases(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

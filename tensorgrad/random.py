@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
 __all__ = ["RNG", "generator", "seed"]
 
-RNG = None | int | np.random.SeedSequence | np.random.Generator
+RNG: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"  # in quotes: NumPy imports these later
 
-_sequence = np.random.SeedSequence()
-_default = np.random.default_rng(_sequence)
+_sequence: np.random.SeedSequence | None = None  # what the library's own generator began with
+
+
+@cache
+def _own() -> np.random.Generator:
+    """The library's own generator, made when it is first needed, since NumPy imports its generators only then."""
+    global _sequence
+    _sequence = _sequence or np.random.SeedSequence()
+    return np.random.default_rng(_sequence)
 
 
 def generator(rng: RNG = None) -> np.random.Generator:
     """Return a generator: the one given, one seeded with the int given, or the library's own."""
-    return _default if rng is None else np.random.default_rng(rng)
+    return _own() if rng is None else np.random.default_rng(rng)
 
 
 def seed(value: int) -> None:
@@ -38,13 +47,21 @@ def seed(value: int) -> None:
 def _restart(sequence: np.random.SeedSequence) -> None:
     global _sequence
     _sequence = sequence
-    _default.bit_generator.state = np.random.default_rng(sequence).bit_generator.state
+    _own().bit_generator.state = np.random.default_rng(sequence).bit_generator.state
+
+
+_children: list[np.random.SeedSequence] = []
+
+
+def _before_fork() -> None:
+    if _sequence is not None:  # otherwise each process makes its own
+        _children.extend(_sequence.spawn(1))  # the parent counts, so that no two children are alike
+
+
+def _in_child() -> None:
+    if _children:
+        _restart(_children.pop())
 
 
 if hasattr(os, "register_at_fork"):
-    _children: list[np.random.SeedSequence] = []
-    os.register_at_fork(
-        before=lambda: _children.extend(_sequence.spawn(1)),  # the parent counts, so that no two children are alike
-        after_in_parent=_children.clear,
-        after_in_child=lambda: _restart(_children.pop()),
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_children.clear, after_in_child=_in_child)

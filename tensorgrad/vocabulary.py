@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from difflib import SequenceMatcher, get_close_matches
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tensorgrad.words import WORDS, Word
+if TYPE_CHECKING:
+    from tensorgrad.words import Word
 
 __all__ = [
     "VALUES", "called", "check_new", "did_you_mean", "find", "instead", "layer", "missing", "no_such_name", "speaks",
@@ -35,6 +35,8 @@ def find(theirs: Any, *places: str) -> Word | None:
 @cache
 def _index() -> dict[tuple[str, str], Word]:
     """The table by place and word; of several, the first."""
+    from tensorgrad.words import WORDS  # here, as programs without other libraries' words need not wait for it
+
     pairs = [((place, _folded(word.theirs, place)), word) for word in WORDS for place in word.where.split(", ")]
     return dict(reversed(pairs))
 
@@ -54,16 +56,17 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     """A suggestion for the end of a message, ``"; did you mean 'relu'?"``; empty if no name is similar."""
     if not isinstance(given, str):
         return ""
+    from difflib import SequenceMatcher, get_close_matches  # here, as only errors need them
+
     names = {name.lower(): name for name in known}
     word = given.lower()
-    near = get_close_matches(word, names, n=3)
-    best = max(near, key=lambda name: _likeness(word, name), default="")
-    return f"; did you mean {names[best]!r}?" if best and _likeness(word, best) > 0.65 else ""
 
+    def likeness(name: str) -> float:
+        """The share of common letters, less a little for each letter of difference in length."""
+        return SequenceMatcher(None, word, name).ratio() - 0.03 * abs(len(name) - len(word))
 
-def _likeness(given: str, name: str) -> float:
-    """How similar two words are: the share of common letters, less a little for each letter of difference in length."""
-    return SequenceMatcher(None, given, name).ratio() - 0.03 * abs(len(name) - len(given))
+    best = max(get_close_matches(word, names, n=3), key=likeness, default="")
+    return f"; did you mean {names[best]!r}?" if best and likeness(best) > 0.65 else ""
 
 
 def translated(value: Any, argument: str) -> Any:
@@ -129,7 +132,7 @@ def _in_our_words(kwargs: Mapping[str, Any], known: list[str], places: tuple[str
         if word is not None and word.works and not set(word.ours.replace("=", "").split(", ")) <= set(known):
             word = None  # of a base, whose argument this class has not
         if key not in known and word is None:
-            theirs = (w.theirs for w in WORDS if w.works and not set(places).isdisjoint(w.where.split(", ")))
+            theirs = (w.theirs for (place, _), w in _index().items() if w.works and place in places)
             near = did_you_mean(key, [*known, *theirs])
             takes = f"{near + ' It' if near else '; it'} takes {', '.join(known)}"
             raise TypeError(f"{name}: there is no argument {key!r}{takes}")

@@ -12,7 +12,7 @@ from tensorgrad.checks import check_function, positive
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
-Augmentation: TypeAlias = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+Augmentation: TypeAlias = "Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]"
 
 
 class batches:  # in small letters as zip and range, which are used in the same way

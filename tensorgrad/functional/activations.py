@@ -103,7 +103,26 @@ class Activation:
         return self.function(as_tensor(x))
 
 
-ACTIVATIONS: dict[str, Activation] = {}
+ACTIVATIONS = {
+    record.name: record
+    for record in (
+        Activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_)),
+        Activation("sigmoid", sigmoid, "labels", last_step=ops.LastStep(ops.sigmoid, elementwise.sigmoid_)),
+        Activation("tanh", tanh, last_step=ops.LastStep(ops.tanh, elementwise.tanh_)),
+        Activation("softmax", softmax, "classes"),
+        Activation("linear", linear),
+        Activation(
+            "leaky_relu",
+            leaky_relu,
+            relu_like=True,
+            last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}),
+        ),
+        Activation("elu", elu, relu_like=True),
+        Activation("gelu", gelu, relu_like=True),
+        Activation("softplus", softplus, relu_like=True),
+        Activation("swish", swish, relu_like=True),
+    )
+}
 """The activations that layers know by name; :func:`register_activation` adds one."""
 
 
@@ -160,20 +179,3 @@ def ending(activation: str | None) -> tuple[ops.LastStep | None, Callable[[Tenso
         return None, None
     record = ACTIVATIONS[activation]
     return (None, record.function) if record.last_step is None else (record.last_step, None)
-
-
-register_activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_))
-register_activation("sigmoid", sigmoid, outputs="labels", last_step=ops.LastStep(ops.sigmoid, elementwise.sigmoid_))
-register_activation("tanh", tanh, last_step=ops.LastStep(ops.tanh, elementwise.tanh_))
-register_activation("softmax", softmax, outputs="classes")
-register_activation("linear", linear)
-register_activation(
-    "leaky_relu",
-    leaky_relu,
-    relu_like=True,
-    last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}),
-)
-register_activation("elu", elu, relu_like=True)
-register_activation("gelu", gelu, relu_like=True)
-register_activation("softplus", softplus, relu_like=True)
-register_activation("swish", swish, relu_like=True)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from math import nan
 from typing import NoReturn
-
-from tensorgrad.training.curves import curves
 
 
 class History:
@@ -58,6 +55,10 @@ class History:
 
     def _repr_html_(self) -> str:
         """The curves, for a notebook; the table is below them, folded."""
+        from html import escape  # here, as only notebooks need these
+
+        from tensorgrad.training.curves import curves
+
         table = f"<details><summary>Table</summary><pre>{escape(str(self))}</pre></details>"
         return curves(self.epoch, self.history) + table
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, ClassVar, TypeAlias
 
 from tensorgrad.attributes import Closed
@@ -29,6 +28,8 @@ class Callback(Closed):
         super().__init_subclass__(**options)
         for name in vars(cls):
             if name.startswith("on_") and name not in HOOKS:
+                from difflib import get_close_matches  # here, as only this error needs it
+
                 near = get_close_matches(name, HOOKS, 1, cutoff=0.8)
                 hint = f"did you mean {near[0]}? It" if near else "it"
                 raise TypeError(f"{cls.__name__}: nobody calls {name}; {hint} must be one of {', '.join(HOOKS)}")
