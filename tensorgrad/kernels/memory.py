@@ -6,15 +6,22 @@ two convolutions and their gradients at batch 32, takes 12 ms with np.empty and 
 An array from :func:`empty` refers to a buffer of the pool, and whatever view is made of it refers to the array. So a
 buffer is free again as soon as only the pool refers to it, as CPython's reference count tells. Nothing has to be given
 back by hand, and nothing can be given back too early.
+
+Under CPython's global lock all threads share one pool. Without it (free-threaded CPython) each thread has its own, of
+which it alone counts references: those that its own thread holds are exact to it, and those of all others are one
+number. Another thread could read the two at different moments, and find too few.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections import deque
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -23,7 +30,7 @@ Array = np.ndarray[Any, Any]
 SMALL = 1 << 16  # bytes; below this, malloc reuses memory by itself
 # In experiment 2 a step of 4,096 digits works on 0.7 GB and takes 1.0 of the time of 16 steps of 256; with a limit of
 # half a gigabyte, 1.1 to 1.7 ("batch 4096 against 256" in the benchmarks).
-LIMIT = 1 << 30  # bytes of buffers in the pool; beyond this, idle ones are freed before one is added
+LIMIT = 1 << 30  # bytes of buffers in a pool; beyond this, idle ones are freed before one is added
 STEP = 1 << 23  # bytes
 SWEEP = 10_000  # arrays of one size, after which buffers of sizes that nobody asked for are freed
 
@@ -32,9 +39,62 @@ class Buffer(np.ndarray[Any, Any]):
     """Memory of the pool. An array whose base is a Buffer owns its memory, as if it had no base."""
 
 
-_buffers: dict[int, deque[Buffer]] = {}  # by size, in bytes
-_asked: dict[int, int] = {}  # how often for each size, since the last sweep
-_pooled = 0  # bytes
+class _Pool:
+    """Buffers, idle and in use."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[int, deque[Buffer]] = {}  # by size, in bytes
+        self.asked: dict[int, int] = {}  # how often for each size, since the last sweep
+        with _pools_lock:
+            _pools.add(self)
+
+    def bytes(self) -> int:
+        """How much memory it has, in use or not."""
+        return sum(room * len(buffers) for room, buffers in list(self.buffers.items()))
+
+    def release(self, room: int) -> None:
+        """Free the idle buffers of a size."""
+        buffers = self.buffers.get(room, deque())  # none is left where another thread has released all memory
+        for _ in range(len(buffers)):
+            try:
+                buffer = buffers.popleft()
+            except IndexError:
+                break
+            if sys.getrefcount(buffer) != _IDLE:
+                buffers.append(buffer)
+
+    def release_all(self) -> None:
+        """Free the idle buffers."""
+        for room in list(self.buffers):
+            self.release(room)
+
+    def sweep(self) -> None:
+        """Free sizes that nobody asked for while another was asked for often: those of another model or batch."""
+        for room in list(self.buffers):
+            if not self.asked.pop(room, 0):
+                self.release(room)
+        self.asked.clear()
+
+    def new(self, room: int) -> Buffer:
+        """One more buffer."""
+        if self.bytes() + room > LIMIT:
+            self.release_all()
+        try:
+            return Buffer(room, np.uint8)
+        except MemoryError:  # idle buffers may hold the memory that is missing
+            self.release_all()
+            return Buffer(room, np.uint8)
+
+
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.pool = _Pool()
+
+
+_pools: WeakSet[_Pool] = WeakSet()
+_pools_lock = threading.Lock()
+_LOCKED: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+_current: Any = SimpleNamespace(pool=_Pool()) if _LOCKED else _OfThread()  # its attribute is this thread's pool
 
 
 def _references() -> int:
@@ -45,8 +105,7 @@ def _references() -> int:
 
 
 _IDLE = _references()
-# Reference counts are reliable only under CPython's global lock; elsewhere memory is not pooled.
-_POOLING = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+_POOLING = sys.implementation.name == "cpython"  # elsewhere there are no reference counts
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -56,15 +115,17 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     if size < SMALL or not _POOLING or dtype.hasobject:
         return np.empty(shape, dtype)
     room = _room(size)
-    _asked[room] = times = _asked.get(room, 0) + 1
+    pool: _Pool = _current.pool
+    pool.asked[room] = times = pool.asked.get(room, 0) + 1
     if times > SWEEP:
-        _sweep()
+        pool.sweep()
+    held = pool.buffers
     for larger in (room, 2 * room, 4 * room):  # an idle buffer that is too large is better than a new one
-        if larger in _buffers and (idle := _in_idle(_buffers[larger], shape, dtype)) is not None:
+        if larger in held and (idle := _in_idle(held[larger], shape, dtype)) is not None:
             return idle
-    buffer = _new_buffer(room)
+    buffer = pool.new(room)
     array: Array = np.ndarray(shape, dtype, buffer)
-    _buffers.setdefault(room, deque()).append(buffer)
+    held.setdefault(room, deque()).append(buffer)
     return array
 
 
@@ -108,30 +169,12 @@ def release_memory() -> None:
     after a large batch, if the program goes on with other work. Arrays and tensors in use keep their memory; later
     ones allocate what they need again.
     """
-    for room in list(_buffers):
-        _release(room)
-
-
-def _release(room: int) -> None:
-    global _pooled
-    buffers = _buffers[room]
-    for _ in range(len(buffers)):
-        try:
-            buffer = buffers.popleft()
-        except IndexError:
-            break
-        if sys.getrefcount(buffer) == _IDLE:
-            _pooled -= room
-        else:
-            buffers.append(buffer)
-
-
-def _sweep() -> None:
-    """Free sizes that nobody asked for while another was asked for often: those of another model or batch."""
-    for room in list(_buffers):
-        if not _asked.pop(room, 0):
-            _release(room)
-    _asked.clear()
+    _current.pool.release_all()
+    if not _LOCKED:
+        with _pools_lock:
+            others = [pool for pool in _pools if pool is not _current.pool]
+        for pool in others:  # what other threads use goes back to the system when they no longer do
+            pool.buffers = {}
 
 
 @lru_cache(1024)
@@ -142,19 +185,6 @@ def _room(size: int) -> int:
     """
     step = min(1 << (size - 1).bit_length(), STEP)
     return -(-size // step) * step
-
-
-def _new_buffer(room: int) -> Buffer:
-    global _pooled
-    if _pooled + room > LIMIT:
-        release_memory()
-    try:
-        buffer = Buffer(room, np.uint8)
-    except MemoryError:  # idle buffers may hold the memory that is missing
-        release_memory()
-        buffer = Buffer(room, np.uint8)
-    _pooled += room
-    return buffer
 
 
 _POOLING = _POOLING and _held_memory_is_never_given_out()

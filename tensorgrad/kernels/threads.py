@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -62,6 +63,7 @@ class _Pool:
 _inside = threading.local()  # .value: whether this thread already runs a slice, so that nested calls do not wait
 _pool = _Pool()
 _count: int | None = None
+_most: ContextVar[int | None] = ContextVar("tensorgrad_threads", default=None)  # see limited
 
 
 def _reset_after_fork() -> None:
@@ -75,6 +77,12 @@ if hasattr(os, "register_at_fork"):
 
 def get_num_threads() -> int:
     """How many threads the kernels use: as set, else TENSORGRAD_NUM_THREADS, else one per available core."""
+    most = _most.get()
+    return _all() if most is None else min(most, _all())
+
+
+def _all() -> int:
+    """How many threads all kernels that run at once have together."""
     global _count
     if _count is None:
         text = os.environ.get("TENSORGRAD_NUM_THREADS", "").strip()
@@ -98,14 +106,12 @@ def set_num_threads(n: int) -> None:
 
 @contextmanager
 def limited(most: int) -> Iterator[None]:
-    """Use at most so many threads in the kernels, for a while: where other processes use the other cores."""
-    global _count
-    before = get_num_threads()
-    _count = min(most, before)
+    """Use at most so many threads in the kernels of this context, for a while: where others use the other cores."""
+    token = _most.set(min(most, get_num_threads()))
     try:
         yield
     finally:
-        _count = before
+        _most.reset(token)
 
 
 def cores() -> set[int]:
@@ -132,7 +138,8 @@ def over_batch(function: Callable[[slice], T], count: int, tile: int, work: floa
     """
     threads, most = share_out(count, tile, work)
     with blas.one_thread:
-        if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(threads - 1)):
+        wanted = threads if _most.get() is None else _all()  # as others who are limited want theirs too
+        if threads < 2 or getattr(_inside, "value", False) or not (helpers := _pool.start(wanted - 1)):
             return [function(images) for images in cut(0, count, most)]
         job = _Job(function, list(cut(0, count, most)))
         for _ in range(min(helpers, threads - 1)):

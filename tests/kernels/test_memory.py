@@ -72,51 +72,51 @@ def test_an_array_is_told_from_a_view_by_its_base() -> None:
 @needs_the_pool
 def test_idle_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.release_memory()
-    in_use = memory._pooled
+    in_use = memory._current.pool.bytes()
     monkeypatch.setattr(memory, "LIMIT", in_use + (1 << 20))
     for size in range(1 << 17, 1 << 20, 1 << 16):
         memory.empty((size,), np.uint8)
-    assert memory._pooled <= in_use + (1 << 20)
+    assert memory._current.pool.bytes() <= in_use + (1 << 20)
     monkeypatch.setattr(memory, "SWEEP", 5)
     for _ in range(12):
         memory.empty((1 << 18,), np.uint8)
-    assert memory._pooled <= in_use + (1 << 18)
+    assert memory._current.pool.bytes() <= in_use + (1 << 18)
 
 
 @needs_the_pool
 def test_idle_memory_is_given_back_when_there_is_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.release_memory()
-    in_use, room = memory._pooled, 1 << 20
+    in_use, room = memory._current.pool.bytes(), 1 << 20
     memory.empty((1 << 17,), np.uint8)  # idle from now on, and too small
     left, buffer = in_use + room, memory.Buffer
 
     def scarce(size: int, dtype: Any) -> Any:
-        if memory._pooled + size > left:
+        if memory._current.pool.bytes() + size > left:
             raise MemoryError
         return buffer(size, dtype)
 
     monkeypatch.setattr(memory, "Buffer", scarce)
     assert memory.empty((room,), np.uint8).nbytes == room
-    assert memory._pooled == left
+    assert memory._current.pool.bytes() == left
     with pytest.raises(MemoryError):
         memory.empty((2 * room,), np.uint8)
-    assert memory._pooled == in_use  # the attempt is not counted, and what was idle is gone
+    assert memory._current.pool.bytes() == in_use  # the attempt is not counted, and what was idle is gone
 
 
 @needs_the_pool
 def test_an_idle_buffer_up_to_four_times_as_large_is_used_before_a_new_one_is_made() -> None:
     memory.release_memory()
     large = memory.empty((1 << 19,), np.uint8)
-    pooled = memory._pooled
+    pooled = memory._current.pool.bytes()
     del large
     small = memory.empty((1 << 17,), np.uint8)
-    assert memory._pooled == pooled
+    assert memory._current.pool.bytes() == pooled
     large = memory.empty((1 << 19,), np.uint8)
     assert not np.may_share_memory(small, large)
-    assert memory._pooled == pooled + (1 << 19)
+    assert memory._current.pool.bytes() == pooled + (1 << 19)
     del large
     memory.empty((1 << 16,), np.uint8)  # would leave seven eighths of it unused
-    assert memory._pooled == pooled + (1 << 19) + (1 << 16)
+    assert memory._current.pool.bytes() == pooled + (1 << 19) + (1 << 16)
 
 
 def test_threads_never_get_the_same_memory() -> None:
