@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 
-__all__ = ["RNG", "generator", "seed"]
+__all__ = ["RNG", "child", "generator", "restart_here", "seed"]
 
 RNG: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"  # in quotes: NumPy imports these later
 
 _sequence: np.random.SeedSequence | None = None  # what the library's own generator began with
+_here: ContextVar[np.random.Generator | None] = ContextVar("tensorgrad_generator", default=None)  # see restart_here
 
 
 @cache
@@ -25,7 +27,7 @@ def _own() -> np.random.Generator:
 
 def generator(rng: RNG = None) -> np.random.Generator:
     """Return a generator: the one given, one seeded with the int given, or the library's own."""
-    return _own() if rng is None else np.random.default_rng(rng)
+    return (_here.get() or _own()) if rng is None else np.random.default_rng(rng)
 
 
 def seed(value: int) -> None:
@@ -50,12 +52,22 @@ def _restart(sequence: np.random.SeedSequence) -> None:
     _own().bit_generator.state = np.random.default_rng(sequence).bit_generator.state
 
 
+def child() -> np.random.SeedSequence:
+    """The seed of one more process or thread: it follows from :func:`seed`, and from how many came before."""
+    return np.random.SeedSequence() if _sequence is None else _sequence.spawn(1)[0]
+
+
+def restart_here(sequence: np.random.SeedSequence) -> None:
+    """Give the current context, such as that of a new thread, a generator of its own instead of the library's."""
+    _here.set(np.random.default_rng(sequence))
+
+
 _children: list[np.random.SeedSequence] = []
 
 
 def _before_fork() -> None:
     if _sequence is not None:  # otherwise each process makes its own
-        _children.extend(_sequence.spawn(1))  # the parent counts, so that no two children are alike
+        _children.append(child())  # the parent counts, so that no two children are alike
 
 
 def _in_child() -> None:

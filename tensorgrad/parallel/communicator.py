@@ -1,4 +1,4 @@
-"""What ranks say to each other: a small protocol. The forms are processes on one machine, and MPI."""
+"""What ranks say to each other: a small protocol. The forms are processes or threads on one machine, and MPI."""
 
 from __future__ import annotations
 

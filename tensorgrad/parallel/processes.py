@@ -1,4 +1,6 @@
-"""Processes on one machine: memory that they share, semaphores to wait with, a watch over the others.
+"""Ranks on one machine: memory that they share, semaphores to wait with, a watch over the others.
+
+They are processes, or threads of one process.
 
 Each rank has two slots of the memory, which it writes in turn. To meet, it writes its slot, wakes all others, and waits
 to be woken by each of them. A rank that is one exchange ahead writes its other slot, and cannot be two ahead: so one
@@ -14,7 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.context import BaseContext
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,20 +37,41 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-class Board:
-    """What all ranks share. It is made by rank 0, and given to the others when they are started."""
+class _Semaphore(SimpleQueue[None]):
+    """A semaphore of threads, at 0. That of the module threading takes a lock and a condition for each call."""
 
-    def __init__(self, context: BaseContext, size: int, room: int) -> None:
+    def release(self) -> None:
+        self.put(None)
+
+    def acquire(self) -> None:
+        self.get()
+
+
+class Board:
+    """What all ranks share. It is made by rank 0, and given to the others when they are started.
+
+    Parameters
+    ----------
+    context : multiprocessing context, or None
+        How the processes are started; None if the ranks are threads.
+    size : int
+        How many ranks there are.
+    room : int
+        Bytes that each writes in an exchange.
+    """
+
+    def __init__(self, context: BaseContext | None, size: int, room: int) -> None:
         self.size = size
         self.room = aligned(max(room, LEAST_ROOM))
-        self.slots = context.RawArray("b", 2 * size * self.room)
-        self.arrived = context.RawArray("q", size)  # how many exchanges each rank has come to
-        self.working = context.RawArray("b", size)  # whether it will soon be at the next one
-        self.woken = [context.Semaphore(0) for _ in range(size)]
+        array: Any = context.RawArray if context else lambda kind, length: np.zeros(length, kind)
+        self.slots = array("b", 2 * size * self.room)
+        self.arrived = array("q", size)  # how many exchanges each rank has come to
+        self.working = array("b", size)  # whether it will soon be at the next one
+        self.woken = [context.Semaphore(0) if context else _Semaphore() for _ in range(size)]
 
 
 class SharedMemory:
-    """One of several processes on a machine (:class:`tensorgrad.parallel.communicator.Communicator`).
+    """One of several ranks on a machine (:class:`tensorgrad.parallel.communicator.Communicator`).
 
     Parameters
     ----------

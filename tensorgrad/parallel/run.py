@@ -15,6 +15,7 @@ import numpy as np
 from tensorgrad.checks import positive
 from tensorgrad.parallel import mpi
 from tensorgrad.parallel.communicator import RankError, agree
+from tensorgrad.parallel.form import form
 from tensorgrad.parallel.step import Sharded, digest
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
@@ -82,7 +83,7 @@ def train(
     callbacks: Sequence[Callback],
     processes: int | None,
 ) -> None:
-    """Train as :func:`tensorgrad.training.loop.run` does, with so many processes on this machine, or by MPI."""
+    """Train as :func:`tensorgrad.training.loop.run` does, with so many ranks on this machine, or by MPI."""
     if processes == 1:
         loop.run(model, samples, validation, course, callbacks)
     elif processes is None:
@@ -91,7 +92,7 @@ def train(
         _check_batches(samples, course, processes)
         from tensorgrad.parallel import team  # multiprocessing takes long to import, and is not there in a browser
 
-        team.train(model, samples, validation, course, callbacks, processes)
+        team.train(model, samples, validation, course, callbacks, processes, form())
 
 
 def leads() -> bool:

@@ -1,4 +1,4 @@
-"""Processes on one machine, from their start to their end."""
+"""Ranks on one machine: processes from their start to their end, and what ranks of both forms do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -14,9 +15,11 @@ from typing import Any, Self
 
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.parallel.communicator import PATIENCE, RankError
+from tensorgrad.parallel.form import Form
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment, pickled
 from tensorgrad.parallel.step import Sharded, room
+from tensorgrad.parallel.thread_team import ThreadTeam, copied
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
 from tensorgrad.training.loop import Course
@@ -31,29 +34,53 @@ def train(
     validation: Samples | Stream | None,
     course: Course,
     callbacks: Sequence[Callback],
-    processes: int,
+    ranks: int,
+    form: Form,
 ) -> None:
-    """Train as :func:`tensorgrad.training.loop.run` does, with so many processes; this one leads."""
-    context = multiprocessing.get_context()
-    if multiprocessing.current_process().daemon:
-        raise RuntimeError(
-            f"train: processes={processes} starts processes, which this one, a daemon of multiprocessing, may not; use "
-            "processes=1 in it"
-        )
-    threads = max(1, get_num_threads() // processes)
-    shipment = _shipment(context, model, samples, course, threads, processes)
-    board = Board(context, processes, room(model))
-    with Team(context, board, shipment) as team, closing(SharedMemory(board, 0, team.ended)) as communicator:
-        loop.run(model, samples, validation, course, callbacks, Sharded(model, communicator, threads))
-        communicator.close()
+    """Train as :func:`tensorgrad.training.loop.run` does, with so many ranks; this process or thread leads."""
+    threads = max(1, get_num_threads() // ranks)
+    with _team(model, samples, course, threads, ranks, form) as team:
+        with closing(SharedMemory(team.board, 0, team.ended)) as communicator:
+            loop.run(model, samples, validation, course, callbacks, Sharded(model, communicator, threads))
         team.join()
 
 
-def _work(rank: int, board: Board, ended: Callable[[], None], shipment: Shipment) -> None:
-    """What the processes of the other ranks do."""
-    model, samples, course, threads = shipment.unpack()
+def _work(rank: int, board: Board, ended: Callable[[], RankError | None], content: Any) -> None:
+    """What the other ranks do."""
+    model, samples, course, threads = content
     with closing(SharedMemory(board, rank, ended)) as communicator:
         loop.run(model, samples, None, course, (), Sharded(model, communicator, threads))
+
+
+def _team(
+    model: Trainee, samples: Samples | Stream, course: Course, threads: int, ranks: int, form: Form
+) -> Team | ThreadTeam:
+    """The other ranks, or an error that names what they cannot be given."""
+    content = model, samples, course, threads
+    if form == "threads":
+        try:
+            return ThreadTeam(ranks, room(model), _work, content, samples.arrays)
+        except Exception as error:
+            culprit = _culprit(model, samples, course, partial(copied, arrays=samples.arrays))
+            raise ValueError(
+                f"train: processes={ranks} gives each of {ranks} threads a copy of the model and of what reads the "
+                f"samples, but {culprit} cannot be copied: {error}; use processes=1"
+            ) from error
+    context = multiprocessing.get_context()
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(
+            f"train: processes={ranks} starts processes, which this one, a daemon of multiprocessing, may not; use "
+            "processes=1 in it"
+        )
+    try:
+        shipment = Shipment(context, content, samples.arrays)
+    except Exception as error:
+        raise ValueError(
+            f"train: processes={ranks} sends the model and the samples to other processes, but "
+            f"{_culprit(model, samples, course, partial(pickled, arrays=samples.arrays))} cannot be sent: {error}; "
+            "define functions by def at the top of a module, or use processes=1"
+        ) from error
+    return Team(context, Board(context, ranks, room(model)), shipment)
 
 
 class Team:
@@ -142,28 +169,14 @@ def _run(rank: int, board: Board, shipment: Shipment, report: Connection) -> Non
             os._exit(1)
 
     try:
-        _work(rank, board, ended, shipment)
+        _work(rank, board, ended, shipment.unpack())
     except BaseException as error:
         report.send(f"{type(error).__name__}: {error}"[:4000])
         os._exit(1)
 
 
-def _shipment(
-    context: Any, model: Trainee, samples: Samples | Stream, course: Course, threads: int, processes: int
-) -> Shipment:
-    """What the other processes get, or an error that names what cannot be sent."""
-    try:
-        return Shipment(context, (model, samples, course, threads), samples.arrays)
-    except Exception as error:
-        raise ValueError(
-            f"train: processes={processes} sends the model and the samples to other processes, but "
-            f"{_culprit(model, samples, course)} cannot be sent: {error}; define functions by def at the top "
-            "of a module, or use processes=1"
-        ) from error
-
-
-def _culprit(model: Trainee, samples: Samples | Stream, course: Course) -> str:
-    """What it is that cannot be sent."""
+def _culprit(model: Trainee, samples: Samples | Stream, course: Course, give: Callable[[Any], object]) -> str:
+    """What it is that cannot be given to the others."""
     parts = {
         f"the loss {model.objective.loss!r}": model.objective.record,
         **{f"the metric {metric.name!r}": metric for metric in model.objective.metrics},
@@ -174,7 +187,7 @@ def _culprit(model: Trainee, samples: Samples | Stream, course: Course) -> str:
     }
     for name, part in parts.items():
         try:
-            pickled(part, samples.arrays)
+            give(part)
         except Exception:
             return name
     return "the data" if isinstance(samples, Stream) or not samples.x.in_memory else "the model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +20,9 @@ from tensorgrad.layers.shapes import Shape
 
 X = np.random.default_rng(0).random((53, 6, 6, 1), dtype=np.float32)
 Y = np.random.default_rng(1).integers(0, 4, 53)
+
+
+AWAKE = threading.Event()  # that a layer which sleeps waits for
 
 
 def network(*extra: Layer, loss: str = "cse", opt: str = "adam", seed: int = 0, **options: object) -> CNN:
@@ -97,16 +100,17 @@ class Faulty(Layer):
         if self.what == "raise":
             raise ArithmeticError("no luck today")
         if self.what == "sleep":
-            time.sleep(1000)
+            AWAKE.wait(1000)
         os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[self.what])
         return x
 
 
 def rank() -> int:
-    """Of the process that asks, whether MPI or multiprocessing has started it."""
+    """Of the process that asks, whether MPI or multiprocessing has started it, or of the thread."""
     if "PMI_RANK" in os.environ:
         return int(os.environ["PMI_RANK"])
-    return int(multiprocessing.current_process().name.removeprefix("tensorgrad rank ").replace("MainProcess", "0"))
+    names = threading.current_thread().name, multiprocessing.current_process().name
+    return max(int(name.removeprefix("tensorgrad rank ")) if "rank " in name else 0 for name in names)
 
 
 VALUES = np.random.default_rng(2).normal(1000, 3, (53, 2))  # far from 0, so that sums of squares lose digits

@@ -1,10 +1,11 @@
-"""Training with several processes on one machine."""
+"""Training with several ranks on one machine, which are processes or threads."""
 
 from __future__ import annotations
 
+import contextvars
 import multiprocessing
 import os
-import random
+import random as any_random
 import re
 import signal
 import subprocess
@@ -12,25 +13,29 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tensorgrad import CNN, load_model
+from tensorgrad import CNN, Tensor, functional, load_model, ops, override_rule, random
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from tensorgrad.data import Augment, Dataset
 from tensorgrad.kernels.threads import get_num_threads
-from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten
-from tensorgrad.parallel import RankError, choice, processes
+from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten, Layer
+from tensorgrad.layers.shapes import Shape
+from tensorgrad.parallel import RankError, choice, processes, ranks_as, thread_team
+from tensorgrad.parallel.form import form as form_of_ranks
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment
 from tensorgrad.rows import Share
 from tensorgrad.training.loop import NonFiniteLossError
 from tests.conftest import PROFILE
 from tests.parallel.networks import (
+    AWAKE,
     SAME,
     Faulty,
     X,
@@ -47,11 +52,29 @@ THOROUGH = PROFILE in ("strict", "ci")
 
 
 @pytest.fixture(autouse=True)
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the ranks are: processes, unless a test says otherwise."""
+    chosen = getattr(request, "param", "processes")
+    with ranks_as(chosen):
+        yield chosen
+
+
+both_forms = pytest.mark.parametrize("form", ["processes", "threads"], indirect=True)
+as_threads = pytest.mark.parametrize("form", ["threads"], indirect=True)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes inherit what a fork does: the context, and numbers that follow from the library's seed."""
+    monkeypatch.setattr(multiprocessing, "get_context", partial(multiprocessing.get_context, "fork"))
+
+
+@pytest.fixture(autouse=True)
 def nothing_is_left() -> Any:
     before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
     yield
     assert not multiprocessing.active_children()
-    assert not [t for t in threading.enumerate() if t.name == "tensorgrad-ranks"]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("tensorgrad-ranks", "tensorgrad rank "))]
     if before:
         left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith(f"pym-{os.getpid()}")}
         assert not left
@@ -60,6 +83,7 @@ def nothing_is_left() -> Any:
 # -- the same as one process ---------------------------------------------------------------------------------------
 
 
+@both_forms
 @pytest.mark.parametrize("name", SAME)
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_processes_train_as_one_does(name: str, ranks: int) -> None:
@@ -68,6 +92,7 @@ def test_processes_train_as_one_does(name: str, ranks: int) -> None:
     assert_alike(several, one)
 
 
+@both_forms
 def test_the_same_number_of_processes_gives_the_same_result() -> None:
     first, second = trained(dropping(), 2), trained(dropping(), 2)
     assert first.history["loss"] == second.history["loss"]
@@ -75,6 +100,29 @@ def test_the_same_number_of_processes_gives_the_same_result() -> None:
     assert difference(first, trained(dropping(), 3)) > 0  # whose dropout is another
 
 
+class Careless(Layer):
+    """Draws from the library's own generator."""
+
+    def infer_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        return functional.dropout(x, 0.3, training=training)
+
+
+@pytest.mark.parametrize("make", [dropping, normalized, lambda: network(Careless())])
+def test_threads_give_what_processes_give(make: Callable[[], CNN], forked: None) -> None:
+    """To the bit: they too draw numbers of their own, and take over which gradients are overridden."""
+    found = []
+    for form in ("processes", "threads"):
+        with ranks_as(form), override_rule(ops.tanh, 0, lambda g, y, _x: g):
+            random.seed(3)
+            found.append(trained(make(), 3, augment=Augment(shift=1)))
+    assert found[0].history["loss"] == found[1].history["loss"]
+    assert difference(*found) == 0
+
+
+@both_forms
 def test_dropout_draws_other_numbers_in_each_process() -> None:
     """With a step of plain descent on twice the same samples, equal masks would give what one process gives."""
     x, y = np.concatenate([X[:8], X[:8]]), np.concatenate([Y[:8], Y[:8]])
@@ -86,6 +134,7 @@ def test_dropout_draws_other_numbers_in_each_process() -> None:
     assert difference(once(x, y, 2), once(x[:8], y[:8], 1)) > 1e-4
 
 
+@both_forms
 @pytest.mark.parametrize("make", [dropping, normalized])
 def test_a_run_that_is_resumed_goes_on_to_the_bit(make: Callable[[], CNN], tmp_path: Path) -> None:
     whole = trained(make(), 2, epochs=4)
@@ -96,6 +145,7 @@ def test_a_run_that_is_resumed_goes_on_to_the_bit(make: Callable[[], CNN], tmp_p
     assert loaded.history["loss"] == whole.history["loss"]
 
 
+@both_forms
 def test_a_whole_batch_may_be_ignored() -> None:
     """The figures have nothing to begin with then."""
     y = np.where(np.arange(len(Y)) < 16, 3, Y)
@@ -105,6 +155,7 @@ def test_a_whole_batch_may_be_ignored() -> None:
     assert one.history["accuracy"] == two.history["accuracy"] == [0.0]
 
 
+@both_forms
 def test_running_statistics_are_the_means_over_the_parts() -> None:
     model = network(BatchNorm())
     model.feedforward(X[:32], train=False)
@@ -117,6 +168,7 @@ def test_running_statistics_are_the_means_over_the_parts() -> None:
     np.testing.assert_allclose(norm.running_var, 0.9 + 0.1 * np.mean([p.var(0, ddof=1) for p in parts], 0), rtol=1e-5)
 
 
+@both_forms
 def test_running_statistics_may_be_more_than_gradients() -> None:
     """Their exchange needs more memory then than that of a step."""
     model = CNN(seed=0)
@@ -131,6 +183,7 @@ def test_running_statistics_may_be_more_than_gradients() -> None:
     np.testing.assert_allclose(norm.running_mean, 0.1 * x.reshape(8, -1).mean(0), rtol=1e-5)
 
 
+@both_forms
 def test_batches_that_are_given_have_their_own_size() -> None:
     batches = [(X[:16], Y[:16]), (X[16:32], Y[16:32])]
     one, two = (trained(network(), n, x=batches, y=None, batch_size=1) for n in (1, 2))
@@ -140,17 +193,23 @@ def test_batches_that_are_given_have_their_own_size() -> None:
 # -- who does what -------------------------------------------------------------------------------------------------
 
 
+def whoever() -> str:
+    """Which process and which thread this is."""
+    return f"{os.getpid()}-{threading.current_thread().name.replace(' ', '-')}"
+
+
 def note(path: Path, line: str) -> None:
     with path.open("a") as file:
         file.write(line + "\n")
 
 
+@both_forms
 def test_callbacks_are_called_in_one_process_and_hold_for_all(tmp_path: Path) -> None:
     """Settings that they change, weights that they change, and that they stop."""
 
     class Meddler(Callback):
         def on_train_batch_begin(self, batch: int, logs: Any) -> None:
-            note(tmp_path / "pids", str(os.getpid()))
+            note(tmp_path / "callers", whoever())
             self.model.optimizer.lr = 0.01 if batch % 2 else 0.03
 
         def on_epoch_end(self, epoch: int, logs: Any) -> None:
@@ -164,9 +223,10 @@ def test_callbacks_are_called_in_one_process_and_hold_for_all(tmp_path: Path) ->
     assert len(two.history) == 3
     assert two.optimizer.steps == one.optimizer.steps == 8
     assert difference(one, two) < 2e-6
-    assert set((tmp_path / "pids").read_text().split()) == {str(os.getpid())}
+    assert set((tmp_path / "callers").read_text().split()) == {whoever()}
 
 
+@both_forms
 def test_early_stopping_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
     stopping = EarlyStopping(monitor="loss", patience=0, min_delta=10)
     model = trained(network(), 3, epochs=9, callbacks=[stopping], verbose=2)
@@ -174,6 +234,7 @@ def test_early_stopping_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("Epoch: ") == 2
 
 
+@both_forms
 def test_ctrl_c_ends_all_after_the_batch() -> None:
     interrupt = LambdaCallback(on_train_batch_end=lambda batch, logs: os.kill(os.getpid(), signal.SIGINT))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background does not have
@@ -185,6 +246,7 @@ def test_ctrl_c_ends_all_after_the_batch() -> None:
     assert len(model.history) == 0
 
 
+@both_forms
 def test_weights_changed_between_steps_are_noticed() -> None:
     def change(batch: int, logs: Any) -> None:
         model.layers[0].weights.data = model.layers[0].weights.data * 2
@@ -206,10 +268,11 @@ class Pictures:
         return len(X)
 
     def __getitem__(self, index: Any) -> Any:
-        note(self.log, f"{os.getpid()} {len(index)}")
+        note(self.log, f"{whoever()} {len(index)}")
         return X[index]
 
 
+@both_forms
 def test_each_process_reads_its_own_part(tmp_path: Path) -> None:
     log = tmp_path / "log"
     two = trained(network(), 2, x=Pictures(log), epochs=2, val_split=0)
@@ -217,7 +280,7 @@ def test_each_process_reads_its_own_part(tmp_path: Path) -> None:
     for line in log.read_text().splitlines():
         who, count = line.split()
         counts[who] = counts.get(who, 0) + int(count)
-    first = counts.pop(str(os.getpid()))
+    first = counts.pop(whoever())
     assert list(counts.values()) == [2 * 26]
     assert 2 * 27 <= first <= 2 * 27 + 10  # and the first ten samples, for hints
     assert difference(two, trained(network(), epochs=2, val_split=0)) < 2e-6
@@ -245,26 +308,71 @@ BAD: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
         normalized, {"batch_size": 27, "x": X[:30], "y": Y[:30], "val_split": 0, "processes": 2},
         r"BatchNorm.* needs batches of at least 2 samples, .* has 3, 1 in each of 2 parts",
     ),
+    "a generator": (network, {"x": ((X[:9], Y[:9]) for _ in range(2)), "y": None, "epochs": 1, "processes": 2},
+                    "the iterable has no length"),
+}  # fmt: skip
+
+
+UNSENT: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
     "a lambda as a loss": (
         lambda: network(loss=lambda p, t: (p - t) ** 2), {"processes": 2},
         "the loss '<lambda>' cannot be sent: .*; define functions by def at the top of a module",
     ),
     "a lambda as a metric": (lambda: network(metrics=[lambda p, t: 1.0]), {"processes": 2}, "the metric '<lambda>'"),
     "a lambda as augment": (network, {"augment": lambda x, rng: x, "processes": 2}, "augment cannot be sent"),
-    "a generator": (network, {"x": ((X[:9], Y[:9]) for _ in range(2)), "y": None, "epochs": 1, "processes": 2},
-                    "the iterable has no length"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD)
+class Locked(Augment):
+    """What cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__(shift=1)
+        self.lock = threading.Lock()
+
+
+UNCOPIED: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
+    "a lock": (network, {"augment": Locked(), "processes": 2}, "but augment cannot be copied: .*; use processes=1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("processes", name) for name in BAD | UNSENT] + [("threads", name) for name in BAD | UNCOPIED],
+    indirect=["form"],
+)
 def test_what_cannot_be_is_refused_before_training(name: str) -> None:
-    make, options, text = BAD[name]
+    make, options, text = (BAD | UNSENT | UNCOPIED)[name]
     model = make()
     before = model.get_weights()
     with pytest.raises(ValueError, match=f"^train: .*{text}"):
         trained(model, **options)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     assert len(model.history) == 0
+
+
+@as_threads
+@pytest.mark.parametrize("name", UNSENT)
+def test_threads_share_functions_of_any_kind(name: str) -> None:
+    make, options, _ = UNSENT[name]
+    assert_alike(trained(make(), **options), trained(make(), **options | {"processes": 1}))
+
+
+def test_a_form_that_is_none() -> None:
+    with pytest.raises(ValueError, match="ranks_as: expected 'processes' or 'threads', received 'fibers'"):
+        ranks_as("fibers")
+
+
+@pytest.mark.parametrize("locked", [True, False, None])
+def test_ranks_are_threads_where_python_runs_without_its_lock(
+    locked: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if locked is None:  # Python 3.12 and older
+        monkeypatch.delattr(sys, "_is_gil_enabled", raising=False)
+    else:
+        monkeypatch.setattr(sys, "_is_gil_enabled", lambda: locked, raising=False)
+    context = contextvars.Context()  # in which no form is chosen
+    assert context.run(form_of_ranks) == ("threads" if locked is False else "processes")
 
 
 SLOW = "a step takes 1000.0 ms with 2 threads, "
@@ -279,6 +387,7 @@ AUTO: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]]
 }  # fmt: skip
 
 
+@both_forms
 @pytest.mark.parametrize("name", AUTO)
 def test_auto_takes_what_ends_first_and_says_so(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -337,6 +446,32 @@ def test_a_process_that_fails_is_named(what: str, text: str, monkeypatch: pytest
     assert time.monotonic() - since < 10
 
 
+@as_threads
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("raise", "rank 2 of 3 failed: ArithmeticError: no luck today"),
+        ("sleep", "rank 2 of 3 hangs: it has not finished its part of a step"),
+    ],
+)
+def test_a_thread_that_fails_is_named(what: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    monkeypatch.setattr(thread_team, "GRACE", 0.3)
+    since = time.monotonic()
+    with pytest.raises(RankError, match=f"^train: {text}") as caught:
+        trained(network(Faulty(what, rank=2)), 3)
+    assert time.monotonic() - since < 10
+    left = [t for t in threading.enumerate() if t.name.startswith("tensorgrad rank ")]
+    assert [t.name for t in left] == ["tensorgrad rank 2"] * (what == "sleep")  # which cannot be ended
+    notes = getattr(caught.value, "__notes__", [])
+    assert [note.startswith("tensorgrad rank 2 cannot be ended, as a thread") for note in notes] == [True] * len(left)
+    AWAKE.set()
+    for thread in left:
+        thread.join(10)  # it meets nobody any more, and ends
+    AWAKE.clear()
+
+
+@both_forms
 def test_an_error_of_the_first_ends_the_others() -> None:
     with pytest.raises(ArithmeticError, match="no luck today"):
         trained(network(Faulty("raise", rank=0)), 2)
@@ -344,6 +479,7 @@ def test_an_error_of_the_first_ends_the_others() -> None:
         trained(network(), 2, callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: 1 // 0)])
 
 
+@both_forms
 def test_a_loss_that_is_not_finite_ends_all_alike() -> None:
     model = network()
     model.set_weights([10 * w for w in model.get_weights()])
@@ -408,7 +544,7 @@ def exists(pid: int) -> bool:
 
 @pytest.mark.parametrize("attempt", range(20 if THOROUGH else 3))
 def test_whoever_is_killed_whenever_the_last_checkpoint_goes_on(attempt: int, tmp_path: Path) -> None:
-    drawn = random.Random(attempt)
+    drawn = any_random.Random(attempt)
     path, ranks = tmp_path / "m.tgrad", drawn.choice([2, 3])
     killed: list[int] = []
 
