@@ -371,6 +371,11 @@ class Layer(Closed, Stateful):
         """The fewest samples in a batch that it can be trained with."""
         return 1
 
+    @property
+    def needs_whole_batch(self) -> bool:
+        """Whether it speaks with those who have the other parts of a batch, while it is trained on one part."""
+        return False
+
     def get_parameters(self) -> int:
         """The numbers in the parameters, under the tutorial's name."""
         return self.parameter_count

@@ -20,7 +20,7 @@ from tensorgrad.tensor import Array, Tensor
 class _Norm(Parametric):
     """A scale and a shift for each number along the last axis."""
 
-    changeable = ("momentum", "eps")
+    changeable: ClassVar[tuple[str, ...]] = ("eps",)
 
     eps: float
 
@@ -58,17 +58,25 @@ class BatchNorm(_Norm):
         The share of the new statistics in the running ones, as PyTorch has it (Keras's is 1 minus that).
     eps : float
         Added to the variance.
+    synchronized : bool
+        Whether several processes, or ranks of MPI, that train together take the mean and the variance over the whole
+        batch, so that they train as one does; otherwise each takes those of its part. Costs two exchanges a step.
     """
+
+    changeable = ("momentum", "eps", "synchronized")
 
     buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var")
     is_elementwise = True  # when predicting
 
-    def __init__(self, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-5, synchronized: bool = False) -> None:
         if not 0 < momentum <= 1:
             raise ValueError(f"BatchNorm: momentum must lie between 0 and 1, received {momentum!r}")
+        if not isinstance(synchronized, bool | np.bool_):
+            raise TypeError(f"BatchNorm: synchronized must be True or False, received {synchronized!r}")
         self.momentum = float(momentum)
         self.eps = float(eps)
         self._check_eps()
+        self.synchronized = bool(synchronized)
 
     running_mean: Array
     running_var: Array
@@ -89,6 +97,11 @@ class BatchNorm(_Norm):
         """Two samples if each has one value per channel, since a variance needs two values; one if it is frozen."""
         return 2 if prod(as_tuple(self.input_shape or ())[:-1]) == 1 and not self.is_fixed else 1
 
+    @property
+    def needs_whole_batch(self) -> bool:
+        """If it is synchronized, unless it is frozen."""
+        return self.synchronized and not self.is_fixed
+
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""
         return functional.batch_norm(
@@ -100,6 +113,7 @@ class BatchNorm(_Norm):
             training=training,
             momentum=self.momentum,
             eps=self.eps,
+            synchronized=self.synchronized,
         )
 
     def bind(self, x: Array) -> Bound:

@@ -320,9 +320,9 @@ class CNN(Network):
         processes : int, optional
             Divide each batch among so many processes on this machine, each with a copy of the model, and add up their
             gradients; see docs/scaling.md. Callbacks are called in this process alone. Batch normalization takes the
-            statistics of each part of a batch. "auto" takes one process per core or one alone, whichever a trial of
-            some steps finds to end first. By default one; or, where ``mpiexec`` or its like has started this program
-            several times, all of those.
+            statistics of each part of a batch, or with ``BatchNorm(synchronized=True)`` those of all of it. "auto"
+            takes one process per core or one alone, whichever a trial of some steps finds to end first. By default
+            one; or, where ``mpiexec`` or its like has started this program several times, all of those.
 
         Returns
         -------

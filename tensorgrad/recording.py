@@ -6,16 +6,28 @@ import inspect
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from functools import partial, wraps
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Switch", "analytic", "no_grad", "recording", "set_analytic", "set_recording"]
+__all__ = [
+    "Summing", "Switch", "analytic", "no_grad", "recording", "set_analytic", "set_recording", "set_summing", "summing",
+]  # fmt: skip
 
 T = TypeVar("T")
+
+
+class Summing(Protocol):
+    """Those among whom a batch is divided, each of which computes the same on its part of it."""
+
+    def sum(self, *arrays: Any) -> None:
+        """Replace each array, of one axis, by its sum over all of them, in one exchange."""
+
 
 _recording: ContextVar[bool] = ContextVar("tensorgrad_recording", default=True)
 recording = _recording.get  # whether operations are recorded in this context
 _analytic: ContextVar[bool] = ContextVar("tensorgrad_analytic", default=False)
 analytic = _analytic.get  # whether functions are continued into the complex plane, as gradcheck's complex step needs
+_summing: ContextVar[Summing | None] = ContextVar("tensorgrad_summing", default=None)
+summing = _summing.get  # among whom the batch of this context is divided; None if it is whole
 
 
 class Switch(Generic[T]):
@@ -90,6 +102,11 @@ def set_recording(value: bool) -> Switch[bool]:
 def set_analytic(value: bool) -> Switch[bool]:
     """Continue real functions into the complex plane: the square in a norm stays x * x instead of becoming |x|^2."""
     return Switch(_analytic, value)
+
+
+def set_summing(value: Summing | None) -> Switch[Summing | None]:
+    """Let operations on a whole batch add up over all among whom it is divided."""
+    return Switch(_summing, value)
 
 
 def no_grad(function: Callable[..., Any] | None = None) -> Any:

@@ -8,8 +8,10 @@ import numpy as np
 
 from tensorgrad import ops
 from tensorgrad.checks import Axis, axes
-from tensorgrad.kernels.channels import moments
+from tensorgrad.kernels.channels import Moments, moments
+from tensorgrad.kernels.memory import Array
 from tensorgrad.random import RNG, generator
+from tensorgrad.recording import Summing, summing
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.promotion import in_float32
 
@@ -73,6 +75,7 @@ def batch_norm(
     training: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    synchronized: bool = False,
 ) -> Tensor:
     """Give each channel, the last axis, mean 0 and variance 1, then scale and shift (Ioffe & Szegedy 2015).
 
@@ -87,6 +90,8 @@ def batch_norm(
     training : bool
         Whether to normalize by the batch's own statistics and update the running ones.
     momentum, eps : float
+    synchronized : bool
+        Whether, where several ranks train together, the batch is that of all of them, not this one's part of it.
 
     Returns
     -------
@@ -109,14 +114,17 @@ def batch_norm(
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are updated together; pass both, or neither")
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
-    if count < 2:
+    ranks = summing() if synchronized else None
+    known = moments(t.array) if count else None
+    if ranks is not None and known is not None:
+        known, count = _of_whole_batch(known, count, ranks)
+    if known is None or count < 2:
         raise ValueError(
             f"batch_norm: training needs at least two values per channel, received shape {t.shape}; use a larger batch"
         )
-    mean_and_var = moments(t.array)
     if running_mean is not None and running_var is not None:
-        batch_mean, batch_var = mean_and_var
-        for running, new in ((running_mean, batch_mean), (running_var, batch_var * (count / (count - 1)))):
+        unbiased = known.variance * (count / (count - 1))
+        for running, new in ((running_mean, known.mean), (running_var, unbiased)):
             running *= 1 - momentum
             running += momentum * new
     at_once = all(a is None or _per_channel(t, as_tensor(a)) for a in (weight, bias))
@@ -124,8 +132,26 @@ def batch_norm(
         as_tensor(given if at_once and given is not None else np.full(t.shape[-1:], neutral, t.dtype))
         for given, neutral in ((weight, 1), (bias, 0))
     )
-    y = ops.batch_norm(t, scale, shift, eps=float(eps), moments=mean_and_var)
+    y = ops.batch_norm(t, scale, shift, eps=float(eps), moments=known)
     return y if at_once else _scaled(y, weight, bias)
+
+
+def _of_whole_batch(part: Moments, count: int, ranks: Summing) -> tuple[Moments, int]:
+    """The moments of a batch that is divided among ranks, and its values per channel, from those of one part."""
+    mean, variance = (a.astype(np.float64) for a in part[:2])
+    sums = count * np.concatenate([[1.0], mean, variance + mean**2])
+    ranks.sum(sums)
+    total = sums[0]
+    mean, square = np.split(sums[1:] / total, 2)
+
+    def averaged(sums: Array) -> Array:
+        wide = sums.reshape(-1).astype(np.float64)
+        ranks.sum(wide)
+        means: Array = (wide / total).astype(sums.dtype)
+        return means.reshape(sums.shape)
+
+    dtype = part.mean.dtype
+    return Moments(mean.astype(dtype), np.maximum(square - mean**2, 0).astype(dtype), averaged), int(total)
 
 
 def _check_scale(x: Tensor, weight: TensorLike | None, bias: TensorLike | None, name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,17 @@ from tensorgrad.kernels.threads import over_first_axis
 
 LONG = 1024  # least length of an inner loop; a bias for 32 images of 24 x 24 x 16: 32 us, and 44 in rows of 384
 
-Moments = tuple[Array, Array]
+
+class Moments(NamedTuple):
+    """The mean and the variance of each channel, both ``(C,)``.
+
+    Where they are those of a larger batch, of which an array is one part, `averaged` makes sums over the part means
+    over the batch.
+    """
+
+    mean: Array
+    variance: Array
+    averaged: Callable[[Array], Array] | None = None
 
 
 def rows_of(x: Array) -> Array:
@@ -77,7 +88,7 @@ def moments(x: Array) -> Moments:
     """
     if x.dtype.char == "e":  # float16, whose sums overflow
         wide = moments(x.astype(np.float32))
-        return wide[0].astype(x.dtype), wide[1].astype(x.dtype)
+        return Moments(wide.mean.astype(x.dtype), wide.variance.astype(x.dtype))
     rows, channels = rows_of(x), x.shape[-1]
 
     def tile(some: slice) -> tuple[float, Array, Array]:
@@ -91,14 +102,14 @@ def moments(x: Array) -> Moments:
     shares = (counts / counts.sum()).astype(x.dtype)
     mean = shares @ means
     variance: Array = (squares.sum(axis=0) / counts.sum()).astype(x.dtype) + shares @ (means - mean) ** 2
-    return mean, variance
+    return Moments(mean, variance)
 
 
 def batch_norm(x: Array, w: Array, b: Array, known: Moments, eps: float) -> Array:
     """``(x - mean) / sqrt(var + eps) w + b``, computed as ``x scale + shift``."""
     rows = rows_of(x)
     numbers = w * _inverse_deviation(known, eps)
-    scale, shift = repeated(numbers, rows), repeated(b - known[0] * numbers, rows)
+    scale, shift = repeated(numbers, rows), repeated(b - known.mean * numbers, rows)
     out = empty(rows.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -115,18 +126,19 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
 
     That is ``g scale - x along + shift``, with three numbers per channel.
     """
-    left, rows, count = rows_of(g), rows_of(x), x.size // x.shape[-1]
-    middle = repeated(known[0], rows)
+    left, rows = rows_of(g), rows_of(x)
+    middle = repeated(known.mean, rows)
 
     def tile_of_sums(some: slice) -> Array:
         part = left[some]
         return np.stack([_column_sums(part), _column_dots(_centered(rows[some], middle), part)])
 
-    mean, slope = _summed(tile_of_sums, rows, x.shape[-1], passes=4) / count
+    sums = _summed(tile_of_sums, rows, x.shape[-1], passes=4)
+    mean, slope = known.averaged(sums) if known.averaged else sums / (x.size // x.shape[-1])
     inverse = _inverse_deviation(known, eps)
     by_g = w * inverse
     by_x = by_g * inverse**2 * slope
-    scale, along, shift = (repeated(a, rows) for a in (by_g, by_x, known[0] * by_x - mean * by_g))
+    scale, along, shift = (repeated(a, rows) for a in (by_g, by_x, known.mean * by_x - mean * by_g))
     out = empty(rows.shape, x.dtype)
 
     def tile(some: slice) -> None:
@@ -142,7 +154,7 @@ def batch_norm_input(g: Array, x: Array, w: Array, known: Moments, eps: float) -
 def batch_norm_weight(g: Array, x: Array, known: Moments, eps: float) -> Array:
     """The sum of ``g (x - mean) / s`` over all axes but the last: ``(C,)``. No other array of the size of x is made."""
     left, rows = rows_of(g), rows_of(x)
-    middle = repeated(known[0], rows)
+    middle = repeated(known.mean, rows)
 
     def tile(some: slice) -> Array:
         return _column_dots(_centered(rows[some], middle), left[some])
@@ -155,7 +167,7 @@ def _centered(rows: Array, middle: Array) -> Array:
 
 
 def _inverse_deviation(known: Moments, eps: float) -> Array:
-    inverse: Array = (known[1] + eps) ** -0.5
+    inverse: Array = (known.variance + eps) ** -0.5
     return inverse
 
 

@@ -63,7 +63,7 @@ shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums
 
 @primitive
 def batch_norm(x: Array, w: Any, b: Any, *, eps: float, moments: Any) -> Array:
-    """(x - mean) / sqrt(var + eps) w + b, of each channel; moments is x's own (mean, var), or None to work it out"""
+    """(x - mean) / sqrt(var + eps) w + b, of each channel; moments are x's, or its whole batch's, or None for x's"""
     return channels.batch_norm(x, w, b, moments or channels.moments(x), eps)
 
 
@@ -85,14 +85,24 @@ batch_norm.rules(
     lambda g, _y, _x, _w, _b, **own: channel_sums(g),
 )
 batch_norm_input.rules(
-    lambda h, _y, _g, x, w, **own: batch_norm_input(h, x, w, **own),
-    lambda h, _y, g, x, w, **own: _by_x(h, g, x, w, **own),
-    lambda h, _y, g, x, _w, **own: channel_dots(h, batch_norm_input(g, x, _for_each(x, 1), **own)),
+    lambda h, _y, _g, x, w, **own: batch_norm_input(h, x, w, **_undivided(own)),
+    lambda h, _y, g, x, w, **own: _by_x(h, g, x, w, **_undivided(own)),
+    lambda h, _y, g, x, _w, **own: channel_dots(h, batch_norm_input(g, x, _for_each(x, 1), **_undivided(own))),
 )
 batch_norm_weight.rules(
-    lambda h, _y, _g, x, **own: scale_channels(_standardized(x, **own), h),
-    lambda h, _y, g, x, **own: batch_norm_input(g, x, h, **own),
+    lambda h, _y, _g, x, **own: scale_channels(_standardized(x, **_undivided(own)), h),
+    lambda h, _y, g, x, **own: batch_norm_input(g, x, h, **_undivided(own)),
 )
+
+
+def _undivided(own: dict[str, Any]) -> dict[str, Any]:
+    """The same parameters, or an error if the batch is divided, whose second derivatives would need further sums."""
+    if own["moments"] is not None and own["moments"].averaged is not None:
+        raise NotImplementedError(
+            "batch_norm: it has no second derivatives while it is synchronized over several ranks; use "
+            "BatchNorm(synchronized=False), or one process"
+        )
+    return own
 
 
 def _by_x(h: Any, g: Any, x: Any, w: Any, **own: Any) -> Any:

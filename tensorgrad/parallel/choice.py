@@ -50,7 +50,8 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course) -> Choice:
     if not isinstance(samples, Samples):
         return Choice(1, "batches come from a data set or an iterable, which is not tried")
     size = min(course.batch_size, len(samples))
-    least = max((part.least_batch for layer in model.layers for part in layer.walk()), default=1)
+    parts = [part for layer in model.layers for part in layer.walk()]
+    least = max((part.least_batch for part in parts if not part.needs_whole_batch), default=1)
     if size < cores or max(1, course.last_batch(len(samples)) // cores) < least:
         return Choice(1, f"a part of a batch would have fewer than {least} sample{'s' * (least > 1)}")
     if multiprocessing.current_process().daemon:
@@ -63,7 +64,8 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course) -> Choice:
     part = [array[Share(0, cores).of(slice(0, size))] for array in batch]
     threads = _seconds(model, samples, batch, cores)
     alone = _seconds(model, samples, part, 1)
-    processes = CONTENTION * alone + LATENCY + cores * room(model) / BANDWIDTH
+    exchanges = 1 + 2 * sum(part.needs_whole_batch for part in parts)
+    processes = CONTENTION * alone + exchanges * LATENCY + cores * room(model) / BANDWIDTH
     steps = (course.epochs - course.first_epoch) * -(-len(samples) // course.batch_size)
     start = FORK if multiprocessing.get_start_method() == "fork" else IMPORT
     told = f"a step takes {1e3 * threads:.1f} ms with {cores} threads, {1e3 * processes:.1f} ms in {cores} processes"

@@ -4,6 +4,10 @@ The gradient of a batch's mean loss is ``sum(n_r * g_r) / sum(n_r)``, where rank
 mean loss has the gradient ``g_r``. So the shares may be of any sizes. One exchange a step adds up ``n_r * g_r``, and
 beside it losses, sizes, the figures' sums, and two flags: that the epoch ends here, and that a callback of the leader
 has changed a setting of the optimizer.
+
+A layer that needs the whole batch, as synchronized batch normalization does, speaks with the same layer of the others
+within the step. Therefore ranks first agree on whether there is a step, and one without a sample takes part with one
+that counts for nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import numpy as np
 
 from tensorgrad.kernels import threads
 from tensorgrad.parallel.communicator import Communicator, RankError
+from tensorgrad.recording import set_summing
 from tensorgrad.rows import Share
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.ranks import Step, apply_gradients, forward
@@ -52,6 +57,7 @@ class Sharded:
         for dtype, params in by_dtype.items():
             self.flats.append(np.zeros(sum(p.size for p in params), dtype))
             self.views.update(zip(map(id, params), _views(self.flats[-1], params), strict=True))
+        self.within = any(part.needs_whole_batch for layer in model.layers for part in layer.walk())
         self.numbers = np.zeros(0)
         self.begins = True  # with the next step, an epoch
         self.known = _settings(model)
@@ -65,6 +71,8 @@ class Sharded:
         if self.begins:
             figures.begin(self.communicator.broadcast(y[:1]))
             self.begins = False
+        if self.within and self.any(False):
+            return None
         with threads.limited(self.threads):
             self._compute(model, x, y, weights, figures)
         self.numbers[CHANGED] = self.leads and self.known != _settings(model)
@@ -80,12 +88,17 @@ class Sharded:
         """Put the sums over this rank's samples into place for the exchange."""
         loss, size, scores = 0.0, 0.0, y
         if len(x):  # the last batch may have fewer samples than there are ranks
-            mean, scores = forward(model, x, y, weights)
-            loss, size = float(mean.array), model.objective.size(y)
-            if np.isfinite(loss):
-                mean.backward()
+            with set_summing(self.communicator):
+                mean, scores = forward(model, x, y, weights)
+                loss, size = float(mean.array), model.objective.size(y)
+                mean.backward(np.asarray(size, mean.dtype))
+        elif self.within:
+            sample, target = (np.zeros((1, *rows.shape[1:]), rows.dtype) for rows in (x, y))
+            with set_summing(_Silent(self.communicator)):
+                forward(model, sample, target, None)[0].backward()
+            self._forget_gradients()
         for p in self.params:
-            np.multiply(0 if p.grad is None else p.grad.array, size, out=self.views[id(p)])
+            self.views[id(p)][...] = 0 if p.grad is None else p.grad.array
         loss_sum = loss * size if np.isfinite(loss) else loss
         has_gradient = [p.grad is not None for p in self.params]
         self.numbers = np.concatenate([[0, 0, loss_sum, size], has_gradient, figures.sums(scores, y)])
@@ -116,7 +129,9 @@ class Sharded:
 
     def halt(self, more: bool) -> None:
         """End the epoch after the step that was taken last: the others, who are at the next one, leave that aside."""
-        if more:
+        if more and self.within:
+            self.any(True)
+        elif more:
             self.numbers[:] = 0
             self.numbers[HALT] = 1
             self.communicator.sum(*self.flats, self.numbers)
@@ -205,12 +220,28 @@ class Sharded:
         return found  # type: ignore[return-value]
 
 
+class _Silent:
+    """A rank that takes part in sums, and adds nothing."""
+
+    def __init__(self, communicator: Communicator) -> None:
+        self.communicator = communicator
+
+    def sum(self, *arrays: Array) -> None:
+        """What the others have added up."""
+        for array in arrays:
+            array[...] = 0
+        self.communicator.sum(*arrays)
+
+
 def room(model: Trainee) -> int:
-    """Bytes of the largest exchange: the gradients and numbers of a step, or the running statistics of an epoch."""
+    """Bytes of the largest exchange: the gradients and numbers of a step, or the running statistics of an epoch.
+
+    Synchronized batch normalization adds up as many numbers as it has running statistics, and their count.
+    """
     params = model.optimizer.params
     numbers = SIZE + 1 + len(params) + 2 + 3 * prod(model.output_shape)
     step = sum(p.size * p.dtype.itemsize for p in params) + 8 * numbers + 64 * 8
-    return max(step, 8 * sum(item.size for item in _running(model)))
+    return max(step, 8 * (1 + sum(item.size for item in _running(model))))
 
 
 def _running(model: Trainee) -> list[Array]:

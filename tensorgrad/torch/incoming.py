@@ -139,6 +139,7 @@ def _table(nn: Any) -> dict[Any, tuple[Callable[[Any], bool], Callable[[Any], La
         nn.Linear: (lambda m: True, lambda m: FFL(neurons=m.out_features, is_bias=m.bias is not None)),
         nn.BatchNorm1d: (_has_statistics, lambda m: BatchNorm(m.momentum, m.eps)),
         nn.BatchNorm2d: (_has_statistics, lambda m: BatchNorm(m.momentum, m.eps)),
+        nn.SyncBatchNorm: (_has_statistics, lambda m: BatchNorm(m.momentum, m.eps, synchronized=True)),
         nn.LayerNorm: (
             lambda m: m.elementwise_affine and len(m.normalized_shape) == 1 and m.bias is not None,
             lambda m: LayerNorm(eps=m.eps),

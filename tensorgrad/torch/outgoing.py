@@ -124,6 +124,7 @@ def _modules(torch: Any, placed: Placed) -> list[Any]:
             return [nn.Linear(shape[0], layer.neurons, layer.isbias)]
         case BatchNorm() if len(shape) <= 3:
             kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            kind = nn.SyncBatchNorm if layer.synchronized else kind
             return [kind(shape[-1], layer.eps, layer.momentum)]
         case LayerNorm() if len(shape) == 1:
             return [nn.LayerNorm(shape[0], layer.eps)]

@@ -125,11 +125,12 @@ def _per_epoch(model: Trainee, samples: Samples | Stream, course: Course, ranks:
 def _check_smallest_batch(model: Trainee, samples: int, course: Course, ranks: int) -> None:
     """Raise if a layer, such as batch normalization, cannot be trained with a batch as small as the last one."""
     last = course.last_batch(samples)
-    least = max(1, last // ranks)  # of those who have a sample of it
     for layer in model.layers:
         for part in layer.walk():
+            parts = 1 if part.needs_whole_batch else ranks
+            least = max(1, last // parts)  # of those who have a sample of it
             if part.least_batch > least:
-                parted = f", {least} in each of {ranks} parts" if ranks > 1 else ""
+                parted = f", {least} in each of {parts} parts" if parts > 1 else ""
                 raise ValueError(
                     f"train: {part.title} needs batches of at least {part.least_batch} samples, but the last of "
                     f"{samples} samples in batches of {course.batch_size} has {last}{parted}; give "

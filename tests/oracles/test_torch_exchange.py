@@ -81,6 +81,13 @@ FURTHER: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...] | int | None]]
         ),
         (32, 3),
     ),
+    "synchronized": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.SyncBatchNorm(4, momentum=0.3), nn.ReLU(), nn.Flatten(), nn.Linear(256, 8),
+            nn.SyncBatchNorm(8, eps=1e-3), nn.Linear(8, 3),
+        ),
+        (10, 10, 3),
+    ),
     "windows that hang over": (
         lambda: nn.Sequential(
             nn.AvgPool2d(3, 2, ceil_mode=True), nn.MaxPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(2),

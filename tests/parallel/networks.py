@@ -15,7 +15,7 @@ import pytest
 from tensorgrad import CNN, Tensor
 from tensorgrad.callbacks import LearningRateScheduler
 from tensorgrad.data import Dataset
-from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, Layer, Pool2d
+from tensorgrad.layers import FFL, Activation, BatchNorm, Conv2d, Dropout, Flatten, Layer, Pool2d, Reshape, Sequential
 from tensorgrad.layers.shapes import Shape
 
 X = np.random.default_rng(0).random((53, 6, 6, 1), dtype=np.float32)
@@ -46,6 +46,14 @@ def dropping() -> CNN:
 def normalized() -> CNN:
     """One with running statistics."""
     return network(FFL(neurons=8), BatchNorm())
+
+
+def synchronized(*extra: Layer, **options: object) -> CNN:
+    """One whose normalization, of pixels and of numbers, takes in the batches of all."""
+    return network(
+        Reshape((2, 2, 9)), BatchNorm(synchronized=True), Sequential([Conv2d(filters=3), BatchNorm(synchronized=True)]),
+        *extra, Activation("relu"), Flatten(), FFL(neurons=8), BatchNorm(synchronized=True), opt="sgd", **options,
+    )  # fmt: skip
 
 
 def regression() -> CNN:
@@ -105,6 +113,20 @@ class Faulty(Layer):
         return x
 
 
+class Spoiled:
+    """Samples of which the last, in the second part of its batch, is not finite; nobody reads it before."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, index: Any) -> Any:
+        x = X[index]
+        x[np.asarray(index) == 52] = 3e38
+        return x
+
+
 def rank() -> int:
     """Of the process that asks, whether MPI or multiprocessing has started it, or of the thread."""
     if "PMI_RANK" in os.environ:
@@ -125,5 +147,9 @@ SAME: dict[str, tuple[Callable[[], CNN], dict[str, Any]]] = {
     "ignored labels": (lambda: network(ignore_index=3), {}),
     "values": (regression, {"y": VALUES}),
     "a data set": (network, {"x": Dataset(X, Y), "y": None}),
+    "synchronized": (synchronized, {}),
+    "synchronized, a last batch of 2": (synchronized, {"batch_size": 17, "val_split": 0}),
+    "synchronized, ignored labels": (lambda: synchronized(ignore_index=3), {}),
+    "synchronized, batches": (synchronized, {"x": [(X[:20], Y[:20]), (X[20:22], Y[20:22])], "y": None}),
     "batches": (network, {"x": [(X[:20], Y[:20]), (X[20:21], Y[20:21])], "y": None}),
 }  # fmt: skip

@@ -125,10 +125,11 @@ def test_rank_0_leads(tmp_path: Path) -> None:
 
 
 @needs_mpi
-def test_ctrl_c_ends_all_after_the_batch(tmp_path: Path) -> None:
-    code = """
+@pytest.mark.parametrize("make", ["network", "synchronized"])
+def test_ctrl_c_ends_all_after_the_batch(make: str, tmp_path: Path) -> None:
+    code = f"""
         began = LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 1 and tell(began=True))
-        model = trained(network(), epochs=10**6, callbacks=[began])
+        model = trained({make}(), epochs=10**6, callbacks=[began])
         tell(steps=model.optimizer.steps, epochs=len(model.history))
     """
     with start(2, code, tmp_path) as job:
@@ -222,10 +223,12 @@ def test_without_mpi4py_or_a_runtime_it_says_what_to_install(there: bool, monkey
 
 @needs_mpi
 @pytest.mark.parametrize("what", ["raise", "kill", "sleep", "stop"])
-def test_a_rank_that_fails_is_named(what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", ["network", "synchronized"])
+def test_a_rank_that_fails_is_named(make: str, what: str, tmp_path: Path) -> None:
+    """Also where ranks speak within the step."""
     code = f"""
         communicator.PATIENCE = mpi.PATIENCE = 0.5
-        trained(network(Faulty({what!r}, rank=1)), verbose=2)
+        trained({make}(Faulty({what!r}, rank=1)), verbose=2)
     """
     since = time.monotonic()
     with start(3, code, tmp_path) as job:
@@ -233,10 +236,10 @@ def test_a_rank_that_fails_is_named(what: str, tmp_path: Path) -> None:
     assert job.returncode
     assert time.monotonic() - since < 15  # with their start
     said = output + errors
-    if what == "kill":  # the launcher ends the others at once, and says which process it was
+    if what == "kill":  # the launcher ends the others at once, and may name one of these
         pid = re.search(r"PID (\d+) RUNNING", said)
         assert pid is not None
-        assert f"1 is process {pid[1]} on" in output
+        assert f" is process {pid[1]} on" in output
     else:
         reason = (
             "failed: ArithmeticError: no luck today" if what == "raise" else "is dead, or hangs in its part of a step"

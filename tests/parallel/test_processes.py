@@ -38,6 +38,7 @@ from tests.parallel.networks import (
     AWAKE,
     SAME,
     Faulty,
+    Spoiled,
     X,
     Y,
     assert_alike,
@@ -488,20 +489,6 @@ def test_a_loss_that_is_not_finite_ends_all_alike() -> None:
         match=r"^train: the loss became .* in epoch 0, batch 3; the first bad layer is .*Input Layer",
     ):
         trained(model, 2, x=Spoiled(), shuffle=False, val_split=0)
-
-
-class Spoiled:
-    """Samples of which the last, in the second part of its batch, is not finite; nobody reads it before."""
-
-    shape, dtype = X.shape, X.dtype
-
-    def __len__(self) -> int:
-        return len(X)
-
-    def __getitem__(self, index: Any) -> Any:
-        x = X[index]
-        x[np.asarray(index) == 52] = 3e38
-        return x
 
 
 def test_processes_end_with_their_parent(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Stranger(Layer):
 def every_layer() -> CNN:
     model = CNN(seed=3)
     model.add(Conv2d((8, 8, 2), filters=4, padding=(2, 1), activation="leaky_relu", dilation=(2, 1), groups=2))
-    model.add(BatchNorm(momentum=0.2))
+    model.add(BatchNorm(momentum=0.2, synchronized=True))
     model.add(Pool2d((2, 3), stride=(1, 2), kind="min", padding="zero"))
     model.add(Add([[Conv2d(filters=4), BatchNorm(), Activation("swish"), Dropout(0.1)], []]))
     model.add(Scale(Conv2d(filters=3, kernel_size=2), more=(1, [2.5, "a"], None), options={"b": (True,)}, bias=False))
