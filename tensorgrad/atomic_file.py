@@ -14,7 +14,27 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["remove_leftovers", "replacing"]
+__all__ = ["check_target", "remove_leftovers", "replacing"]
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Raise unless a file can take the place of `path`; return it, through a symbolic link the file that it names.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, OSError
+        If the folder does not exist or is read-only, or `path` is a folder, a device or a pipe.
+    """
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path.name!r}: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise OSError(f"cannot write {str(path)!r}: it is a device or a pipe, which no file can take the place of")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"cannot write {path.name!r}: the folder {str(path.parent)!r} is read-only")
+    return path
 
 
 @contextmanager
@@ -28,16 +48,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, OSError
-        If the folder does not exist, or `path` is a folder, a device or a pipe. The block is not entered then.
+    OSError
+        As :func:`check_target` has it; the block is not entered then.
     """
-    path = Path(os.path.realpath(path))  # through a symbolic link, to the file that it names
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path.name!r}: there is no folder {str(path.parent)!r}; make it first")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder; name a file in it")
-    if path.exists() and not path.is_file():
-        raise OSError(f"cannot write {str(path)!r}: it is a device or a pipe, which no file can take the place of")
+    path = check_target(path)
     remove_leftovers(path)
     temporary, file = _temporary(path)
     try:

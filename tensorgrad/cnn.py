@@ -380,8 +380,10 @@ class CNN(Network):
                 "train: all parameters are frozen, so nothing would change; set trainable = True on a layer, and call "
                 "compile_model(...) again"
             )
-        for hint in hints(samples.x[:10], self.optimizer.lr) if isinstance(samples, Samples) else ():
-            logger.progress.say(f"Note: {hint}.\n")
+        if isinstance(samples, Samples):
+            scales = isinstance(self.layers[0], Rescale | Standardize | BatchNorm)
+            for hint in hints(None if scales else samples.x[:10], self.optimizer.lr):
+                logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
         logger.progress.say(_described(samples, aside, batch_size, val_x is not None))
         course = Course(
@@ -579,11 +581,19 @@ class CNN(Network):
         ------
         ValueError
             If the file could not hold the model: a layer that is not registered (:func:`tensorgrad.saving.register`),
-            or that the tutorial's JSON does not have. Nothing is written then.
+            or that the tutorial's JSON does not have. If the suffix is that of an export, ``.onnx`` or ``.html``.
+            Nothing is written then.
         OSError
             If it cannot be written. What was at `path` before is still there.
         """
         saving.save_model(self, path)
+
+    def check_saving(self, path: str | os.PathLike[str]) -> None:
+        """Raise what :meth:`save_model` would, without writing a file; a full disk is not foreseen.
+
+        :class:`tensorgrad.callbacks.ModelCheckpoint` calls it before the first epoch.
+        """
+        saving.check_model(self, path)
 
     def export_html(self, path: str | os.PathLike[str], **options: Any) -> None:
         """Write one web page with the model in it, to draw on; see :func:`tensorgrad.page.export_html`."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import designs
+from tensorgrad.atomic_file import check_target
 from tensorgrad.cnn import CNN, load_model
 from tensorgrad.command_line import sources
 from tensorgrad.command_line.sources import Samples, Source
@@ -43,9 +44,14 @@ def train(options: argparse.Namespace) -> int:
     """Train a network on pictures, and save it after each epoch. Where MPI has started several, the first does that."""
     if options.freeze and not options.base:
         raise ValueError("--freeze needs --from: a new network has nothing to keep")
+    for path in (options.output, options.report):  # before the work, and not after it
+        if path is not None:
+            check_target(path)
     leading = leads()
     before = _load(options.output) if options.resume else _load(options.base) if options.base else None
     source = _source(options.data, before, options, same_classes=bool(options.resume))
+    if options.patience and not options.validation and source.test is None:
+        raise ValueError("--patience needs pictures to validate with: leave --validation 0 out")
     model = before if options.resume and before is not None else _network(options, source, before)
     if leading and not options.quiet:
         counts = np.bincount(source.train.y, minlength=len(source.classes))
@@ -87,7 +93,7 @@ def _network(options: argparse.Namespace, source: Source, before: CNN | None) ->
     output = FFL(neurons=len(source.classes), activation="softmax")
     model = CNN(seed=options.seed)
     if before is None:
-        design = options.layers or designs.suggested(shape)
+        design = designs.suggested(shape) if options.layers is None else options.layers
         scaling = _scaling(source.train.x)
         scaling.input_shape = shape
         for layer in [scaling, *designs.from_text(design, shape, output)]:

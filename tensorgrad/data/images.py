@@ -99,8 +99,14 @@ class LabelledImages:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder and the folders inside of it, by their suffixes, sorted."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    """The pictures in a folder and the folders inside of it, by their suffixes, sorted; hidden ones are left out."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    )
 
 
 def image_folder(
@@ -117,8 +123,8 @@ def image_folder(
     Parameters
     ----------
     path : path
-        Subfolders whose names begin with a dot, files that are not pictures by their suffix, and files beside the
-        subfolders are left out. Pictures may lie deeper inside of a subfolder.
+        Files and folders whose names begin with a dot, files that are not pictures by their suffix, and files beside
+        the subfolders are left out. Pictures may lie deeper inside of a subfolder.
     size : int or (height, width)
         Of all pictures.
     channels : 1 or 3

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from tensorgrad.atomic_file import check_target
 from tensorgrad.layers import Layer
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
@@ -23,12 +24,15 @@ from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.saving.registry import register
 
 if TYPE_CHECKING:
-    from tensorgrad.saving.formats import Format
+    from tensorgrad.saving.formats import Format, Way
     from tensorgrad.saving.protocols import Trainable
 
-__all__ = ["ModelFileError", "load_model", "load_weights", "register", "save_model", "save_weights"]
+__all__ = ["ModelFileError", "check_model", "load_model", "load_weights", "register", "save_model", "save_weights"]
 
 ALONE = "a .safetensors file holds weights alone"
+EXPORTS = {".onnx": "tensorgrad.onnx.export(model, path)"} | dict.fromkeys(
+    (".html", ".htm"), "model.export_html(path)"
+)  # what is no model's file here, but written by another function
 
 
 def __dir__() -> list[str]:
@@ -37,15 +41,30 @@ def __dir__() -> list[str]:
 
 def save_model(model: Trainable, path: str | os.PathLike[str]) -> None:
     """Write a model to a file, in the format of the file's suffix; see :meth:`tensorgrad.CNN.save_model`."""
+    encode, write = _way_of_saving(model, path)
+    write(path, encode(model))
+
+
+def check_model(model: Trainable, path: str | os.PathLike[str]) -> None:
+    """Raise what :func:`save_model` would, without writing a file; see :meth:`tensorgrad.CNN.check_saving`."""
+    encode, _ = _way_of_saving(model, path)
+    encode(model)
+    check_target(path)
+
+
+def _way_of_saving(model: Trainable, path: str | os.PathLike[str]) -> Way:
     _check_network(model, "save_model")
     if not hasattr(model, "iscompiled"):
         raise TypeError("save_model: expected a CNN, received a Network; use save_weights, or add its layers to a CNN")
     if not model.layers:
         raise ValueError("save: the model has no layers yet; add them first")
-    save = _format(path).save
-    if save is None:
+    way = _format(path).save
+    if way is None:
         raise ValueError(f"save_model: {ALONE}; use save_weights, or another suffix")
-    save(model, path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in EXPORTS:
+        raise ValueError(f"save_model: {os.fspath(path)!r} is a name for another format; use {EXPORTS[suffix]}")
+    return way
 
 
 def load_model(path: str | os.PathLike[str], model: Trainable) -> None:

@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from tensorgrad.saving import native, safetensors_file, tutorial
 from tensorgrad.saving.protocols import Buildable, Trainable
 from tensorgrad.saving.weights import PathLike
 from tensorgrad.tensor import Array
+
+Way: TypeAlias = tuple[Callable[[Trainable], Any], Callable[[PathLike, Any], None]]
 
 
 @dataclass(frozen=True)
@@ -19,23 +22,26 @@ class Format:
 
     Attributes
     ----------
-    save, load : callable, or None
-        Write a model to a path; fill a model without layers from a path. None for files that hold weights alone.
+    save : pair of callables, or None
+        The first makes of a model what the second writes to a path. None for files that hold weights alone.
+    load : callable, or None
+        Fill a model without layers from a path.
     save_weights : callable, or None
         Write the weights of a network to a path. None for files that hold whole models alone.
     read_weights : callable
         Return the arrays of a file by name, such as ``"0.weights"``.
     """
 
-    save: Callable[[Trainable, PathLike], None] | None
+    save: Way | None
     load: Callable[[PathLike, Trainable], None] | None
     save_weights: Callable[[Buildable, PathLike], None] | None
     read_weights: Callable[[PathLike], dict[str, Array]]
 
 
-NATIVE = Format(native.save, native.load, native.save_weights, native.read_weights)  # for every other suffix
+# for every other suffix
+NATIVE = Format((native.encode, native.write), native.load, native.save_weights, native.read_weights)
 FORMATS = {
-    ".json": Format(tutorial.save, tutorial.load, None, tutorial.read_weights),
+    ".json": Format((tutorial.encode, tutorial.write), tutorial.load, None, tutorial.read_weights),
     ".safetensors": Format(None, None, safetensors_file.save_weights, safetensors_file.read_weights),
 }
 

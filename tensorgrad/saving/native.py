@@ -25,8 +25,8 @@ OPTIONAL = ("untrainable", "pictures")
 REQUIRED = ("format", "version", "tensorgrad", "layers", "frozen", "seed", "random", "history", "shown", "training")
 
 
-def save(model: Trainable, path: PathLike) -> None:
-    """Write a model to a file, whole or not at all."""
+def encode(model: Trainable) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The header of a model's file, and its arrays by name."""
     encoder = architecture.Encoder()
     layers = [_encode(layer, encoder) for layer in model.layers]
     for layer in model.layers:
@@ -62,7 +62,12 @@ def save(model: Trainable, path: PathLike) -> None:
     if model.classes:
         contents["pictures"] = {"classes": list(model.classes), "fit": model.picture_fit}
     version = 2 if encoder.shared or untrainable or model.classes else 1
-    container.write(path, _origin(container.MODEL, version) | contents, arrays)
+    return _origin(container.MODEL, version) | contents, arrays
+
+
+def write(path: PathLike, encoded: tuple[dict[str, Any], dict[str, Array]]) -> None:
+    """Write a file, whole or not at all."""
+    container.write(path, *encoded)
 
 
 def load(path: PathLike, model: Trainable) -> None:

@@ -36,8 +36,8 @@ MODELS = ("CNN", "Sequential")
 # -- writing -----------------------------------------------------------------------------------------------------
 
 
-def save(model: Buildable, path: PathLike) -> None:
-    """Write a model to a file, whole or not at all."""
+def encode(model: Buildable) -> bytes:
+    """The contents of a model's file."""
     import json
 
     if len(model.layers) > assembly.MAX_LAYERS:
@@ -56,8 +56,13 @@ def save(model: Buildable, path: PathLike) -> None:
     excess = container.too_long(data, MAX_BYTES)
     if excess:
         raise ValueError(f"save: the model is too large for JSON: {excess}" + OTHER)
+    return data
+
+
+def write(path: PathLike, encoded: bytes) -> None:
+    """Write a file, whole or not at all."""
     with replacing(path) as file:
-        file.write(data)
+        file.write(encoded)
 
 
 def _encode(layer: Layer) -> dict[str, Any]:

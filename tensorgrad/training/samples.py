@@ -281,9 +281,12 @@ def _class_weights(y: Array, task: Task, given: ClassWeight, owner: str) -> Arra
     return factors
 
 
-def hints(x: Array, lr: float) -> Iterator[str]:
-    """Hints at what is allowed but rarely meant: inputs of which `some` are as large as bytes, a huge learning rate."""
-    most = float(x.max())
+def hints(x: Array | None, lr: float) -> Iterator[str]:
+    """Hints at what is allowed but rarely meant: inputs as large as bytes, a huge learning rate.
+
+    `x` is some of the inputs; None if the model scales them itself.
+    """
+    most = 0.0 if x is None else float(x.max())
     if most > 50:
         yield (
             f"X reaches {most:g}; networks learn faster from inputs near -1 to 1: X / {max(255, most):g}, or "

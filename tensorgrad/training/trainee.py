@@ -94,5 +94,8 @@ class Trainee(Protocol):
     def remember(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Keep the figures of an epoch that is shown."""
 
+    def check_saving(self, path: str | os.PathLike[str]) -> None:
+        """Raise what `save_model` would, as far as that can be known before."""
+
     def save_model(self, path: str | os.PathLike[str]) -> None:
         """Save the model to a file."""

@@ -162,6 +162,15 @@ def test_palette_animation_and_orientation(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Reader((24, 16)).read(tmp_path / "b.png"), expected)
 
 
+def test_hidden_files_are_left_out(folder: Path) -> None:
+    """As those that macOS puts beside pictures on other systems' disks, which have pictures' suffixes."""
+    expected = len(image_folder(folder))
+    (folder / "cats" / ".trash").mkdir(parents=True)
+    for name in ("._1.jpg", ".1.png", ".trash/1.png"):
+        (folder / "cats" / name).write_bytes(b"\0\5\x16\7")
+    assert len(image_folder(folder)) == expected
+
+
 def test_a_table_of_paths_and_labels(folder: Path) -> None:
     table = folder / "labels.csv"
     with table.open("w", newline="") as file:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorgrad import CNN, load_model
-from tensorgrad.layers import FFL, BatchNorm, Conv2d
+from tensorgrad.layers import FFL, BatchNorm, Conv2d, Flatten
 from tensorgrad.optim import Cosine, StepDecay
 from tensorgrad.training import metrics
 from tensorgrad.training.callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
+    JSONLLogger,
     LambdaCallback,
     LearningRateScheduler,
     ModelCheckpoint,
@@ -472,6 +474,38 @@ def test_a_checkpoint_s_name_must_be_possible(tmp_path) -> None:
         small().train(X, Y, 1, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "{lose}.tgrad")])
     with pytest.raises(ValueError, match="every must be an int of at least 1"):
         ModelCheckpoint(tmp_path / "net.tgrad", every=0)
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (lambda folder: ModelCheckpoint(folder), "it is a folder; name a file in it"),
+        (lambda folder: ModelCheckpoint(folder / "net.safetensors"), "holds weights alone"),
+        (lambda folder: ModelCheckpoint(folder / "net.onnx"), "use tensorgrad.onnx.export"),
+        (lambda folder: ModelCheckpoint(folder / "net.html"), "use model.export_html"),
+        (lambda folder: ModelCheckpoint(folder / "net.json"), "the tutorial's JSON has no layer like BatchNorm"),
+        (lambda folder: CSVLogger(folder), "it is a folder; name a file in it"),
+        (lambda folder: JSONLLogger(folder), "it is a folder; name a file in it"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_found_before_training(tmp_path, callback: Any, message: str) -> None:
+    model = CNN(seed=0)
+    for layer in (Flatten(X.shape[1:]), BatchNorm(), FFL(neurons=3, activation="softmax")):
+        model.add(layer)
+    model.compile_model(opt="adam", loss="cse")
+    model.train(X, Y, 1, verbose=0)
+    before, history = model.get_weights(), dict(model.history.history)
+    with pytest.raises((OSError, ValueError), match=message):
+        model.train(X, Y, 1, verbose=0, callbacks=[callback(tmp_path)])
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert model.history.history == history
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_read_only_folder_is_found_before_training(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"cannot write 'net.tgrad': the folder .* is read-only"):
+        small().train(X, Y, 1, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "net.tgrad")])
 
 
 def test_the_end_of_the_training_is_told_to_all_though_one_raises() -> None:

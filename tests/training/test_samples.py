@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse
 
 from tensorgrad import CNN
-from tensorgrad.layers import FFL, Conv2d, GlobalPool
+from tensorgrad.layers import FFL, BatchNorm, Conv2d, Flatten, GlobalPool, Layer, Rescale, Standardize
 
 
 def flat(outputs: int, activation: str | None, **compiled: Any) -> CNN:
@@ -120,3 +120,14 @@ def test_hints_are_printed(capsys: Any, x: Any, compiled: dict[str, Any], messag
     assert message in capsys.readouterr().out
     model.train(x, np.zeros((3, 3)), val_split=0, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("first", [Rescale(1 / 255), Standardize(), BatchNorm()])
+def test_a_model_that_scales_its_input_gets_no_hint(capsys: Any, first: Layer) -> None:
+    model = CNN(seed=0)
+    first.input_shape = (4, 4, 1)
+    for layer in (first, Flatten(), FFL(neurons=3)):
+        model.add(layer)
+    model.compile_model()
+    model.train(np.full((4, 4, 4, 1), 255, np.uint8), np.zeros((4, 3)), val_split=0, verbose=2)
+    assert "Note:" not in capsys.readouterr().out

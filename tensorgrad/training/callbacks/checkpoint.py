@@ -59,15 +59,16 @@ class ModelCheckpoint(Waiting):
         self.saved: list[Path] = []
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """The monitored figure must exist, and those that the path names."""
+        """The monitored figure must exist, and those that the path names; the file must be able to hold the model."""
         if self.save_best_only:
             super().check_run(figures)
         try:
-            self._filled(0, dict.fromkeys(figures, 0.0))
+            path = self._filled(0, dict.fromkeys(figures, 0.0))
         except (KeyError, ValueError, IndexError) as error:
             raise ValueError(
                 f"ModelCheckpoint: {self.path!r} cannot be filled in ({error}); it may name epoch, {', '.join(figures)}"
             ) from None
+        self.model.check_saving(path)
 
     def on_train_begin(self, logs: Logs) -> None:
         """Begin a run; a resumed one counts the files that it saved before."""

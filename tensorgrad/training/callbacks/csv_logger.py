@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tensorgrad.atomic_file import replacing
+from tensorgrad.atomic_file import check_target, replacing
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
 
@@ -30,7 +30,8 @@ class CSVLogger(Callback):
             raise FileNotFoundError(f"CSVLogger: there is no folder {str(self.path.parent)!r}; make it first")
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """A file to append to must have the same columns."""
+        """A file to append to must have the same columns, and a new one must be possible."""
+        check_target(self.path)
         rows = self._rows()
         unknown = [name for name in ("epoch", *figures) if rows and name not in rows[0]]
         if unknown:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tensorgrad.atomic_file import replacing
+from tensorgrad.atomic_file import check_target, replacing
 from tensorgrad.checks import without
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
@@ -38,7 +38,8 @@ class JSONLLogger(Callback):
             raise FileNotFoundError(f"JSONLLogger: there is no folder {str(self.path.parent)!r}; make it first")
 
     def check_run(self, figures: Sequence[str]) -> None:
-        """A file to go on with must be of this kind."""
+        """A file to go on with must be of this kind, and a new one must be possible."""
+        check_target(self.path)
         self._lines()
 
     def on_train_begin(self, logs: Logs) -> None:
