@@ -85,6 +85,6 @@ def name_landmarks(app: Any, error: Exception | None) -> None:
 
 def setup(app: Any) -> None:
     """Look at docstrings before numpydoc does, and at links after all others."""
-    app.connect("autodoc-process-docstring", escape_shapes, priority=400)
+    app.connect("autodoc-process-docstring", escape_shapes, priority=200)
     app.connect("doctree-resolved", unlink_folders)
     app.connect("build-finished", name_landmarks)

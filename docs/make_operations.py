@@ -1,6 +1,6 @@
 """Write docs/operations.md: every operation, its formula and its rule, taken from the code itself.
 
-python docs/make_operations.py
+python -m docs.make_operations
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from docs.formulas import in_literals
 from tensorgrad import ops
 from tensorgrad.engine import Primitive
 
@@ -20,7 +21,7 @@ PAGE = Path(__file__).with_name("operations.md")
 GIVE = ("rules", "rule_for_each", "ends_with", "stands_for")
 HEAD = """# The operations and their rules
 
-*This page is made from the code by `python docs/make_operations.py`; a test checks that it is up to date.*
+*This page is made from the code by `python -m docs.make_operations`; a test checks that it is up to date.*
 
 Each operation is a *primitive*: a function on NumPy arrays, and one rule per input. A rule gets the gradient `g` of
 the result, the result, and the inputs, and returns the gradient of its input. Of names that begin with `_` it reads
@@ -47,16 +48,20 @@ def family(module: ModuleType) -> str:
     for node in tree.body:
         rules.setdefault(_given_a_rule(node), []).append(node)
     title = module.__name__.rpartition(".")[2]
-    lines = [f"## {title}", "", inspect.cleandoc(module.__doc__ or "").replace("``", "`"), ""]
+    lines = [f"## {title}", "", _typeset(inspect.cleandoc(module.__doc__ or "")), ""]
     for name, value in vars(module).items():
         if not isinstance(value, Primitive) or value.__module__ != module.__name__:
             continue
         arguments = ast.unparse(_without_types(functions[name].args))
         nodes = [*_helpers(rules[name], functions), *rules[name]]
         code = "".join(_spaced(ast.get_source_segment(source, node) or "", node) for node in nodes).rstrip()
-        formula = " ".join((value.__doc__ or "").split())
+        formula = _typeset(" ".join((value.__doc__ or "").split()))
         lines += [f"### `{name}({arguments})`", "", formula, "", "```python", code, "```", ""]
     return "\n".join(lines)
+
+
+def _typeset(docstring: str) -> str:
+    return in_literals(docstring, "${}$").replace("``", "`")
 
 
 def _spaced(code: str, node: ast.stmt) -> str:

@@ -8,7 +8,7 @@ from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.errors import ExtensionError
 
-from docs.formulas import typeset_blocks
+from docs import formulas
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -41,4 +41,4 @@ def converted(node: Any) -> str:
 
 def typeset(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Turn the formulas of a docstring into what Sphinx typesets."""
-    lines[:] = typeset_blocks("\n".join(lines) + "\n").split("\n")[:-1]
+    lines[:] = formulas.typeset("\n".join(lines) + "\n").split("\n")[:-1]

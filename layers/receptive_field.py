@@ -16,7 +16,7 @@ _DRAWS, _BATCH = 4, 32  # random images per output row to measure a layer with t
 
 @dataclass(frozen=True)
 class Span:
-    """What an output sees along one axis: pixel i sees ``first[i]`` to ``last[i]``, or nothing if last < first."""
+    """What an output sees along one axis: pixel i sees ``first[i]`` to ``last[i]``, or nothing if ``last < first``."""
 
     first: Array
     last: Array

@@ -55,27 +55,27 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def he(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Normal, of variance 2 / fan_in: relu-like activations keep the signal's size (He et al. 2015, equation 10)."""
+    """Normal, of variance ``2 / fan_in``: relu-like activations keep the signal's size (He et al. 2015, eq. 10)."""
     return _normal(shape, sqrt(2 / fans(shape)[0]), rng)
 
 
 def he_both(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Normal, of variance 2 / max(fan_in, fan_out): neither signals nor gradients grow (He et al. 2015, 10 and 14)."""
+    """Normal, of variance ``2 / max(fan_in, fan_out)``: neither signals nor gradients grow (He et al. 2015)."""
     return _normal(shape, sqrt(2 / max(fans(shape))), rng)
 
 
 def glorot(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Normal, of variance 2 / (fan_in + fan_out): signals and gradients alike (Glorot & Bengio 2010, equation 12)."""
+    """Normal, of variance ``2 / (fan_in + fan_out)``: signals and gradients alike (Glorot & Bengio 2010, eq. 12)."""
     return _normal(shape, sqrt(2 / sum(fans(shape))), rng)
 
 
 def lecun(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Normal, of variance 1 / fan_in: the sums have the size of the inputs (LeCun et al. 1998, equation 16)."""
+    """Normal, of variance ``1 / fan_in``: the sums have the size of the inputs (LeCun et al. 1998, eq. 16)."""
     return _normal(shape, sqrt(1 / fans(shape)[0]), rng)
 
 
 def torch(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in): what PyTorch's Linear and Conv2d start with."""
+    """Uniform between ``-1 / sqrt(fan_in)`` and ``1 / sqrt(fan_in)``: what PyTorch's Linear and Conv2d start with."""
     return _uniform(shape, sqrt(1 / fans(shape)[0]), rng)
 
 

@@ -22,14 +22,14 @@ __all__ = ["bce", "bce_with_logits", "cross_entropy", "huber", "mae", "mse", "on
 
 
 def mse(prediction: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
-    """The squared error, (prediction - target)^2, averaged over all elements."""
+    """The squared error, ``(prediction - target)^2``, averaged over all elements."""
     p, t = _same_shape(prediction, target, "mse")
     away = p - t
     return _reduced(away * away, reduction, "mse")
 
 
 def mae(prediction: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
-    """The absolute error, |prediction - target|, averaged over all elements."""
+    """The absolute error, ``|prediction - target|``, averaged over all elements."""
     p, t = _same_shape(prediction, target, "mae")
     return _reduced((p - t).abs(), reduction, "mae")
 
@@ -48,7 +48,7 @@ def huber(prediction: TensorLike, target: TensorLike, delta: float = 1.0, *, red
 
 
 def bce(probability: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy of probabilities: -(t ln p + (1 - t) ln(1 - p)).
+    """Binary cross-entropy of probabilities: ``-(t ln(p) + (1 - t) ln(1 - p))``.
 
     The logarithms are bounded from below by -100, and the gradient divides by at least 1e-12, so that it also leads
     away from 0 and 1, as PyTorch has it. From logits, :func:`bce_with_logits` is exact.
@@ -60,7 +60,7 @@ def bce(probability: TensorLike, target: TensorLike, *, reduction: str = "mean")
 
 
 def bce_with_logits(logits: TensorLike, target: TensorLike, *, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy of sigmoid(logits), without overflow: softplus(x) - t x."""
+    """Binary cross-entropy of sigmoid(logits), without overflow: ``softplus(x) - t x``."""
     x, t = _same_shape(logits, target, "bce_with_logits")
     return _reduced(ops.softplus(x) - t * x, reduction, "bce_with_logits")
 
@@ -77,7 +77,7 @@ def cross_entropy(
 ) -> Tensor:
     """Cross-entropy of softmax(logits), in one pass that cannot overflow.
 
-    ``-sum over c of w[c] t[c] log softmax(logits)[c]``
+    ``-sum over c of w[c] t[c] ln softmax(logits)[c]``
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Network(Closed, Stateful):
     def stream(self, *key: int) -> np.random.Generator:
         """Return a generator that depends on the seed and the key alone.
 
-        Key 0 orders the samples, (0, 1) splits them, and i + 1 is for layer i. Drawing from one stream never shifts
+        Key 0 orders the samples, (0, 1) splits them, and ``i + 1`` is for layer i. Drawing from one stream never shifts
         another.
         """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
@@ -296,8 +296,8 @@ class Network(Closed, Stateful):
         Returns
         -------
         ndarray, shape=(N, *output_shape)
-            N = 1 for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial. A tuple of
-            arrays if the network was loaded from a file with several outputs.
+            ``N = 1`` for one sample, which leaves its ``input`` and ``out`` in each layer, as in the tutorial. A tuple
+            of arrays if the network was loaded from a file with several outputs.
         """
         given = X if is_indexed(X) else numbers(X, "predict", "X")
         single = bool(self.layers) and getattr(given, "shape", None) == self.input_shape

@@ -100,7 +100,7 @@ def set_recording(value: bool) -> Switch[bool]:
 
 
 def set_analytic(value: bool) -> Switch[bool]:
-    """Continue real functions into the complex plane: the square in a norm stays x * x instead of becoming |x|^2."""
+    """Continue real functions into the complex plane: the square in a norm stays ``x x``, and is not ``|x|^2``."""
     return Switch(_analytic, value)
 
 

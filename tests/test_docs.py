@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from docs import formulas
 from tensorgrad import initializers
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to.md"
@@ -75,33 +74,6 @@ def test_the_gallery_has_every_picture() -> None:
     pictures = {name for name, value in vars(plot).items() if callable(value) and not name.startswith("_")}
     assert {name for name in pictures if f"plot.{name}(" not in page} == set()
     assert len(pictures) >= 11
-
-
-@pytest.mark.parametrize(
-    ("line", "latex"),
-    [
-        ("w = w - lr * g / (sqrt(s) + eps)", r"w &\leftarrow w - \frac{\text{lr} \, g}{\sqrt{s} + \varepsilon}"),
-        ("a = b - (c - d) * (e + f)**2", r"a &= b - \left(c - d\right) \, \left(e + f\right)^{2}"),
-        (
-            "u = max(beta2 * u, abs(g))   words",
-            r"u &\leftarrow \max\left(\beta_2 \, u, \left|g\right|\right) && \text{words}",
-        ),
-        ("d = mu(t + 1) * m", r"d &= \mu_{t + 1} \, m"),
-    ],
-)
-def test_formulas_of_docstrings_are_typeset(line: str, latex: str) -> None:
-    assert formulas.assignment(line) == latex
-
-
-def test_every_block_of_formulas_in_the_optimizers_is_typeset() -> None:
-    from tensorgrad import optim
-
-    count = 0
-    for rule in vars(optim).values():
-        if isinstance(rule, type) and "\n    ::\n" in (rule.__doc__ or ""):
-            assert "::\n\n" not in formulas.typeset_blocks(rule.__doc__ or "").replace(".. math::", ""), rule.__name__
-            count += 1
-    assert count >= 9
 
 
 @pytest.mark.parametrize("name", ["gradients.md", "initialization.md"])

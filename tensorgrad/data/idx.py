@@ -132,7 +132,7 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     ----------
     path : path
     array : array_like of uint8, int8, int16, int32, float32 or float64
-        With at most 64 axes, each shorter than 2^32.
+        With at most 64 axes, each shorter than ``2^32``.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def mnist(folder: str | os.PathLike[str] | None = None, *, download: bool = Fals
     """MNIST, handwritten digits: the part that comes with the package, or all of it from a folder or the network.
 
     The default is the first 10,000 training and the first 1,000 test images, which come with the package. All
-    60,000 + 10,000 are read from a `folder` with the four original files, or downloaded once, checked, and cached.
+    60,000 and 10,000 are read from a `folder` with the four original files, or downloaded once, checked, and cached.
 
     Parameters
     ----------

@@ -26,50 +26,53 @@ def linear(x: TensorLike) -> Tensor:
 
 
 def relu(x: TensorLike) -> Tensor:
-    """The larger of x and 0; the gradient at 0 is 0."""
+    """The larger of x and 0, ``max(x, 0)``; the gradient at 0 is 0."""
     return as_tensor(x).relu()
 
 
 def leaky_relu(x: TensorLike, slope: float = elementwise.SLOPE) -> Tensor:
-    """`x` for positive x, otherwise ``slope * x`` (Maas et al. 2013)."""
+    """``x where x > 0, else slope x`` (Maas et al. 2013)."""
     t = as_tensor(x).floating()
     return ops.leaky_relu(t, slope=float(slope)) if slope >= 0 else ops.relu(t) - slope * ops.relu(-t)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
-    """`x` for positive x, otherwise ``alpha * (e^x - 1)`` (Clevert et al. 2015)."""
+    """``x where x > 0, else alpha (e^x - 1)`` (Clevert et al. 2015)."""
     return ops.elu(as_tensor(x).floating(), alpha=float(alpha))
 
 
 def gelu(x: TensorLike) -> Tensor:
-    """The input times the standard normal distribution function at x (Hendrycks & Gimpel 2016)."""
+    """The input times the standard normal distribution function at x (Hendrycks & Gimpel 2016).
+
+    ``x (1 + erf(x / sqrt(2))) / 2``
+    """
     t = as_tensor(x).floating()
     return t * (0.5 * (1 + ops.erf(t * sqrt(0.5))))
 
 
 def sigmoid(x: TensorLike) -> Tensor:
-    """1 / (1 + e^-x)."""
+    """``1 / (1 + e^-x)``."""
     return as_tensor(x).sigmoid()
 
 
 def softplus(x: TensorLike) -> Tensor:
-    """ln(1 + e^x), a smooth relu."""
+    """``ln(1 + e^x)``, a smooth relu."""
     return ops.softplus(as_tensor(x).floating())
 
 
 def swish(x: TensorLike) -> Tensor:
-    """``x * sigmoid(x)``, also called SiLU (Ramachandran et al. 2017)."""
+    """``x sigmoid(x)``, also called SiLU (Ramachandran et al. 2017)."""
     t = as_tensor(x).floating()
     return t * t.sigmoid()
 
 
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
-    """e^x / sum(e^x) over the axis, or axes: positive, and adding up to 1."""
+    """``e^x / sum(e^x)`` over the axis, or axes: positive, and adding up to 1."""
     return as_tensor(x).softmax(axis)
 
 
 def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
-    """The logarithm of softmax, computed without overflow."""
+    """The logarithm of softmax, ``x - ln sum(e^x)``, computed without overflow."""
     return as_tensor(x).log_softmax(axis)
 
 

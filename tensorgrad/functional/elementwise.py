@@ -44,7 +44,7 @@ erf = of_method(Tensor.erf)
 
 @implements(np.power)
 def power(x: TensorLike, y: TensorLike) -> Tensor:
-    """`x` to the power of `y`. The gradient by y is x^y ln x, and 0 where x is not positive."""
+    """`x` to the power of `y`. The gradient by y is ``x^y ln x``, and 0 where x is not positive."""
     return _both(ops.power, x, y)
 
 

@@ -79,13 +79,15 @@ def batch_norm(
 ) -> Tensor:
     """Give each channel, the last axis, mean 0 and variance 1, then scale and shift (Ioffe & Szegedy 2015).
 
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``
+
     Parameters
     ----------
     x : array_like, shape=(..., C)
     weight, bias : array_like, shape=(C,), optional
         The scale and the shift.
     running_mean, running_var : ndarray, shape=(C,), optional
-        Used when not training. While training they are updated in place: each becomes `1 - momentum` of itself plus
+        Used when not training. While training they are updated in place: each becomes ``1 - momentum`` of itself plus
         `momentum` of the batch's mean or unbiased variance, as in PyTorch.
     training : bool
         Whether to normalize by the batch's own statistics and update the running ones.

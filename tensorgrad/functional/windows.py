@@ -141,7 +141,7 @@ def conv_transpose2d(
     Returns
     -------
     Tensor, shape=(N, OH, OW, C) or (OH, OW, C)
-        OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+        ``OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1``.
 
     """
     images, kernels = same_dtype(x, w)

@@ -23,13 +23,13 @@ __all__ = [
 
 @primitive
 def relu(x: Array) -> Array:
-    """max(x, 0); its gradient at 0 is 0"""
+    """``max(x, 0)``; its gradient at 0 is 0"""
     return elementwise.relu(x)
 
 
 @primitive
 def where_positive(x: Array, y: Any) -> Array:
-    """x where y > 0, else 0; its gradient by y is 0"""
+    """``x where y > 0, else 0``; its gradient by y is 0"""
     return elementwise.where_positive(x, y)
 
 
@@ -39,13 +39,13 @@ where_positive.rules(lambda g, _z, _x, y: where_positive(g, y), None)
 
 @primitive
 def leaky_relu(x: Array, *, slope: float) -> Array:
-    """x where x > 0, else slope x; slope is not negative, so that the result has the sign of x"""
+    """``x where x > 0, else slope x``; slope is not negative, so that the result has the sign of x"""
     return elementwise.leaky_relu(x, slope)
 
 
 @primitive
 def times_leaky_slope(x: Array, y: Any, *, slope: float) -> Array:
-    """x where y > 0, else slope x; its gradient by y is 0"""
+    """``x where y > 0, else slope x``; its gradient by y is 0"""
     return elementwise.times_leaky_slope(x, y, slope)
 
 
@@ -55,7 +55,7 @@ times_leaky_slope.rules(lambda g, _z, _x, y, *, slope: times_leaky_slope(g, y, s
 
 @primitive
 def elu(x: Array, *, alpha: float) -> Array:
-    """x where x > 0, else alpha (e^x - 1)"""
+    """``x where x > 0, else alpha (e^x - 1)``"""
     return elementwise.elu(x, alpha)
 
 
@@ -64,13 +64,13 @@ elu.rules(lambda g, _y, x, *, alpha: times_leaky_slope(g, x, slope=alpha) * exp(
 
 @primitive
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x)"""
+    """``1 / (1 + e^-x)``"""
     return elementwise.sigmoid(x)
 
 
 @primitive
 def times_sigmoid_slope(x: Array, y: Any) -> Array:
-    """x (y (1 - y)), which is x times the slope of a sigmoid whose result is y"""
+    """``x (y (1 - y))``, which is x times the slope of a sigmoid whose result is y"""
     return elementwise.times_sigmoid_slope(x, y)
 
 
@@ -80,7 +80,7 @@ times_sigmoid_slope.rules(lambda g, _z, _x, y: times_sigmoid_slope(g, y), lambda
 
 @primitive
 def softplus(x: Array) -> Any:
-    """ln(1 + e^x), without overflow"""
+    """``ln(1 + e^x)``, without overflow"""
     return np.clip(x, 0, None) + np.log1p(np.exp(-abs(x)))
 
 
@@ -89,7 +89,7 @@ softplus.rules(lambda g, _y, x: g * sigmoid(x))
 
 @primitive
 def softmax(x: Array, *, axis: Axes) -> Any:
-    """e^x / sum(e^x) over the axis, or axes"""
+    """``e^x / sum(e^x)`` over the axis, or axes"""
     e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -99,7 +99,7 @@ softmax.rules(lambda g, y, _x, *, axis: y * (g - total(g * y, axis=axis, keepdim
 
 @primitive
 def log_softmax(x: Array, *, axis: Axes) -> Any:
-    """x - ln sum(e^x) over the axis, or axes"""
+    """``x - ln sum(e^x)`` over the axis, or axes"""
     shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)) if x.size else shifted
 
@@ -109,7 +109,7 @@ log_softmax.rules(lambda g, y, _x, *, axis: g - exp(y) * total(g, axis=axis, kee
 
 @primitive
 def logsumexp(x: Array, *, axis: Axes, keepdims: bool) -> Any:
-    """ln sum(e^x) over the axes, without overflow"""
+    """``ln sum(e^x)`` over the axes, without overflow"""
     top = x.max(axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)  # all -inf gives -inf, and inf gives inf
     y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top

@@ -15,7 +15,7 @@ __all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "power", "sub", "wh
 
 @primitive
 def add(x: Array, y: Any) -> Any:
-    """x + y"""
+    """``x + y``"""
     return x + y
 
 
@@ -24,7 +24,7 @@ add.rules(lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: g)
 
 @primitive
 def sub(x: Array, y: Any) -> Any:
-    """x - y"""
+    """``x - y``"""
     return x - y
 
 
@@ -33,7 +33,7 @@ sub.rules(lambda g, _z, _x, _y: g, lambda g, _z, _x, _y: -g)
 
 @primitive
 def mul(x: Array, y: Any) -> Any:
-    """x y"""
+    """``x y``"""
     return x * y
 
 
@@ -42,7 +42,7 @@ mul.rules(lambda g, _z, _x, y: g * y, lambda g, _z, x, _y: g * x)
 
 @primitive
 def div(x: Array, y: Any) -> Any:
-    """x / y"""
+    """``x / y``"""
     return x / y
 
 
@@ -64,7 +64,7 @@ where.rules(
 
 @primitive
 def power(x: Array, y: Any) -> Any:
-    """x ** y"""
+    """``x^y``"""
     return x**y
 
 
@@ -82,7 +82,7 @@ def _slope_base(x: Any, y: Any) -> Any:
 
 @primitive
 def neg(x: Array) -> Array:
-    """-x"""
+    """``-x``"""
     return -x
 
 
@@ -91,13 +91,13 @@ neg.rules(lambda g, _y, _x: -g)
 
 @primitive
 def maximum(x: Array, y: Any) -> Any:
-    """max(x, y); where both are equal, each takes half of the gradient"""
+    """``max(x, y)``; where both are equal, each takes half of the gradient"""
     return np.maximum(x, y)
 
 
 @primitive
 def minimum(x: Array, y: Any) -> Any:
-    """min(x, y); where both are equal, each takes half of the gradient"""
+    """``min(x, y)``; where both are equal, each takes half of the gradient"""
     return np.minimum(x, y)
 
 

@@ -28,7 +28,7 @@ def channel_sums(x: Array) -> Array:
 
 @primitive
 def spread_channels(b: Array, *, shape: Shape) -> Array:
-    """the number b[c] at all pixels of channel c"""
+    """the number ``b[c]`` at all pixels of channel c"""
     return channels.spread_channels(b, shape)
 
 
@@ -38,13 +38,13 @@ spread_channels.rules(lambda g, _y, _b, *, shape: channel_sums(g))
 
 @primitive
 def scale_channels(x: Array, a: Any) -> Array:
-    """x[..., c] a[c]"""
+    """``x[..., c] a[c]``"""
     return channels.scale_channels(x, a)
 
 
 @primitive
 def channel_dots(x: Array, y: Any) -> Array:
-    """the sum of x y over all axes but the last"""
+    """the sum of ``x y`` over all axes but the last"""
     return channels.channel_dots(x, y)
 
 
@@ -54,7 +54,7 @@ channel_dots.rules(lambda g, _z, _x, y: scale_channels(y, g), lambda g, _z, x, _
 
 @primitive
 def shift_channels(x: Array, b: Any) -> Array:
-    """x[..., c] + b[c]"""
+    """``x[..., c] + b[c]``"""
     return channels.shift_channels(x, b)
 
 
@@ -63,19 +63,19 @@ shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums
 
 @primitive
 def batch_norm(x: Array, w: Any, b: Any, *, eps: float, moments: Any) -> Array:
-    """(x - mean) / sqrt(var + eps) w + b, of each channel; moments are x's, or its whole batch's, or None for x's"""
+    """``(x - mean) / sqrt(var + eps) w + b`` of each channel; moments are x's, or its whole batch's, or None for x's"""
     return channels.batch_norm(x, w, b, moments or channels.moments(x), eps)
 
 
 @primitive
 def batch_norm_input(g: Array, x: Any, w: Any, *, eps: float, moments: Any) -> Array:
-    """the transpose of batch_norm's derivative in x: w / s (g - mean(g) - z mean(g z)), where z = (x - mean) / s"""
+    """batch_norm's derivative in x, transposed: ``w / s (g - mean(g) - z mean(g z))``, where ``z = (x - mean) / s``"""
     return channels.batch_norm_input(g, x, w, moments or channels.moments(x), eps)
 
 
 @primitive
 def batch_norm_weight(g: Array, x: Any, *, eps: float, moments: Any) -> Array:
-    """the transpose of batch_norm's derivative in w: the sum of g z over all axes but the last, z = (x - mean) / s"""
+    """batch_norm's derivative in w, transposed: the sum of ``g z`` over the pixels, z as in batch_norm_input"""
     return channels.batch_norm_weight(g, x, moments or channels.moments(x), eps)
 
 

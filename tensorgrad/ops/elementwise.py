@@ -43,7 +43,7 @@ __all__ = [
 
 @primitive
 def exp(x: Array) -> Array:
-    """e^x"""
+    """``e^x``"""
     return np.exp(x)
 
 
@@ -52,7 +52,7 @@ exp.rules(lambda g, y, _x: g * y)
 
 @primitive
 def expm1(x: Array) -> Array:
-    """e^x - 1, exact near 0"""
+    """``e^x - 1``, exact near 0"""
     return np.expm1(x)
 
 
@@ -61,7 +61,7 @@ expm1.rules(lambda g, y, _x: g * (y + 1))
 
 @primitive
 def log(x: Array) -> Array:
-    """ln x"""
+    """``ln x``"""
     return np.log(x)
 
 
@@ -70,7 +70,7 @@ log.rules(lambda g, _y, x: g / x)
 
 @primitive
 def log1p(x: Array) -> Array:
-    """ln(1 + x), exact near 0"""
+    """``ln(1 + x)``, exact near 0"""
     return np.log1p(x)
 
 
@@ -79,7 +79,7 @@ log1p.rules(lambda g, _y, x: g / (1 + x))
 
 @primitive
 def log2(x: Array) -> Array:
-    """log x to base 2"""
+    """``log2(x)``"""
     return np.log2(x)
 
 
@@ -88,7 +88,7 @@ log2.rules(lambda g, _y, x: g / (x * _ln(2)))
 
 @primitive
 def log10(x: Array) -> Array:
-    """log x to base 10"""
+    """``log10(x)``"""
     return np.log10(x)
 
 
@@ -97,7 +97,7 @@ log10.rules(lambda g, _y, x: g / (x * _ln(10)))
 
 @primitive
 def sqrt(x: Array) -> Array:
-    """square root of x; its gradient at 0 is infinite, or NaN where the incoming gradient is 0: 0 times infinity"""
+    """``sqrt(x)``; its gradient at 0 is infinite, or NaN where the incoming gradient is 0: 0 times infinity"""
     return np.sqrt(x)
 
 
@@ -106,7 +106,7 @@ sqrt.rules(lambda g, y, _x: g / (2 * y))
 
 @primitive
 def square(x: Array) -> Array:
-    """x^2"""
+    """``x^2``"""
     return x * x
 
 
@@ -115,7 +115,7 @@ square.rules(lambda g, _y, x: 2 * g * x)
 
 @primitive
 def absolute(x: Array) -> Array:
-    """|x|; its gradient at 0 is 0"""
+    """``|x|``; its gradient at 0 is 0"""
     return np.abs(x)
 
 
@@ -133,13 +133,13 @@ sign.rules(None)
 
 @primitive
 def sin(x: Array) -> Array:
-    """sin x"""
+    """``sin x``"""
     return np.sin(x)
 
 
 @primitive
 def cos(x: Array) -> Array:
-    """cos x"""
+    """``cos x``"""
     return np.cos(x)
 
 
@@ -149,7 +149,7 @@ cos.rules(lambda g, _y, x: -g * sin(x))
 
 @primitive
 def tan(x: Array) -> Array:
-    """tan x"""
+    """``tan x``"""
     return np.tan(x)
 
 
@@ -158,7 +158,7 @@ tan.rules(lambda g, y, _x: g * (1 + y * y))
 
 @primitive
 def arcsin(x: Array) -> Array:
-    """arcsin x"""
+    """``arcsin x``"""
     return np.arcsin(x)
 
 
@@ -167,7 +167,7 @@ arcsin.rules(lambda g, _y, x: g / sqrt(1 - x * x))
 
 @primitive
 def arccos(x: Array) -> Array:
-    """arccos x"""
+    """``arccos x``"""
     return np.arccos(x)
 
 
@@ -176,7 +176,7 @@ arccos.rules(lambda g, _y, x: -g / sqrt(1 - x * x))
 
 @primitive
 def arctan(x: Array) -> Array:
-    """arctan x"""
+    """``arctan x``"""
     return np.arctan(x)
 
 
@@ -185,13 +185,13 @@ arctan.rules(lambda g, _y, x: g / (1 + x * x))
 
 @primitive
 def sinh(x: Array) -> Array:
-    """sinh x"""
+    """``sinh x``"""
     return np.sinh(x)
 
 
 @primitive
 def cosh(x: Array) -> Array:
-    """cosh x"""
+    """``cosh x``"""
     return np.cosh(x)
 
 
@@ -201,13 +201,13 @@ cosh.rules(lambda g, _y, x: g * sinh(x))
 
 @primitive
 def tanh(x: Array) -> Array:
-    """tanh x"""
+    """``tanh x``"""
     return np.tanh(x)
 
 
 @primitive
 def times_tanh_slope(x: Array, y: Any) -> Array:
-    """x (1 - y y), which is x times the slope of a tanh whose result is y"""
+    """``x (1 - y^2)``, which is x times the slope of a tanh whose result is y"""
     return elementwise.times_tanh_slope(x, y)
 
 
@@ -217,7 +217,7 @@ times_tanh_slope.rules(lambda g, _z, _x, y: times_tanh_slope(g, y), lambda g, _z
 
 @primitive
 def erf(x: Array) -> Any:
-    """2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x"""
+    """``2 / sqrt(pi)`` times the integral of ``e^(-t^2)`` from 0 to x"""
     return from_scipy("special", "erf").erf(x)
 
 

@@ -24,7 +24,7 @@ def _swap(x: Any) -> Any:
 
 @primitive
 def matmul(x: Array, y: Any) -> Array:
-    """x @ y, for operands of at least two axes; the leading ones broadcast"""
+    """``x @ y``, for operands of at least two axes; the leading ones broadcast"""
     return matrix.matmul(x, y)
 
 
@@ -33,7 +33,7 @@ matmul.rules(lambda g, _z, _x, y: matmul(g, _swap(y)), lambda g, _z, x, _y: matm
 
 @primitive
 def affine(x: Array, w: Any, b: Any, *, activation: LastStep | None) -> Array:
-    """activation(x @ w + b) for matrices, without a pass over memory for each"""
+    """``activation(x @ w + b)`` for matrices, without a pass over memory for each"""
     return matrix.affine(x, w, b, in_place(activation))
 
 
@@ -51,7 +51,7 @@ affine.stands_for(
 
 @primitive
 def einsum(*xs: Any, subscripts: str) -> Any:
-    """einstein's sum, in explicit form ("ij,jk->ik"), every index of an operand unique in it and found elsewhere"""
+    """Einstein's sum, in explicit form ("ij,jk->ik"), every index of an operand unique in it and found elsewhere"""
     return np.einsum(subscripts, *xs, optimize=len(xs) > 2)
 
 

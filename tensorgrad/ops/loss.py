@@ -19,13 +19,13 @@ __all__ = ["binary_cross_entropy", "bounded_log", "softmax_cross_entropy", "soft
 
 @primitive
 def softmax_cross_entropy(logits: Array, target: Any) -> Array:
-    """-sum(target log softmax(logits)) over the last axis"""
+    """``-sum(target ln softmax(logits))`` over the last axis"""
     return classes.cross_entropy(logits, target)
 
 
 @primitive
 def softmax_cross_entropy_logits(g: Array, logits: Any, target: Any) -> Array:
-    """the transpose of softmax_cross_entropy's derivative in logits: g (softmax(logits) sum(target) - target)"""
+    """the transpose of softmax_cross_entropy's derivative in logits: ``g (softmax(logits) sum(target) - target)``"""
     return classes.cross_entropy_logits(g, logits, target)
 
 
@@ -78,7 +78,7 @@ def _ones(g: Any) -> Any:
 
 @primitive
 def bounded_log(probability: Any) -> Any:
-    """ln(probability), at least -100; its gradient is that of ln(max(probability, 1e-12))"""
+    """``ln(probability)``, at least -100; its gradient is that of ``ln(max(probability, 1e-12))``"""
     with np.errstate(divide="ignore"):
         log = np.log(probability)
     return np.where(log.real > -100, log, -100).astype(log.dtype)
@@ -89,7 +89,7 @@ bounded_log.rules(lambda g, _y, probability: g / maximum(probability, _least(pro
 
 @primitive
 def binary_cross_entropy(probability: Any, target: Any) -> Any:
-    """-(target ln(probability) + (1 - target) ln(1 - probability)), the logarithms at least -100"""
+    """``-(target ln(probability) + (1 - target) ln(1 - probability))``, the logarithms at least -100"""
     yes, no = bounded_log(probability), bounded_log(1 - probability)
     return -(target * yes + (1 - target) * no)
 

@@ -95,7 +95,7 @@ cumsum.rules(lambda g, _y, _x, *, axis: flip(cumsum(flip(g, axis=(axis,)), axis=
 
 @primitive
 def norm(x: Array, *, axis: Axes, keepdims: bool) -> Any:
-    """sqrt(sum(x^2)) over the axes; its gradient at 0 is 0"""
+    """``sqrt(sum(x^2))`` over the axes; its gradient at 0 is 0"""
     return np.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
 
 

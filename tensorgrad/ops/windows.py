@@ -41,19 +41,19 @@ col2im.rules(lambda g, _y, _cols, *, shape, **windows: im2col(g, **windows))
 
 @primitive
 def conv2d(x: Array, w: Any, *, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
-    """y[i, j, f] = sum over a, b, c of x[i s + a d - p, j s + b d - p, c] w[a, b, c, f]"""
+    """``y[i, j, f] = sum over a, b, c of x[i s + a d - p, j s + b d - p, c] w[a, b, c, f]``"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups)
 
 
 @primitive
 def conv2d_input(g: Array, w: Any, *, shape: Shape, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
-    """the transpose of conv2d in x: x[i s + a d - p, j s + b d - p, c] = sum of g[i, j, f] w[a, b, c, f]"""
+    """the transpose of conv2d in x: to ``x[i s + a d - p, j s + b d - p, c]`` is added ``g[i, j, f] w[a, b, c, f]``"""
     return convolution.conv2d_input(g, w, shape, stride, padding, dilation, groups)
 
 
 @primitive
 def conv2d_weight(x: Array, g: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
-    """the transpose of conv2d in w: w[a, b, c, f] = sum over i, j of x[i s + a d - p, j s + b d - p, c] g[i, j, f]"""
+    """the transpose of conv2d in w: ``sum over i, j of x[i s + a d - p, j s + b d - p, c] g[i, j, f]``"""
     return convolution.conv2d_weight(x, g, size, stride, padding, dilation, groups)
 
 
@@ -75,7 +75,7 @@ conv2d_weight.rules(
 def conv2d_bias(
     x: Array, w: Any, b: Any, *, activation: LastStep | None, stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Array:
-    """activation(conv2d(x, w) + b), without a pass over memory for each"""
+    """``activation(conv2d(x, w) + b)``, without a pass over memory for each"""
     return convolution.conv2d(x, w, stride, padding, dilation, groups, b, in_place(activation))
 
 

@@ -79,7 +79,7 @@ class Methods(engine.Traced):
         return ops.log(self.floating())
 
     def log1p(self) -> Self:
-        """The natural logarithm of 1 + each element, exact near 0."""
+        """The natural logarithm of 1 plus each element, exact near 0."""
         return ops.log1p(self.floating())
 
     def log2(self) -> Self:
@@ -127,7 +127,7 @@ class Methods(engine.Traced):
         return ops.arccos(self.floating())
 
     def arctan(self) -> Self:
-        """The angle in (-pi/2, pi/2) with each element as its tangent."""
+        """The angle between ``-pi / 2`` and ``pi / 2`` with each element as its tangent."""
         return ops.arctan(self.floating())
 
     def sinh(self) -> Self:
@@ -143,11 +143,11 @@ class Methods(engine.Traced):
         return ops.tanh(self.floating())
 
     def erf(self) -> Self:
-        """The error function of each element: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
+        """The error function of each element: ``2 / sqrt(pi)`` times the integral of ``e^(-t^2)`` from 0 to x."""
         return ops.erf(self.floating())
 
     def sigmoid(self) -> Self:
-        """1 / (1 + e^-x) of each element x."""
+        """``1 / (1 + e^-x)`` of each element x."""
         return ops.sigmoid(self.floating())
 
     def relu(self) -> Self:
@@ -185,7 +185,7 @@ class Methods(engine.Traced):
 
     @promotion.in_float32
     def softmax(self, axis: Axis = -1) -> Self:
-        """e^x / sum(e^x) over the axis, or axes: positive, and adding up to 1."""
+        """``e^x / sum(e^x)`` over the axis, or axes: positive, and adding up to 1."""
         return ops.softmax(self.floating(), axis=axes(axis, self.ndim, "softmax"))
 
     @promotion.in_float32
@@ -207,7 +207,7 @@ class Methods(engine.Traced):
 
     @promotion.in_float32
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        """The variance over the axes: the squared distances from the mean, divided by (count - `ddof`)."""
+        """The variance over the axes: the squared distances from the mean, divided by ``count - ddof``."""
         over, count = self._some(axis, "var", ddof)
         away = _modulus(self._centred(over))
         return promotion.divide(ops.total(ops.square(away), axis=over, keepdims=keepdims), count - ddof)
@@ -245,12 +245,12 @@ class Methods(engine.Traced):
 
     @promotion.in_float32
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """The logarithm of sum(e^x) over the axes, without overflow."""
+        """The logarithm of ``sum(e^x)`` over the axes, without overflow."""
         return ops.logsumexp(self.floating(), axis=axes(axis, self.ndim, "logsumexp"), keepdims=keepdims)
 
     @promotion.in_float32
     def norm(self, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Self:
-        """The vector norm over the axes: (sum |x|^ord)^(1/ord), or max |x| for ord=inf. The gradient at 0 is 0."""
+        """The norm over the axes: ``(sum |x|^ord)^(1 / ord)``, or ``max |x|`` for infinity. Its gradient at 0 is 0."""
         x, over = _modulus(self.floating()), axes(axis, self.ndim, "norm")
         if ord == 2:
             return ops.norm(x, axis=over, keepdims=keepdims)

@@ -132,7 +132,7 @@ def divide(x: T, y: object) -> T: ...
 @overload
 def divide(x: object, y: T) -> T: ...
 def divide(x: Any, y: Any) -> Any:
-    """`x / y`, element by element; integers are divided as float32."""
+    """``x / y``, element by element; integers are divided as float32."""
     return binary(ops.div, floating(x), floating(y))
 
 

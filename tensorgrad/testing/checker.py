@@ -1,10 +1,10 @@
 """Compare gradients, of any order, with what the function itself does when its inputs are moved a little.
 
-Order 1 is checked against the function. Order n is checked against order n - 1, which has been checked by then.
+Order 1 is checked against the function. Order n is checked against order ``n - 1``, which has been checked by then.
 
-An input x is moved along a direction d in two ways. *Central differences*, ``(f(x + h d) - f(x - h d)) / 2 h``, hold
+An input x is moved along a direction d in two ways. *Central differences*, ``(f(x + h d) - f(x - h d)) / (2 h)``, hold
 wherever the function is smooth, to about 9 digits, if the step is small beside x; so d has the size of x, element by
-element. The *complex step*, ``imag f(x + i h d) / h`` with h = 1e-20, has no cancellation and is right to the last
+element. The *complex step*, ``imag(f(x + i h d)) / h`` with ``h = 1e-20``, has no cancellation and is right to the last
 digits (Squire & Trapp 1998), but only where the function is analytic: it is wrong, unseen, about an ``abs``. So
 differences say whether the function is analytic along d, and if it is, the complex step decides.
 """

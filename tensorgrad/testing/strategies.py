@@ -46,7 +46,7 @@ def arrays(
 def distinct(
     shape: Shape | st.SearchStrategy[Shape] | None = None, *, gap: float = 0.1, dtype: npt.DTypeLike = np.float64
 ) -> st.SearchStrategy[Array]:
-    """Arrays of values that differ by at least `gap` / 2 from one another and from 0: no ties, and no kink at 0."""
+    """Arrays of values that differ by at least half of `gap` from one another and from 0: no ties, and no kink at 0."""
     return _seeded(shape, lambda rng, s: distinct_values(rng, s, gap).astype(dtype))
 
 

@@ -29,7 +29,7 @@ def confusion_matrix(labels: Array, said: Array, classes: int) -> Array:
 def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
     """Per class: the share of what was said that is right, the share that was found, their harmonic mean.
 
-    Each is 0 where it would be 0 / 0: a class that nobody named, or that does not occur.
+    Each is 0 where it would be ``0 / 0``: a class that nobody named, or that does not occur.
     """
     right = np.diag(confusion).astype(np.float64)
     named, there = confusion.sum(0), confusion.sum(1)

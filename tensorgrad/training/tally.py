@@ -76,7 +76,7 @@ class Accuracy(Tally):
 class Errors(Tally):
     """Mean absolute error and coefficient of determination of values, added up in float64.
 
-    ``r2 = 1 - sum (t - y)^2 / sum (t - mean t)^2`` for each output, averaged over the outputs. Where an output's
+    ``r2 = 1 - sum (t - y)^2 / sum (t - mean(t))^2`` for each output, averaged over the outputs. Where an output's
     targets are all equal, r2 is 1 if they are met exactly and 0 otherwise, as scikit-learn has it.
     """
 
