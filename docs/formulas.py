@@ -8,6 +8,7 @@ keyword or a tuple, is code, and stays code.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -19,9 +20,15 @@ TOKEN = re.compile(
 )
 SYMBOLS = {name: rf"\{name}" for name in ("alpha", "beta", "delta", "gamma", "mu", "pi", "rho", "sigma")}
 SYMBOLS |= {"eps": r"\varepsilon", "beta1": r"\beta_1", "beta2": r"\beta_2", "infinity": r"\infty"}
-FUNCTIONS = {name: rf"\{name}" for name in ("arccos", "arcsin", "arctan", "cosh", "cos", "exp", "ln", "log", "max")}
-FUNCTIONS |= {name: rf"\{name}" for name in ("min", "sinh", "sin", "tanh", "tan")}
-FUNCTIONS |= {"log2": r"\log_2", "log10": r"\log_{10}", "sum": r"\sum"}
+FUNCTIONS = {name: rf"\{name}" for name in ("arccos", "arcsin", "arctan", "cosh", "cos", "exp", "ln", "log")}
+FUNCTIONS |= {name: rf"\{name}" for name in ("sinh", "sin", "tanh", "tan")}
+FUNCTIONS |= {
+    "max": r"\operatorname{max}",
+    "min": r"\operatorname{min}",
+    "log2": r"\log_2",
+    "log10": r"\log_{10}",
+    "sum": r"\sum",
+}
 AROUND = {"sqrt": r"\sqrt{%s}", "abs": r"\left|%s\right|"}
 AROUND |= {"floor": r"\left\lfloor %s \right\rfloor", "ceil": r"\left\lceil %s \right\rceil"}
 RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": r"\le", ">=": r"\ge"}
@@ -60,7 +67,7 @@ class Formula(NamedTuple):
 
     def within(self, level: int) -> str:
         """Its LaTeX, in parentheses if it holds together less closely than its surroundings."""
-        return rf"\left({self.latex}\right)" if self.level < level else self.latex
+        return parentheses(self.latex) if self.level < level else self.latex
 
 
 def typeset(text: str) -> str:
@@ -256,16 +263,16 @@ class Reader:
             return Formula(rf"\sum_{{{below}}} {self.product().latex}", PREFIX, True)
         if name in FUNCTIONS:
             argument = self.arguments() if called else self.power()
-            plain = name in SPACED and argument.level >= PREFIX
-            inside = argument.latex if plain else rf"\left({argument.latex}\right)"
-            return Formula(f"{FUNCTIONS[name]} {inside}", PREFIX if plain else ATOM, True)
+            plain = name in SPACED and (not called or argument.level >= (PREFIX if name == "sum" else ATOM))
+            inside = argument.latex if plain else parentheses(argument.latex)
+            return Formula(FUNCTIONS[name] + (f" {inside}" if plain else inside), PREFIX if plain else ATOM, True)
         if not called:
             return Formula(letters(name))
         argument = self.arguments()
         if name in INDEXED and re.search(r"\b[tn]\b", argument.latex):  # of a step
             return Formula(f"{letters(name)}_{{{argument.latex}}}", ATOM, argument.arithmetic)
         function = letters(name) if len(name) == 1 else rf"\operatorname{{{name.replace('_', ' ')}}}"
-        return Formula(rf"{function}\left({argument.latex}\right)", ATOM, argument.arithmetic)
+        return Formula(f"{function}{parentheses(argument.latex)}", ATOM, argument.arithmetic)
 
     def indexed(self, found: Formula) -> Formula:
         """A part with what stands behind it in brackets, as its indices."""
@@ -286,11 +293,18 @@ class Reader:
         return Formula(", ".join(part.latex for part in parts), 0, any(part.arithmetic for part in parts))
 
 
+def parentheses(latex: str) -> str:
+    """Parentheses around something, as high as it is."""
+    return rf"\left({latex}\right)" if r"\frac" in latex or r"\sum" in latex else f"({latex})"
+
+
 def times(factors: list[Formula], *, alone: bool = False) -> str:
     """Factors side by side; one that is alone above a line needs no parentheses."""
     if alone and len(factors) == 1:
         return factors[0].latex
-    return r" \, ".join([*(factor.within(PRODUCT) for factor in factors[:-1]), factors[-1].within(PREFIX)])
+    parts = [*(factor.within(PRODUCT) for factor in factors[:-1]), factors[-1].within(PREFIX)]
+    signs = [r"\cdot" if both[0][:5] == both[1][:5] == r"\text" else r"\," for both in itertools.pairwise(parts)]
+    return parts[0] + "".join(f" {sign} {part}" for sign, part in zip(signs, parts[1:], strict=True))
 
 
 def letters(name: str) -> str:

@@ -31,12 +31,13 @@ def block(writer: Any, node: Any) -> None:
 
 
 def converted(node: Any) -> str:
-    """The formula of a node in MathML."""
+    """The formula of a node in MathML, its fractions and sums in full size."""
     formula = node.astext()
     try:
-        return str(tex2mathml(formula, as_block=node.tagname == "math_block"))
+        written = str(tex2mathml(formula, as_block=node.tagname == "math_block"))
     except Exception as error:  # docutils has several, for what it cannot read
         raise ExtensionError(f"a formula cannot be typeset: {formula!r}: {error}") from error
+    return written.replace("<math ", '<math displaystyle="true" ').replace("<mtable ", '<mtable displaystyle="true" ')
 
 
 def typeset(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -44,7 +44,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
 def gelu(x: TensorLike) -> Tensor:
     """The input times the standard normal distribution function at x (Hendrycks & Gimpel 2016).
 
-    ``x (1 + erf(x / sqrt(2))) / 2``
+    ``0.5 x (1 + erf(x / sqrt(2)))``
     """
     t = as_tensor(x).floating()
     return t * (0.5 * (1 + ops.erf(t * sqrt(0.5))))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,24 +15,17 @@ from tensorgrad.data import mnist, standardize
 from tensorgrad.layers import FFL, Conv2d, Flatten, Pool2d
 from tensorgrad.page import export_html
 from tensorgrad.page.server import Server, Session
+from tests import browser as chromium
 
 SEVEN = [(-60, -80), (60, -80), (0, 90)]  # corners, from the middle of the drawing
-DOWN = {"light": [], "dark": ["--blink-settings=preferredColorScheme=0"]}
 
 
 def started(*more: str) -> Any:
-    """Chromium, driven by selenium; without them a test is skipped, which in CI is a failure."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("needs Chromium and its driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1100,1400", *more):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    """Chromium; without it a test is skipped, which in CI is a failure."""
+    try:
+        return chromium.started(*more)
+    except chromium.Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -154,23 +145,30 @@ def test_a_unit_is_opened_and_the_network_is_taught(browser: Any, address: str) 
     assert complaints(browser) == []
 
 
-@pytest.mark.parametrize("scheme", DOWN)
+@pytest.mark.parametrize("scheme", chromium.SCHEMES)
 @pytest.mark.parametrize("width", [1100, 390])
-def test_anyone_can_use_it(scheme: str, width: int, address: str, axe: str) -> None:
+@pytest.mark.parametrize("place", ["server", "file"])
+def test_anyone_can_use_it(
+    scheme: str, width: int, place: str, digits: CNN, address: str, axe: str, tmp_path: Path
+) -> None:
     """axe-core finds nothing to complain about: contrast, names, order; and nothing is wider than a phone."""
-    browser = started(*DOWN[scheme])
+    if place == "file":
+        export_html(digits, tmp_path / "digits.html")
+        address = (tmp_path / "digits.html").as_uri()
+    browser = started(*chromium.SCHEMES[scheme])
     try:
-        browser.set_window_size(width, 1200)
+        chromium.resize(browser, width)
         browser.get(address)
         wait(browser, "document.documentElement.dataset.ready")
         draw(browser)
         said(browser)
         dark = browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
         assert dark == (scheme == "dark")
-        browser.execute_script(axe)
-        found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
-        assert [(v["id"], [n["html"][:90] for n in v["nodes"]]) for v in found["violations"]] == []
-        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert chromium.violations(browser, axe) == []
+        if place == "server":
+            browser.find_elements("css selector", ".tiles button")[2].click()
+            wait(browser, "document.querySelectorAll('#unit-pictures figure').length == 4")
+            assert chromium.violations(browser, axe) == []
     finally:
         browser.quit()
 
@@ -178,10 +176,7 @@ def test_anyone_can_use_it(scheme: str, width: int, address: str, axe: str) -> N
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The source of axe-core, from npm."""
-    folder = tmp_path_factory.mktemp("axe")
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm, for axe-core")
-    command = [npm, "install", "--no-save", "--no-package-lock", "--silent", "--prefix", str(folder), "axe-core@4"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+    try:
+        return chromium.axe(tmp_path_factory.mktemp("axe"))
+    except chromium.Missing as missing:
+        pytest.skip(str(missing))
