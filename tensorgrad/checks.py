@@ -15,7 +15,7 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
-    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "whole", "without",
+    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole", "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
@@ -174,6 +174,13 @@ def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
         text = f"{text} (received shapes {shapes})"
     kind = next(k for k in (IndexError, TypeError, ValueError) if isinstance(error, k))
     return kind(f"{name}: {text}")
+
+
+def told(error: Exception) -> str:
+    """An error's text; of one that the operating system tells, the file and the reason without a number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def parameters(function: Callable[..., Any]) -> tuple[list[str], list[str]]:

@@ -14,10 +14,11 @@ import numpy as np
 
 from tensorgrad import designs
 from tensorgrad.atomic_file import check_target
+from tensorgrad.checks import told
 from tensorgrad.cnn import CNN, load_model
 from tensorgrad.command_line import sources
 from tensorgrad.command_line.sources import Samples, Source
-from tensorgrad.data import Augment
+from tensorgrad.data import Augment, DataError
 from tensorgrad.data.images import SUFFIXES, pictures_in
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, Layer, Rescale
@@ -143,17 +144,24 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print what is on pictures."""
+    """Print what is on pictures; 1 if any of them cannot be read."""
     model = _load(options.model)
     images = [name for path in options.images for name in _pictures(path)]
-    if options.json:
-        print(json.dumps([{"image": name, "probabilities": model.classify(name)} for name in images]))
-        return 0
     width = max(len(name) for name in images)
+    found: list[dict[str, Any]] = []
     for name in images:
-        best = list(model.classify(name).items())[: options.top]
-        print(f"{name:<{width}}  " + "  ".join(f"{label} {share:.1%}" for label, share in best))
-    return 0
+        try:
+            shares = model.classify(name)
+        except (DataError, OSError) as error:  # the other pictures may be whole
+            print(f"tensorgrad predict: error: {told(error)}", file=sys.stderr)
+            continue
+        found.append({"image": name, "probabilities": shares})
+        if not options.json:
+            best = list(shares.items())[: options.top]
+            print(f"{name:<{width}}  " + "  ".join(f"{label} {share:.1%}" for label, share in best))
+    if options.json:
+        print(json.dumps(found))
+    return int(len(found) < len(images))
 
 
 def _pictures(path: str) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from tensorgrad.checks import told
 from tensorgrad.command_line import commands
 from tensorgrad.data.reader import FITS
 
@@ -32,15 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )  # so that Python's own flush does not raise again
         return 0
     except (OSError, ValueError, TypeError, ImportError, ArithmeticError) as error:
-        print(f"tensorgrad {options.command}: error: {_told(error)}", file=sys.stderr)
+        print(f"tensorgrad {options.command}: error: {told(error)}", file=sys.stderr)
         return 1
-
-
-def _told(error: Exception) -> str:
-    """An error's text; of one that the operating system tells, the file and the reason without a number."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -115,7 +115,12 @@ def load(
 def _of_arrays(found: TrainTest, classes: Sequence[str] | None) -> Source:
     """A data set that comes as arrays; its classes are called by their numbers, unless a model has names for them."""
     count = int(max(found.train.labels.max(), found.test.labels.max())) + 1
+    samples = len(found.train.labels) + len(found.test.labels)
+    if count > max(samples, 1000):
+        raise DataError(f"a label of the data is {count - 1}, with {samples} samples; number the classes from 0")
     names = tuple(classes) if classes is not None else tuple(map(str, range(count)))
+    if len(names) < 2:
+        raise DataError("expected at least two classes, but the labels of the data are all 0")
     if len(names) < count:
         raise DataError(f"expected the {len(names)} classes {', '.join(names)}; the data have {count}")
     train, test = (Samples(_with_channels(part.images), part.labels) for part in found)

@@ -86,6 +86,8 @@ def npz(path: str | os.PathLike[str]) -> TrainTest:
     import zlib
 
     try:
+        if not zipfile.is_zipfile(path) and Path(path).exists():
+            raise DataError(f"{path}: expected a .npz file, as np.savez writes it, which is a zip; this file is none")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = next((group for group in _NAMES if set(group) <= set(archive.files)), None)
             if names is None:
@@ -97,14 +99,20 @@ def npz(path: str | os.PathLike[str]) -> TrainTest:
         if isinstance(error, DataError | FileNotFoundError):
             raise
         raise DataError(f"{path}: expected a .npz file of arrays without Python objects; {error}") from None
+    except MemoryError:
+        raise DataError(f"{path}: its header declares more than this machine's memory; fetch the file again") from None
     x_train, y_train, x_test, y_test = arrays
     for x, y, part in ((x_train, y_train, names[0]), (x_test, y_test, names[2])):
         labels = y.reshape(-1)
+        if not x.ndim or not len(x) or x.dtype.kind not in "biuf":
+            raise DataError(f"{path}: expected numbers for each sample, but {part} is {x.dtype} of shape {x.shape}")
         if len(x) != len(labels) or labels.dtype.kind not in "iu":
             raise DataError(
                 f"{path}: {part} has {len(x)} samples, their labels {y.dtype} of shape {y.shape}; "
                 "expected an integer for each"
             )
+        if labels.min() < 0:
+            raise DataError(f"{path}: the labels of {part} go down to {labels.min()}; number the classes from 0")
     return TrainTest(
         Split(x_train, y_train.reshape(-1).astype(np.int64)), Split(x_test, y_test.reshape(-1).astype(np.int64))
     )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import told
 from tensorgrad.data.errors import DataError
 from tensorgrad.data.reader import Pictures, Reader, pillow
 
@@ -182,16 +183,18 @@ def image_table(
     Paths count from the CSV file's folder. The other arguments and the errors are those of :func:`image_folder`.
     """
     table = Path(path)
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        missing = [name for name in ("path", "label") if name not in columns]
-        if missing:
-            raise DataError(
-                f"{table}: expected the columns path and label in its first line, received "
-                f"{', '.join(columns) or 'none'}"
-            )
-        rows = [(table.parent / (row["path"] or ""), row["label"] or "") for row in reader]
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            lines = list(reader) if {"path", "label"} <= {*columns} else []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: expected a table as text in UTF-8, columns separated by commas; {error}") from None
+    if not {"path", "label"} <= {*columns}:
+        raise DataError(
+            f"{table}: expected the columns path and label in its first line, received {', '.join(columns) or 'none'}"
+        )
+    rows = [(table.parent / (line["path"] or ""), line["label"] or "") for line in lines]
     if not rows:
         raise DataError(f"{table}: expected a line for each picture, found none after the first")
     unlabelled = [number for number, (_, label) in enumerate(rows, 2) if not label]
@@ -236,7 +239,7 @@ def _decoded(where: str, paths: Sequence[Path], reader: Reader, into: Pictures |
         try:
             picture = reader.read(paths[i])
         except (DataError, OSError) as error:
-            return str(error)
+            return told(error)
         if pictures is not None:
             pictures[i] = picture
         return None

@@ -94,6 +94,23 @@ def test_predict(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert [max(row["probabilities"], key=row["probabilities"].get) for row in found] == ["left", "right"]
 
 
+def test_predict_goes_on_after_a_picture_that_cannot_be_read(
+    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn.png").write_bytes((folder / "left" / "1.png").read_bytes()[:40])
+    images = [tmp_path / "none.png", folder / "left" / "1.png", tmp_path / "torn.png", folder / "right" / "1.png"]
+    for options in ([], ["--json"]):
+        status, out, err = run(capsys, "predict", model, *images, *options)
+        assert status == 1
+        assert [name for name in ("left/1.png", "none", "torn", "right/1.png") if name in out] == [
+            "left/1.png",
+            "right/1.png",
+        ]
+        lines = err.splitlines()
+        assert lines[0] == f"tensorgrad predict: error: {tmp_path / 'none.png'}: No such file or directory"
+        assert "torn.png: expected a picture that can be read" in lines[1]
+
+
 def test_predict_takes_a_folder(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "predict", model, folder / "left", folder / "right" / "1.png")
     assert status == 0
@@ -274,6 +291,11 @@ def test_every_kind_of_data(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text(f"path,label\n{folder}/left/1.png,a\n{folder}/right/1.png,b\n")
     assert load(table, size=(12, 12)).classes == ("a", "b")
+    for given, message in (([0, 10**9, 0], "number the classes from 0"), ([0, 0, 0], "at least two classes")):
+        x = np.zeros((3, 4, 4), np.uint8)
+        np.savez(tmp_path / "a.npz", x_train=x, y_train=given, x_test=x[:1], y_test=[0])
+        with pytest.raises(DataError, match=message):
+            load(tmp_path / "a.npz")
     (tmp_path / "x.txt").write_text("")
     with pytest.raises(DataError, match=r"expected a folder of pictures, or a \.csv or \.npz file"):
         load(tmp_path / "x.txt")

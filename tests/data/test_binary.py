@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,27 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
         npz(path)
     np.savez(path, **good, y_test=np.array([None]))
     with pytest.raises(DataError, match="without Python objects"):
+        npz(path)
+    for bad, message in (
+        ({"x_train": np.float64(1)}, r"expected numbers for each sample, but x_train is float64 of shape \(\)"),
+        ({"x_train": np.array(["a", "b"])}, "expected numbers for each sample, but x_train is <U1"),
+        ({"x_train": np.zeros((0, 3))}, r"x_train is float64 of shape \(0, 3\)"),
+        ({"y_train": np.array([0, -1])}, "the labels of x_train go down to -1; number the classes from 0"),
+    ):
+        np.savez(path, **(good | {"y_test": np.zeros(1, int)} | bad))
+        with pytest.raises(DataError, match=message):
+            npz(path)
+    for junk in (b"", b"junk", np.lib.format.magic(1, 0)):
+        path.write_bytes(junk)
+        with pytest.raises(DataError, match="which is a zip; this file is none"):
+            npz(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            file = io.BytesIO()
+            shape = {"descr": "|u1", "fortran_order": False, "shape": (2**60,)}
+            np.lib.format.write_array_header_1_0(file, shape)
+            archive.writestr(f"{name}.npy", file.getvalue())
+    with pytest.raises(DataError, match="declares more than this machine's memory"):
         npz(path)
     path.write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(DataError, match=r"expected a \.npz file"):

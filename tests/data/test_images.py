@@ -221,10 +221,12 @@ def test_what_is_no_folder_of_classes(tmp_path: Path) -> None:
         ("path,label\n", "expected a line for each picture, found none"),
         ("path,label\na.png,\n", "line 2 has no label"),
         ("path,label\na.png,cat\nb.png,dog\n", "2 of 2 pictures cannot be read"),
+        ("path,label\na\ud800.png,cat\n", "expected a table as text in UTF-8"),
+        ("path,label\n" + "a" * 200_000 + ",cat\n", "expected a table .*; field larger than field limit"),
     ],
 )
 def test_a_table_that_is_none(tmp_path: Path, lines: str, message: str) -> None:
-    (tmp_path / "t.csv").write_text(lines)
+    (tmp_path / "t.csv").write_text(lines, "utf-8", errors="surrogatepass")
     with pytest.raises(DataError, match=message):
         image_table(tmp_path / "t.csv")
 
