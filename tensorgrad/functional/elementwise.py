@@ -17,7 +17,7 @@ from tensorgrad.tensor.promotion import both
 
 __all__ = [
     "abs", "arccos", "arcsin", "arctan", "clip", "cos", "cosh", "erf", "exp", "expm1", "log", "log1p", "log2", "log10",
-    "maximum", "minimum", "power", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "where",
+    "maximum", "minimum", "power", "remainder", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "where",
 ]  # fmt: skip
 
 exp = of_method(Tensor.exp, np.exp)
@@ -46,6 +46,12 @@ erf = of_method(Tensor.erf)
 def power(x: TensorLike, y: TensorLike) -> Tensor:
     """`x` to the power of `y`. The gradient by y is ``x^y ln x``, and 0 where x is not positive."""
     return _both(ops.power, x, y)
+
+
+@implements(np.remainder)
+def remainder(x: TensorLike, y: TensorLike) -> Tensor:
+    """``x - y * floor(x / y)``, which ``x % y`` gives too. Its jumps have no gradient."""
+    return _both(ops.remainder, x, y)
 
 
 @implements(np.maximum)

@@ -10,7 +10,7 @@ from tensorgrad.engine import primitive, value
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.elementwise import log
 
-__all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "power", "sub", "where"]
+__all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "power", "remainder", "sub", "where"]
 
 
 @primitive
@@ -78,6 +78,15 @@ def _slope_base(x: Any, y: Any) -> Any:
     """x, but 1 where both are 0: the factor y is then 0 anyway, and 0 ** -1 would make it NaN."""
     zero = value(y) == 0
     return where(zero & (value(x) == 0), 1.0, x) if np.any(zero) else x
+
+
+@primitive
+def remainder(x: Array, y: Any) -> Any:
+    """x - y floor(x / y), of the sign of y; its jumps have no gradient"""
+    return np.remainder(x, y)
+
+
+remainder.rules(lambda g, _z, _x, _y: g, lambda g, _z, x, y: -g * np.floor_divide(value(x), value(y)))
 
 
 @primitive

@@ -23,7 +23,8 @@ _WORDS: dict[Callable[..., Any], Mapping[str, str]] = {}
 _PLAIN = {
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isinf, np.isnan,
     np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.floor, np.ceil, np.rint, np.trunc,
-    np.floor_divide, np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv,
+    np.floor_divide, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert,
+    np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv,
     np.array_repr, np.array_str, np.array2string, np.result_type, np.can_cast, np.shares_memory, np.may_share_memory,
     np.iscomplexobj, np.isrealobj, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argsort, np.nonzero,
     np.count_nonzero, np.round, np.around,

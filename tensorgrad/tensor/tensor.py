@@ -271,6 +271,18 @@ class Tensor(Methods):
     def __rtruediv__(self, other: object) -> Tensor:
         return divide(other, self)
 
+    def __mod__(self, other: object) -> Tensor:
+        return binary(ops.remainder, self, other)
+
+    def __rmod__(self, other: object) -> Tensor:
+        return binary(ops.remainder, other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Tensor]:
+        return other // self, other % self
+
     def __pow__(self, other: object) -> Tensor:
         return binary(ops.power, self, other)
 
@@ -322,7 +334,7 @@ class Tensor(Methods):
         self.data = operation(self, other)
         return self
 
-    # -- comparison: plain arrays, since a comparison has no gradient ----------------------------------------
+    # -- comparisons, whole numbers and bits: plain arrays, since none of them has a gradient ------------------
 
     def __eq__(self, other: object) -> Any:
         return self.array == engine.value(other)
@@ -342,6 +354,29 @@ class Tensor(Methods):
     def __ge__(self, other: Any) -> Any:
         return self.array >= engine.value(other)
 
+    def __floordiv__(self, other: Any) -> Any:
+        return self.array // engine.value(other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return other // self.array
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.item(), digits) if self.size == 1 else self.array.round(digits or 0)
+
+    def __and__(self, other: Any) -> Any:
+        return self.array & engine.value(other)
+
+    def __or__(self, other: Any) -> Any:
+        return self.array | engine.value(other)
+
+    def __xor__(self, other: Any) -> Any:
+        return self.array ^ engine.value(other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> Any:
+        return ~self.array
+
     __hash__ = object.__hash__
 
     def __setitem__(self, index: Any, values: Any) -> None:
@@ -358,6 +393,8 @@ class Tensor(Methods):
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Self]:
+        if not self.ndim:
+            raise TypeError("iter: a tensor of no axes has no elements to go through; use .item()")
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, item: Any) -> bool:
@@ -384,7 +421,9 @@ class Tensor(Methods):
 
     def __index__(self) -> int:
         if self.ndim or self.dtype.kind not in "iu":
-            raise TypeError(f"index: only an integer tensor of no axes is an index; this is {self.dtype}{self.shape}")
+            raise TypeError(
+                f"index: only an integer tensor of no axes is an index; received {self.dtype} of shape {self.shape}"
+            )
         return int(self.array)
 
     # If type checkers saw __array__, NumPy's stubs would make array * tensor and np.sin(tensor) arrays. Without it, the

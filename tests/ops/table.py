@@ -114,6 +114,13 @@ def two(low: float = -2.0, high: float = 2.0, make: Any = draw.arrays) -> Cases:
     )
 
 
+def between_jumps(side: int) -> st.SearchStrategy[Case]:
+    """Two arrays whose shapes broadcast, and whose quotients are between two whole numbers, 2 and 3 or -3 and -2."""
+    return st.tuples(two(0.3, 0.7)(side), st.sampled_from([1.0, -1.0])).map(
+        lambda drawn: ((drawn[1] * (2.2 + 0.5 * drawn[0][0][0]), 0.9 + 0.25 * drawn[0][0][1]), {})
+    )
+
+
 def untied_pair(side: int) -> st.SearchStrategy[Case]:
     """Two arrays whose shapes broadcast, and of which no elements are equal."""
 
@@ -491,6 +498,7 @@ ROWS = [
     Row(ops.mul, two(), np.multiply),
     Row(ops.div, two(0.5, 2.0), np.divide),
     Row(ops.power, two(0.5, 2.0), np.power),
+    Row(ops.remainder, between_jumps, np.remainder),
     Row(ops.neg, one(), np.negative),
     Row(ops.maximum, untied_pair, np.maximum),
     Row(ops.minimum, untied_pair, np.minimum),

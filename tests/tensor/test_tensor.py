@@ -327,7 +327,7 @@ def test_numpy_functions_with_names_and_lists() -> None:
         lambda t: np.sum(t, 0, np.float64),
         lambda t: np.max(t, initial=0), lambda t: np.sum(t, dtype=np.float64), lambda t: np.var(t, 0, None),
         lambda t: np.copyto(np.zeros((2, 3)), t), lambda t: np.add(X, t, out=X.copy()), lambda t: X.copy().__iadd__(t),
-        lambda t: np.mod(t, 2), lambda t: np.modf(t), lambda t: np.cross(t, t), lambda t: np.linspace(t, t),
+        lambda t: np.fmod(t, 2), lambda t: np.modf(t), lambda t: np.cross(t, t), lambda t: np.linspace(t, t),
         lambda t: np.apply_along_axis(np.sum, 0, t), lambda t: np.insert(X, 0, t),
         lambda t: np.einsum("ij->i", t, optimize=True),
     ],
@@ -403,6 +403,38 @@ def test_dlpack_shares_memory() -> None:
 
 
 # -- Python's protocols --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: t // 2, lambda t: 2 // t, lambda t: t // t[0], lambda t: t % 2, lambda t: 7 % t,
+        lambda t: divmod(t, 0.75), lambda t: divmod(3, t), lambda t: t < 2, lambda t: t <= 2,
+    ],
+)  # fmt: skip
+def test_operators_give_what_numpy_gives(f: Callable[[Any], Any]) -> None:
+    def values(result: Any) -> list[Any]:
+        return [np.asarray(each) for each in (result if isinstance(result, tuple) else (result,))]
+
+    np.testing.assert_array_equal(values(f(Tensor(X + 3))), values(f(X + 3)))
+
+
+def test_bits_and_masks() -> None:
+    a, b = np.array([True, True, False]), np.array([True, False, False])
+    for f in (operator.and_, operator.or_, operator.xor):
+        for x, y in ((Tensor(a), Tensor(b)), (Tensor(a), b), (a, Tensor(b))):
+            np.testing.assert_array_equal(f(x, y), f(a, b))
+    np.testing.assert_array_equal(~Tensor(a), ~a)
+    np.testing.assert_array_equal(Tensor(np.array([5, 6])) & 4, [4, 4])
+    with pytest.raises(TypeError, match="bitwise_and"):
+        tensor() & 1
+
+
+def test_rounding() -> None:
+    assert round(Tensor(2.5)) == 2
+    assert isinstance(round(Tensor(2.5)), int)
+    assert round(Tensor(np.array(1.234)), 1) == 1.2
+    np.testing.assert_array_equal(round(Tensor([1.5, 2.46]), 1), np.array([1.5, 2.5], np.float32))
 
 
 def test_conversions() -> None:
