@@ -10,7 +10,8 @@ from typing import Any
 from tensorgrad import functional
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.layer import Layer, bind_chain
+from tensorgrad.layers.activation import Activation
+from tensorgrad.layers.layer import Layer, bind_chain, is_changed
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
@@ -49,9 +50,7 @@ class Sequential(Layer):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply one after the other."""
-        for layer in self.layers:
-            x = layer.run(x, training)
-        return x
+        return run_chain(self.layers, x, training)
 
     def bind(self, x: Array) -> Bound:
         """Prepare to predict; see :meth:`Layer.bind`."""
@@ -62,6 +61,20 @@ class Sequential(Layer):
         for layer in self.layers:
             field = layer.see(field)
         return field
+
+
+def run_chain(layers: SequenceOf[Layer], x: Tensor, training: bool) -> Tensor:
+    """Apply layers one after the other, an activation together with the layer before it."""
+    done: Layer | None = None
+    for i, layer in enumerate(layers):
+        following = layers[i + 1] if i + 1 < len(layers) else None
+        if layer is done:
+            done = None
+        elif type(following) is Activation and not (is_changed(layer) or is_changed(following)):
+            x, done = layer.run(x, training, following.activation), following
+        else:
+            x = layer.run(x, training)
+    return x
 
 
 def links(layers: Iterable[Layer]) -> Iterator[Layer]:

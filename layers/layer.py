@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign, is_descriptor
 from tensorgrad.engine import no_grad, wrote
+from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.bound import Bound, Step
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
@@ -89,12 +90,13 @@ class Layer(Closed, Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for base in cls.__mro__:
-            if "bind" in vars(base):
-                break
-            if not COMPUTING.isdisjoint(vars(base)):  # it computes something else than what it inherits `bind` from
-                cls.bind = Layer.bind  # type: ignore[method-assign]
-                break
+        for name in ("bind", "forward_and_activate"):
+            for base in cls.__mro__:
+                if name in vars(base):
+                    break
+                if not COMPUTING.isdisjoint(vars(base)):  # it computes something else than what it inherits that from
+                    setattr(cls, name, vars(Layer)[name])
+                    break
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Compute the layer's function.
@@ -111,12 +113,26 @@ class Layer(Closed, Stateful):
         """
         raise NotImplementedError(f"{type(self).__name__}: a layer must define forward(self, x, training)")
 
-    def run(self, x: Tensor, training: bool) -> Tensor:
+    def run(self, x: Tensor, training: bool, activation: str | None = None) -> Tensor:
         """Compute the layer's function; a frozen layer with running statistics computes as when predicting.
+
+        With an `activation`, that of a layer which follows is computed as well.
 
         What contains other layers calls them by this method, or as functions.
         """
-        return self.forward(x, training and not (self.buffers and self.is_fixed))
+        training = training and not (self.buffers and self.is_fixed)
+        if activation is None:
+            return self.forward(x, training)
+        return self.forward_and_activate(x, training, activation)
+
+    def forward_and_activate(self, x: Tensor, training: bool, activation: str | None) -> Tensor:
+        """Compute the layer's function, and then the activation of a layer that follows.
+
+        A layer that can do both in one pass over memory overrides it. A class that overrides ``forward`` does not
+        inherit that of another.
+        """
+        y = self.forward(x, training)
+        return y if activation is None else ACTIVATIONS[activation](y)
 
     def bind(self, x: Array) -> Bound:
         """Prepare to predict for whatever will be in the array `x`, again and again.
@@ -491,12 +507,16 @@ class Layer(Closed, Stateful):
         return f"<b>{escape(self.title)}</b><table>{rows}</table>"
 
 
+def is_changed(layer: Layer) -> bool:
+    """Whether a method of its own was assigned to this one layer, which computes something else since."""
+    return not COMPUTING.isdisjoint(vars(layer))
+
+
 def bind_chain(layers: Iterable[Layer], x: Array) -> Bound:
     """Prepare a chain of layers, each of which takes the output of the one before; see :meth:`Layer.bind`."""
     steps: list[Step] = []
     for layer in layers:
-        changed = not COMPUTING.isdisjoint(vars(layer))  # a method of its own was assigned to this one layer
-        other = changed or x.dtype.char not in "fd"
+        other = is_changed(layer) or x.dtype.char not in "fd"
         x, more = Layer.bind(layer, x) if other else layer.bind(x)
         for step in more:  # so that the next one is prepared with numbers, and not with what happens to be in memory
             step()

@@ -104,6 +104,10 @@ class BatchNorm(_Norm):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""
+        return self.forward_and_activate(x, training, None)
+
+    def forward_and_activate(self, x: Tensor, training: bool, activation: str | None) -> Tensor:
+        """Standardize, scale and shift, and activate in the same pass over memory."""
         return functional.batch_norm(
             x,
             self._weights,
@@ -114,6 +118,7 @@ class BatchNorm(_Norm):
             momentum=self.momentum,
             eps=self.eps,
             synchronized=self.synchronized,
+            activation=activation,
         )
 
     def bind(self, x: Array) -> Bound:

@@ -235,15 +235,20 @@ def gradients(
                 continue
             values = [y, *node.args] if create_graph else [value(a) for a in (y, *node.args)]
             watched = any([getattr(a, "memory", None) is not None for a in (y, *node.args)])  # noqa: C419
-            composed = None
+            given: list[tuple[Rule | None, Reads]] | None = None
             if replaced and node.primitive.has_a_new_part(node.params):
-                composed = _through_parts(node, node.args, type(y), g, create_graph)
-            elif node.primitive.last_step is not None:
-                g = node.primitive.last_step(g, *values, **node.params)
+                given = _through_parts(node, node.args, type(y), g, create_graph)
+            else:
+                if node.primitive.last_step is not None:
+                    g = node.primitive.last_step(g, *values, **node.params)
+                together = node.primitive.together
+                if together and not (replaced or create_graph) and all([reaches.get(id(a)) for a in node.args]):  # noqa: C419
+                    products = together(g, *values, **node.params)
+                    given = [(_constant(h), node.primitive.rule(i)[1]) for i, h in enumerate(products)]
             for position, a in enumerate(node.args):
                 if not (isinstance(a, Traced) and reaches.get(id(a))):
                     continue
-                rule, reads = composed[position] if composed else node.primitive.rule(position)
+                rule, reads = given[position] if given else node.primitive.rule(position)
                 if rule is None:
                     continue
                 if watched:
@@ -266,7 +271,7 @@ def gradients(
                 pending[id(a)] = plus(total, h), not create_graph
             if not retain_graph:
                 node.args = None
-            a = h = total = None  # nothing of this step may outlive it
+            a = h = total = rule = given = None  # nothing of this step may outlive it
             del values, node, y, g
     return found
 
@@ -287,7 +292,12 @@ def _through_parts(
     wanted = [t for t in inputs if t.needs_grad]
     products = {id(t): h if fresh else h.copy() for t, h, fresh in gradients(y, g, wanted, create_graph, create_graph)}
     found = [products.get(id(t)) for t in inputs]
-    return [(None if h is None else lambda *_, h=h, **__: h, (False, True)) for h in found]
+    return [(None if h is None else _constant(h), (False, True)) for h in found]
+
+
+def _constant(h: Any) -> Rule:
+    """A rule that returns a gradient which is known already."""
+    return lambda *_, **__: h
 
 
 def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict[int, bool]]:

@@ -13,7 +13,7 @@ from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
-from tensorgrad.layers.composite import links
+from tensorgrad.layers.composite import links, run_chain
 from tensorgrad.layers.layer import Layer, named_layers, named_state
 from tensorgrad.layers.shapes import as_tuple, channels_hint
 from tensorgrad.layers.state import Stateful
@@ -247,10 +247,10 @@ class Network(Closed, Stateful):
 
     def forward(self, x: Tensor, training: bool, *, logits: bool = False) -> Tensor:
         """Apply to a batch; with `logits`, leave out the last activation."""
-        *before, last = links(self.layers) if logits else self.layers
-        for layer in before:
-            x = layer.run(x, training)
-        return last.linear(x) if logits else last.run(x, training)  # type: ignore[attr-defined]
+        if not logits:
+            return run_chain(self.layers, x, training)
+        *before, last = links(self.layers)
+        return last.linear(run_chain(before, x, training))  # type: ignore[attr-defined, no-any-return]
 
     def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
         """Apply to a batch or one sample, as a function on tensors."""

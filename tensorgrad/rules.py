@@ -39,6 +39,7 @@ class Ruled:
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.last_step: Rule | None = None
+        self.together: Callable[..., tuple[Any, ...]] | None = None
         self.definition: Callable[..., Any] | None = None
         self.parts: Callable[..., tuple[Ruled, ...]] = lambda **_: ()
         self._rules: tuple[Rule | None, ...] = ()
@@ -89,6 +90,16 @@ class Ruled:
         check_rule(self.name, 0, rule, ("g", "y", *inputs), metadata)
         self.last_step = rule
         self._note_reads()
+
+    def at_once(self, function: Callable[..., tuple[Any, ...]]) -> None:
+        """Set a function ``(g, y, *inputs, **params)`` on arrays that returns the gradients of all inputs.
+
+        It computes what the rules do, and shares the work that is theirs in common. The walk asks it where all inputs
+        want a gradient, no rule is replaced, and the gradients are not recorded.
+        """
+        inputs, metadata = self.arguments
+        check_rule(self.name, 0, function, ("g", "y", *inputs), metadata)
+        self.together = function
 
     def stands_for(self, definition: Callable[..., Any], parts: Callable[..., tuple[Ruled, ...]]) -> None:
         """Set the composition ``(*inputs, **params)`` that a fused primitive computes.

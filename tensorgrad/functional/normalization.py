@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, axes
+from tensorgrad.checks import Axis, axes, one_of
+from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.kernels.channels import Moments, moments
 from tensorgrad.kernels.memory import Array
 from tensorgrad.random import RNG, generator
@@ -76,6 +77,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     synchronized: bool = False,
+    activation: str | None = None,
 ) -> Tensor:
     """Give each channel, the last axis, mean 0 and variance 1, then scale and shift (Ioffe & Szegedy 2015).
 
@@ -94,12 +96,16 @@ def batch_norm(
     momentum, eps : float
     synchronized : bool
         Whether, where several ranks train together, the batch is that of all of them, not this one's part of it.
+    activation : str, optional
+        A name from ``ACTIVATIONS``. In training, one that has a ``last_step`` is applied in the same pass over memory.
 
     Returns
     -------
     Tensor, shape=(..., C)
 
     """
+    if activation is not None:
+        one_of(activation, ACTIVATIONS, "batch_norm", "activation")
     t = as_tensor(x).floating()
     for title, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and np.shape(running) != t.shape[-1:]:
@@ -112,7 +118,8 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training it needs running_mean and running_var; received none")
         mean, var = (as_tensor(running).astype(t.dtype) for running in (running_mean, running_var))
-        return _scaled(ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5), weight, bias)
+        y = _scaled(ops.scale_channels(ops.shift_channels(t, -mean), (var + eps) ** -0.5), weight, bias)
+        return y if activation is None else ACTIVATIONS[activation](y)
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are updated together; pass both, or neither")
     count = t.size // t.shape[-1] if t.ndim and t.shape[-1] else 0
@@ -134,8 +141,13 @@ def batch_norm(
         as_tensor(given if at_once and given is not None else np.full(t.shape[-1:], neutral, t.dtype))
         for given, neutral in ((weight, 1), (bias, 0))
     )
-    y = ops.batch_norm(t, scale, shift, eps=float(eps), moments=known)
-    return y if at_once else _scaled(y, weight, bias)
+    last_step, _ = ending(activation)
+    own: dict[str, Any] = {"eps": float(eps), "moments": known}
+    if at_once and last_step is not None:
+        return ops.batch_norm_activated(t, scale, shift, activation=last_step, **own)
+    y = ops.batch_norm(t, scale, shift, **own)
+    y = y if at_once else _scaled(y, weight, bias)
+    return y if activation is None else ACTIVATIONS[activation](y)
 
 
 def _of_whole_batch(part: Moments, count: int, ranks: Summing) -> tuple[Moments, int]:

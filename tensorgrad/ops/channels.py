@@ -12,11 +12,12 @@ import numpy as np
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import channels
 from tensorgrad.kernels.memory import Array
+from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
 from tensorgrad.ops.shaping import Shape
 
 __all__ = [
-    "batch_norm", "batch_norm_input", "batch_norm_weight", "channel_dots", "channel_sums", "scale_channels",
-    "shift_channels", "spread_channels",
+    "batch_norm", "batch_norm_activated", "batch_norm_input", "batch_norm_weight", "channel_dots", "channel_sums",
+    "scale_channels", "shift_channels", "spread_channels",
 ]  # fmt: skip
 
 
@@ -64,7 +65,7 @@ shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums
 @primitive
 def batch_norm(x: Array, w: Any, b: Any, *, eps: float, moments: Any) -> Array:
     """``(x - mean) / sqrt(var + eps) w + b`` of each channel; moments are x's, or its whole batch's, or None for x's"""
-    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps)
+    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps, None)
 
 
 @primitive
@@ -84,6 +85,7 @@ batch_norm.rules(
     lambda g, _y, x, _w, _b, **own: batch_norm_weight(g, x, **own),
     lambda g, _y, _x, _w, _b, **own: channel_sums(g),
 )
+batch_norm.at_once(lambda g, _y, x, w, _b, **own: _gradients(g, x, w, **own))
 batch_norm_input.rules(
     lambda h, _y, _g, x, w, **own: batch_norm_input(h, x, w, **_undivided(own)),
     lambda h, _y, g, x, w, **own: _by_x(h, g, x, w, **_undivided(own)),
@@ -103,6 +105,30 @@ def _undivided(own: dict[str, Any]) -> dict[str, Any]:
             "BatchNorm(synchronized=False), or one process"
         )
     return own
+
+
+@primitive
+def batch_norm_activated(x: Array, w: Any, b: Any, *, activation: LastStep, eps: float, moments: Any) -> Array:
+    """``activation(batch_norm(x, w, b))``, without a pass over memory for the activation"""
+    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps, in_place(activation))
+
+
+batch_norm_activated.rules(
+    lambda g, _y, x, w, _b, *, activation, **own: batch_norm_input(g, x, w, **own),
+    lambda g, _y, x, _w, _b, *, activation, **own: batch_norm_weight(g, x, **own),
+    lambda g, _y, _x, _w, _b, **own: channel_sums(g),
+)
+batch_norm_activated.ends_with(lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation))
+batch_norm_activated.at_once(lambda g, _y, x, w, _b, *, activation, **own: _gradients(g, x, w, **own))
+batch_norm_activated.stands_for(
+    lambda x, w, b, *, activation, **own: activated(batch_norm(x, w, b, **own), activation),
+    lambda activation, **_: (batch_norm, *parts_of(activation)),
+)
+
+
+def _gradients(g: Array, x: Array, w: Array, *, eps: float, moments: Any) -> tuple[Array, Array, Array]:
+    """The gradients by all three inputs, which share the sums over g."""
+    return channels.batch_norm_gradients(g, x, w, moments or channels.moments(x), eps)
 
 
 def _by_x(h: Any, g: Any, x: Any, w: Any, **own: Any) -> Any:

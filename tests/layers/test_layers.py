@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tensorgrad
-from tensorgrad import Tensor
+from tensorgrad import Tensor, grad, ops
 from tensorgrad.layers import (
     FFL,
     Activation,
@@ -277,6 +277,43 @@ def test_batch_norm_standardizes_by_the_batch_and_then_by_what_ran() -> None:
     np.testing.assert_allclose(layer(x).numpy(), expected, rtol=1e-3, atol=1e-4)
     assert (layer.running_mean == before).all()
     assert layer.parameter_count == 6
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "softplus"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_normalization_and_the_activation_after_it_are_one_pass_and_compute_the_same(
+    activation: str, frozen: bool
+) -> None:
+    chain = Sequential([BatchNorm(), Activation(activation)])
+    x = Tensor(image(8, 5, 5, 3), requires_grad=True)
+    chain(x)
+    norm, act = chain.layers
+    norm.weights.data, norm.biases.data = np.float32([1, -2, 3]), np.float32([0.5, 0, -1])
+    norm.trainable = not frozen
+    for training in (False, True):
+        found, apart = chain(x, training=training), act(norm(x, training=training), training=training)
+        np.testing.assert_allclose(found.numpy(), apart.numpy(), rtol=1e-6, atol=1e-6)
+        wanted = [x, *chain.parameters()]
+        for a, b in zip(grad((found**2).sum(), wanted), grad((apart**2).sum(), wanted), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-5)
+    fused = chain(x, training=True).node.primitive is ops.batch_norm_activated
+    assert fused is (activation != "softplus" and not frozen)
+
+
+def test_an_activation_leaves_layers_that_compute_something_else_alone() -> None:
+    class Doubled(BatchNorm):
+        def forward(self, x: Tensor, training: bool) -> Tensor:
+            return 2 * x
+
+    x, act = image(4, 3), Activation("relu")
+    expected = 2 * np.maximum(x, 0)
+    assigned, ours = BatchNorm(), Activation("relu")
+    vars(assigned)["forward"] = lambda x, training: 2 * x
+    vars(ours)["forward"] = lambda x, training: -x
+    for training in (False, True):
+        for layers in ([Doubled(), act], [Doubled(), act, act], [assigned, act]):
+            np.testing.assert_array_equal(Sequential(layers)(x, training=training).numpy(), expected)
+        np.testing.assert_array_equal(Sequential([Doubled(), ours])(x, training=training).numpy(), -2 * x)
 
 
 def test_a_wrong_scale_changes_no_running_statistics() -> None:

@@ -90,6 +90,16 @@ def normalized(_: int) -> st.SearchStrategy[Case]:
     return st.builds(case, shapes, st.sampled_from([1, 2, 3]), st.integers(0, 999))
 
 
+def normalized_and_activated(side: int) -> st.SearchStrategy[Case]:
+    """As normalized, with shifts that keep all results off 0, some above it and some below."""
+
+    def case(plain: Case, activation: LastStep) -> Case:
+        (x, w, b), params = plain
+        return (x, w / (3 * np.sqrt(x.size)), (-1.0) ** np.arange(len(b))), {"activation": activation, **params}
+
+    return st.builds(case, normalized(side), st.sampled_from([a for a in LAST_STEPS if a]))
+
+
 def normalized_input(side: int) -> st.SearchStrategy[Case]:
     """A gradient of the images, the images, and a scale for each channel."""
     return normalized(side).map(lambda case: ((np.cos(3 * case[0][0]), *case[0][:2]), case[1]))
@@ -582,6 +592,12 @@ ROWS = [
     Row(ops.channel_sums, one_of_rank(1, 4), lambda x: x.sum(tuple(range(x.ndim - 1)))),
     Row(ops.channel_dots, of_one_shape_with_channels, lambda x, y: (x * y).sum(tuple(range(x.ndim - 1)))),
     Row(ops.batch_norm, normalized, batch_norm, order=3),
+    Row(
+        ops.batch_norm_activated,
+        normalized_and_activated,
+        lambda x, w, b, activation, **own: activated(batch_norm(x, w, b, **own), activation),
+        order=3,
+    ),
     Row(ops.batch_norm_input, normalized_input, None, order=3),
     Row(
         ops.batch_norm_weight,

@@ -112,6 +112,12 @@ def check_rules(row: Row, arrays: tuple[Any, ...], params: dict[str, Any]) -> No
         once, twice = (rule(k * g, y, *arrays, **params) for k in (1, 2))
         np.testing.assert_allclose(twice, 2 * once, rtol=1e-12, atol=1e-12)
         assert rule(np.ones_like(narrow_y), narrow_y, *narrow, **narrow_params).dtype == np.float32
+    if row.primitive.together is not None:  # the same gradients, all in one call
+        products = row.primitive.together(g, y, *arrays, **params)
+        for position, product in enumerate(products):
+            rule, _ = row.primitive.rule(position)
+            assert rule is not None
+            np.testing.assert_allclose(product, rule(g, y, *arrays, **params), rtol=1e-12, atol=1e-12)
 
 
 def named(row: Row, params: dict[str, Any]) -> Any:
