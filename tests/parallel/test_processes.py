@@ -496,12 +496,14 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
         import multiprocessing, sys
         from pathlib import Path
         from tensorgrad.callbacks import LambdaCallback
+        from tensorgrad.parallel import ranks_as
         from tests.parallel.networks import network, trained
         if __name__ == "__main__":
             def tell(epoch, logs):
                 pids = [str(process.pid) for process in multiprocessing.active_children()]
                 print(*pids, flush=True)
-            trained(network(), 3, epochs=10**6, callbacks=[LambdaCallback(on_epoch_begin=tell)])
+            with ranks_as("processes"):
+                trained(network(), 3, epochs=10**6, callbacks=[LambdaCallback(on_epoch_begin=tell)])
     """
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(code))
@@ -628,12 +630,14 @@ def test_arrays_are_sent_through_shared_memory_or_their_file(kind: str, tmp_path
 def test_processes_that_are_not_forked(method: str, tmp_path: Path) -> None:
     code = f"""
         import multiprocessing
+        from tensorgrad.parallel import ranks_as
         from tests.parallel.networks import difference, dropping, trained
         if __name__ == "__main__":
             multiprocessing.set_start_method("{method}")
-            model = trained(dropping(), 2, epochs=2)
-            multiprocessing.set_start_method("fork", force=True)
-            print(difference(model, trained(dropping(), 2, epochs=2)))
+            with ranks_as("processes"):
+                model = trained(dropping(), 2, epochs=2)
+                multiprocessing.set_start_method("fork", force=True)
+                print(difference(model, trained(dropping(), 2, epochs=2)))
     """
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(code))
@@ -646,8 +650,10 @@ def test_processes_that_are_not_forked(method: str, tmp_path: Path) -> None:
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import multiprocessing\nfrom tests.parallel.networks import network, trained\n"
-        "multiprocessing.set_start_method('spawn', force=True)\ntrained(network(), 2)\n"
+        "import multiprocessing\nfrom tensorgrad.parallel import ranks_as\n"
+        "from tests.parallel.networks import network, trained\n"
+        "multiprocessing.set_start_method('spawn', force=True)\n"
+        "with ranks_as('processes'):\n    trained(network(), 2)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=60)
     assert done.returncode
