@@ -61,7 +61,7 @@ def alike(processes: Asked) -> Iterator[None]:
 
 
 def described(model: Trainee, samples: Samples | Stream, course: Course, processes: Asked) -> tuple[int | None, str]:
-    """How many processes it will be, None for those that MPI has started, and what is said of them."""
+    """How many ranks it will be, None for those that MPI has started, and what is said of them."""
     if processes is None:  # as launchers name a process that was killed by its number
         ranks = mpi.communicator()
         places = ranks.gather(f"{os.getpid()} on {platform.node()}")
@@ -71,8 +71,9 @@ def described(model: Trainee, samples: Samples | Stream, course: Course, process
         return processes, ""
     from tensorgrad.parallel import choice
 
-    found, reason = choice.choose(model, samples, course)
-    return found, f"{found} process{'es' * (found > 1)}: {reason}.\n"
+    found, reason = choice.choose(model, samples, course, form())
+    what = ("process", "processes") if form() == "processes" else ("rank", "ranks")
+    return found, f"{found} {what[found > 1]}: {reason}.\n"
 
 
 def train(

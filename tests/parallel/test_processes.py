@@ -46,6 +46,7 @@ from tests.parallel.networks import (
     dropping,
     network,
     normalized,
+    synchronized,
     trained,
 )
 
@@ -111,7 +112,7 @@ class Careless(Layer):
         return functional.dropout(x, 0.3, training=training)
 
 
-@pytest.mark.parametrize("make", [dropping, normalized, lambda: network(Careless())])
+@pytest.mark.parametrize("make", [dropping, normalized, synchronized, lambda: network(Careless())])
 def test_threads_give_what_processes_give(make: Callable[[], CNN], forked: None) -> None:
     """To the bit: they too draw numbers of their own, and take over which gradients are overridden."""
     found = []
@@ -381,19 +382,28 @@ AUTO: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]]
     "processes": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 processes: {SLOW}57.* ms in 2 processes"),
     "threads": (network, {}, {"part": 0.9, "whole": 1.0}, f"1 process: {SLOW}103.* ms in 2 processes"),
     "a short run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.01}, "1 process: .* which take longer to start"),
-    "a lambda": (lambda: network(loss=lambda p, t: (p - t) ** 2), {}, {}, "1 process: processes cannot be sent"),
+    "a lambda": (lambda: network(loss=lambda p, t: (p - t) ** 2), {}, {}, "1 process: processes cannot be given the"),
     "batches": (network, {"x": [(X, Y)], "y": None}, {}, "1 process: batches come from"),
     "a small batch": (network, {"batch_size": 1}, {}, r"1 process: a part of a batch would have fewer than 1 sample\."),
     "a part of 1": (normalized, {"batch_size": 3}, {}, "1 process: a part of a batch would have fewer than 2 samples"),
 }  # fmt: skip
+AUTO_AS_THREADS: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]] = {
+    "ranks": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 ranks: {SLOW}57.* ms in 2 threads, each with a part of"),
+    "one": (network, {}, {"part": 0.9, "whole": 1.0}, f"1 rank: {SLOW}103.* ms in 2 threads"),
+    "a shorter run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.003}, "1 rank: .* which take longer to start"),
+    "a lock": (network, {"augment": Locked()}, {}, "1 rank: threads cannot be given the model and the samples"),
+}  # fmt: skip
 
 
-@both_forms
-@pytest.mark.parametrize("name", AUTO)
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("processes", name) for name in AUTO] + [("threads", name) for name in AUTO_AS_THREADS],
+    indirect=["form"],
+)
 def test_auto_takes_what_ends_first_and_says_so(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make, options, seconds, text = AUTO[name]
+    make, options, seconds, text = (AUTO | AUTO_AS_THREADS)[name]
     monkeypatch.setattr(choice, "get_num_threads", lambda: 2)
     monkeypatch.setattr(
         choice, "_seconds", lambda model, samples, batch, threads: seconds["part" if threads == 1 else "whole"]
@@ -561,8 +571,8 @@ def test_whoever_is_killed_whenever_the_last_checkpoint_goes_on(attempt: int, tm
 
 
 def together(size: int, room: int, function: Callable[[SharedMemory], Any]) -> list[Any]:
-    """What each rank's function returns; the ranks are threads of this process."""
-    board = Board(multiprocessing.get_context(), size, room)
+    """What each rank's function returns; the ranks are threads of this process, which share what processes would."""
+    board = Board(multiprocessing.get_context() if form_of_ranks() == "processes" else None, size, room)
     ranks = [SharedMemory(board, rank, lambda: None) for rank in range(size)]
     found: list[Any] = [None] * size
 
@@ -579,6 +589,7 @@ def together(size: int, room: int, function: Callable[[SharedMemory], Any]) -> l
     return found
 
 
+@both_forms
 def test_sums_are_in_the_order_of_the_ranks() -> None:
     values = np.random.default_rng(0).normal(size=(5, 200, 33)).astype(np.float32)
 
@@ -597,6 +608,7 @@ def test_sums_are_in_the_order_of_the_ranks() -> None:
             assert counts.tolist() == [10, 5 * i]
 
 
+@both_forms
 def test_objects_of_any_length_are_gathered_and_broadcast() -> None:
     def exchange(rank: SharedMemory) -> Any:
         long = rank.gather(bytes([rank.rank]) * (150_000 * rank.rank))
