@@ -8,6 +8,7 @@ from typing import Any
 
 from tensorgrad import functional
 from tensorgrad.checks import pair
+from tensorgrad.deprecation import level_outside
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.windows import convolve
 from tensorgrad.initializers import Draw
@@ -129,7 +130,7 @@ class Conv2d(Convolutional):
             warnings.warn(
                 f"{self.title}: padding='same' is the tutorial's, one pixel whatever the kernel: kernels of "
                 f"{by(self.kernel_size)} make {by(output)} pixels of {by(image)}; for {by(kept)} use padding='keep'",
-                stacklevel=4,
+                stacklevel=level_outside(),
             )
 
     def affine(self, x: Tensor, activation: str | None) -> Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.deprecation import level_outside
+
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
 
 
@@ -44,7 +46,7 @@ def check_image_shape(shape: Any, owner: str) -> Shape:
             f"{owner}: input_shape={items} means {items[0]} x {items[1]} pixels of {items[2]} channels, as channels "
             f"come last; for images of {items[1]} x {items[2]} pixels write {(*items[1:], items[0])}, and use "
             "x.transpose(0, 2, 3, 1) on the data",
-            stacklevel=5,  # beyond the constructor, what closes it, and what reads other libraries' words
+            stacklevel=level_outside(),
         )
     return checked
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import isnan
+from os import PathLike
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -79,10 +80,16 @@ def check_unmasked(data: Any, name: str, argument: str) -> None:
 def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
     """Samples or labels as an array of numbers."""
     check_unmasked(data, name, argument)
+    if isinstance(data, str | bytes | PathLike | Mapping | Set):
+        what = "one of its arrays" if isinstance(data, Mapping) else "an array, in which the samples have an order"
+        remedy = f"give {what}" if isinstance(data, Mapping | Set) else "read the file first, as np.load or Pillow do"
+        raise TypeError(f"{name}: {argument} must be an array of numbers, received {type(data).__name__}; {remedy}")
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"{name}: {argument} is not rectangular, its samples must have one shape: {error}") from None
+    except (TypeError, RuntimeError) as error:  # of another library's arrays, such as PyTorch's that need a gradient
+        raise TypeError(f"{name}: {argument}, {type(data).__name__}, gives no array: {error}") from None
     if array.dtype.kind in "fiub":
         return array
     if hasattr(data, "toarray"):  # SciPy's sparse matrices
@@ -115,10 +122,19 @@ def numbers(data: Any, name: str, argument: str) -> np.ndarray[Any, Any]:
         remedy = f"; make one with np.array(list({argument}))" if isinstance(data, Iterable) else ""
         raise TypeError(f"{name}: {argument} must be an array of numbers, received {type(data).__name__}{remedy}")
     classes = f"np.unique({argument}, return_inverse=True)[1] numbers classes, " if argument == "Y" else ""
-    raise TypeError(
-        f"{name}: {argument} must be numbers, received dtype {array.dtype}; {classes}np.array({argument}, dtype=float) "
-        "reads numbers that are written out"
-    )
+    strange = next((item for item in array.flat if not _is_written_number(item)), None)
+    advice = f"np.array({argument}, dtype=float) reads numbers that are written out"
+    if strange is not None:
+        advice = f"{str(strange)!r:.40} is none: give such columns numbers, or leave them out"
+    raise TypeError(f"{name}: {argument} must be numbers, received dtype {array.dtype}; {classes}{advice}")
+
+
+def _is_written_number(item: Any) -> bool:
+    try:
+        float(item)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_missing(item: Any) -> bool:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["deprecated", "warn"]
+__all__ = ["deprecated", "level_outside", "warn"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +36,7 @@ def warn(what: str, *, instead: str, removed_in: str, changes: bool = False) -> 
     warnings.warn(
         f"{what} {fate} in tensorgrad {removed_in}; use {instead}",
         FutureWarning if changes else DeprecationWarning,
-        stacklevel=_frames_of_ours(),
+        stacklevel=level_outside(),
     )
 
 
@@ -64,7 +64,7 @@ def deprecated(*, instead: str, removed_in: str) -> Callable[[Callable[P, R]], C
     return decorate
 
 
-def _frames_of_ours() -> int:
+def level_outside() -> int:
     """The stack level, seen from the caller, of the first frame outside of the library."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame):

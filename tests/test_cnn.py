@@ -10,8 +10,11 @@ import re
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tensorgrad import CNN, Tensor
@@ -479,6 +482,13 @@ def test_a_model_computes_in_the_dtype_of_its_first_parameter() -> None:
     assert double.predict(np.ones((1, 4, 4, 1), np.float32)).dtype == np.float64
 
 
+class NoArray:
+    """Like PyTorch's tensors that need a gradient."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("use detach() first")
+
+
 BAD = [
     (lambda: CNN().add(FFL), TypeError, "add: expected a layer, received <class"),
     (lambda: CNN().add("FFL"), TypeError, "received 'FFL' of type str"),
@@ -544,8 +554,28 @@ BAD = [
     (
         lambda: compiled().train([["a", "b"]] * 4, GOOD_Y),
         TypeError,
-        "train: X must be numbers, received dtype <U1; np.array(X, dtype=float) reads numbers that are written out",
+        "train: X must be numbers, received dtype <U1; 'a' is none: give such columns numbers, or leave them out",
     ),
+    (
+        lambda: compiled().train([["1", "-.5"]] * 4, GOOD_Y),
+        TypeError,
+        "train: X must be numbers, received dtype <U3; np.array(X, dtype=float) reads numbers that are written out",
+    ),
+    (
+        lambda: compiled().train(pd.DataFrame({"a": [1, 2], "b": ["red", "blue"]}), GOOD_Y),
+        TypeError,
+        "train: X must be numbers, received dtype object; 'red' is none: give such columns numbers",
+    ),
+    (
+        lambda: compiled().train({"a": GOOD_X}, GOOD_Y),
+        TypeError,
+        "train: X must be an array of numbers, received dict; give one of its arrays",
+    ),
+    (lambda: compiled().train({1, 2}, GOOD_Y), TypeError, "received set; give an array, in which the samples have an"),
+    (lambda: compiled().train("x.npy", GOOD_Y), TypeError, "an array of numbers, received str; read the file first"),
+    (lambda: compiled().train(Path("x"), GOOD_Y), TypeError, "Path; read the file first"),
+    (lambda: compiled().predict(b"abc"), TypeError, "predict: X must be an array of numbers, received bytes; read the"),
+    (lambda: compiled().predict(NoArray()), TypeError, "predict: X, NoArray, gives no array: use detach() first"),
     (
         lambda: compiled().train(GOOD_X, ["cat"] * 4),
         TypeError,

@@ -90,6 +90,15 @@ def test_same_warns_where_the_size_changes() -> None:
         expected = f"Conv2d: padding='same' is the tutorial's, .* {kernel} x {kernel} make {size} x {size} .*'keep'"
         assert len(texts) == (kernel != 3)
         assert all(re.match(expected, text) for text in texts)
+        assert all(w.filename == __file__ for w in caught)
+
+
+def test_a_warning_of_add_points_at_the_line_that_calls_it() -> None:
+    model = CNN(seed=0)
+    model.add(Conv2d(input_shape=(8, 8, 1)))
+    with pytest.warns(UserWarning, match="padding='same' is the tutorial's") as told:
+        model.add(Conv2d(kernel_size=5, padding="same"))
+    assert told[0].filename == __file__
 
 
 BAD = [
