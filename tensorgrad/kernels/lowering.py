@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -97,11 +98,28 @@ def tap(x: Array, i: int, j: int, out: Pair, stride: Pair, dilation: Pair) -> Ar
 
 def im2col(x: Array, size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """The windows of images as the rows of a matrix: ``(N OH OW, KH KW C)``."""
-    view = windows(framed(x, padding), size, stride, dilation)  # (N, OH, OW, KH, KW, C)
+    x = framed(x, padding)
+    view = windows(x, size, stride, dilation)  # (N, OH, OW, KH, KW, C)
     n, oh, ow, kh, kw, c = view.shape
     cols = empty(view.shape, x.dtype)
-    np.copyto(cols, view)
+    if dilation[1] == 1 and x.size:  # a row of a window is one run
+        run = element(kw * c * x.itemsize)
+        source: Array = np.ndarray(view.shape[:4], run, x, 0, view.strides[:4])
+        np.copyto(cols.reshape(n, oh, ow, kh, kw * c).view(run)[..., 0], source)
+    else:
+        copy_pixels(view, cols)
     return cols.reshape(n * oh * ow, kh * kw * c)
+
+
+def taps(x: Array, size: Pair, stride: Pair, dilation: Pair) -> Array:
+    """The windows of framed images, tap by tap: the transpose of im2col, ``(KH KW C, N OH OW)``.
+
+    Numbers are copied one by one, in loops along a row of the image.
+    """
+    view = windows(x, size, stride, dilation).transpose(3, 4, 5, 0, 1, 2)  # (KH, KW, C, N, OH, OW)
+    lowered = empty(view.shape, x.dtype)
+    np.copyto(lowered, view)
+    return lowered.reshape(prod(view.shape[:3]), prod(view.shape[3:]))
 
 
 def col2im(cols: Array, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:

@@ -26,6 +26,7 @@ KEPT = 1024  # plans; a network needs up to three per convolution and size of ba
 TILE = 3 << 20  # bytes of lowered images and results in one tile: more is no faster, a third of it 10 % slower
 VECTOR = 64  # bytes of a vector register
 PAIRS = 384  # of windows in a tile: at 392, Winograd takes 0.8 of the time of strips; at 256, with 64 channels, 1.1
+FEW_CHANNELS = 2  # up to which full im2col is written tap by tap, that is transposed
 PIXELS = 512  # of the result in one product, for the weights' gradient; adding up more products costs a few percent
 SMALL_PRODUCT = 1_000_000  # multiply-adds up to which OpenBLAS multiplies without packing, where it can
 
@@ -106,9 +107,11 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
     (_, _, c), (kh, kw), filters, stride, dilation, groups, dtype = geometry
     oh, ow = geometry.out
     depthwise = groups == c == filters and groups > 1 and dilation == ONE
+    block = _block(kw * c, filters, dtype.itemsize, small) if ow > 1 and (in_place or by_weights) else 1
+    why_full = _why_full(geometry, in_place, block, small)
     # Depthwise tiles hold no copies, so they are larger than strips': 32 x 32 x 32 by the weights takes 2.8, not 4.1.
-    copies = 1 if depthwise else kw if dilation == ONE else kh * kw
-    lowered, results = prod(geometry.image) * copies, oh * ow * filters  # numbers, for one image
+    copied = prod(geometry.image) * (1 if depthwise else kw)  # numbers, for one image
+    lowered, results = copied if why_full is None else oh * ow * kh * kw * c, oh * ow * filters
     work = results * kh * kw * (c // groups) + (lowered + results) * PASS
     _, images = share_out(n, TILE // max((lowered + results) * dtype.itemsize, 1), work)
 
@@ -126,16 +129,16 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
         each = plan(tile, part, by_weights)
         other = each.if_not_finite and made._replace(each=each.if_not_finite)
         return made._replace(each=each, if_not_finite=other)
-    if dilation != ONE:
-        # The only one that can; a convolution of every second pixel, four times, takes as long.
-        return planned("full", "its taps are dilated")
 
-    if (kh, kw) == stride == ONE and (in_place or by_weights):
+    if (kh, kw) == stride == dilation == ONE and (in_place or by_weights):
         together = not small
         pieces = None if by_weights else pieces_of((tile if together else 1) * oh * ow, c, filters)
         return planned(
             "pixels", "a window is one pixel, so images are matrices already", (Columns(0, ow, 1, together, pieces),)
         )
+
+    if why_full is not None:
+        return planned("full", why_full)
 
     def columns(first: int, stop: int, block: int) -> Columns:
         blocks, k, width = (stop - first) // block, kh * ((block - 1) * stride[1] + kw) * c, block * filters
@@ -148,7 +151,6 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
         return Columns(first, stop, block, together, None if together else pieces_of(rows, pixels, width), pixels)
 
     plain = planned("strips", "an image is copied KW times, and not KH KW times", (columns(0, ow, 1),))
-    block = _block(kw * c, filters, dtype.itemsize, small) if ow > 1 and (in_place or by_weights) else 1
     if block > 1:
         cut = ow - ow % block
         parts = (columns(0, cut, block), *((columns(cut, ow, 1),) if cut < ow else ()))
@@ -160,6 +162,31 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
         why = "many channels meet many filters: products save a third of their work, and sums cost less"
         return planned("winograd", why, (Columns(0, ow, 2, True, pieces),), plain)
     return plain
+
+
+def _why_full(geometry: Geometry, in_place: bool, block: int, small: bool) -> str | None:
+    """Why to take full im2col; None where it does not pay.
+
+    Dilated taps leave no choice: a convolution of every second pixel, four times, takes as long. Otherwise strips copy
+    less, but make a product for each row of the result, whose operands most BLAS copy once more. With AVX2, full im2col
+    takes this part of their time, for the result and by the weights::
+
+        20 x 24 x 1 to 24; 40 x 40 x 1 to 16                0.75  0.67; 0.65  0.58
+        32 x 32 x 2 to 16                                   0.86  0.69
+        32 x 32 x 16 to 32, kernel 1 x 1, stride 2          0.71  0.61
+        1 x 128 x 8 to 16, kernel 1 x 3                     0.68  0.55
+
+    With three channels, or kernels of 3 x 3 and stride 2, it is 0.9 to 1.1, and so it is with blocks of windows.
+    """
+    if geometry.dilation != ONE:
+        return "its taps are dilated"
+    if small or not in_place:
+        return None
+    if geometry.size[0] == 1:
+        return "a window is one run of pixels, so strips would copy as much"
+    if geometry.image[2] <= FEW_CHANNELS and block == 1:
+        return "few channels make short runs, so windows are copied tap by tap"
+    return None
 
 
 def _block(run: int, filters: int, itemsize: int, small: bool) -> int:

@@ -33,7 +33,6 @@ def geometry(
         (geometry((34, 34, 64), size=5, filters=64), "strips", 1, None),
         (geometry((6, 6, 64), filters=64), "strips", 1, None),  # too few windows in 32 images: 256 pairs
         (geometry((16, 16, 64), size=1, filters=64), "pixels", 1, None),
-        (geometry((16, 16, 64), size=1, filters=64, stride=2), "strips", 1, None),
         (geometry((34, 34, 32), filters=32, groups=32), "depthwise", None, None),
         (geometry((34, 34, 32), filters=32, groups=4), "groups", None, None),
         (geometry((34, 34, 32), filters=64, groups=32), "groups", None, "groups"),
@@ -47,6 +46,17 @@ def test_which_lowering_a_shape_gets(asked: Geometry, lowering: str, block: int 
     assert (made.columns[0].block if made.columns else None) == block
     assert (made.if_not_finite.lowering if made.if_not_finite else None) == otherwise
     assert made.why
+
+
+@pytest.mark.parametrize(
+    "asked", [geometry((28, 28, 1), filters=16), geometry((16, 16, 64), size=1, filters=64, stride=2)]
+)
+@pytest.mark.parametrize(("small", "lowering"), [(True, "strips"), (False, "full")])
+def test_a_blas_that_packs_gets_one_product_for_all_windows(
+    asked: Geometry, small: bool, lowering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tensorgrad.kernels.blas.multiplies_small_matrices_as_they_are", lambda: small)
+    assert plan.plan(32, asked).lowering == plan.plan(32, asked, by_weights=True).lowering == lowering
 
 
 @pytest.mark.usefixtures("any_blas", "any_threads")
