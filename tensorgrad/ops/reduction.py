@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import channels
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.shaping import broadcast_to, flip, reshape, transpose
@@ -29,7 +30,11 @@ def _spread(g: Any, shape: tuple[int, ...], axis: Axes) -> Any:
 @primitive
 def total(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """sum of x over the axes"""
-    return x.sum(axis=axis, keepdims=keepdims)
+    between = axis and axis == tuple(range(axis[0], x.ndim - 1))
+    if not between or x.dtype.char not in "fd" or not x.size or not x.flags.c_contiguous:
+        return x.sum(axis=axis, keepdims=keepdims)
+    sums = channels.sums_of_each(x, axis[0])
+    return sums.reshape(*x.shape[: axis[0]], *[1] * len(axis), x.shape[-1]) if keepdims else sums
 
 
 total.rules(lambda g, _y, _x, *, axis, keepdims: _spread(g, _x.shape, axis))
