@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorgrad.kernels import channels, threads
+from tensorgrad.ops import total
 from tests.kernels.test_convolution import normal
 
 
@@ -54,3 +55,16 @@ def test_normalization_of_float32_loses_no_digits_far_from_zero(offset: int) -> 
     found = channels.batch_norm_gradients(g, x, w, known, 1e-5)
     for a, b in zip(found, exact, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("axis", [(0,), (1,), (2,), (1, 2), (0, 1), (0, 1, 2), (0, 2), (3,)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sums_over_axes_are_numpys(axis: tuple[int, ...], keepdims: bool) -> None:
+    """Those over the axes before the last are products with ones, by which an infinity reaches no other channel."""
+    x = np.random.default_rng(0).standard_normal((3, 4, 5, 2))
+    x[0, 1, 2, 0], x[2, 1, 2, 1] = np.inf, np.nan
+    for array in (x, x.astype(np.float32), x[::-1, :, ::2], x[:0], x.astype(np.float16)):
+        found = total(array, axis=axis, keepdims=keepdims)
+        expected = array.sum(axis=axis, keepdims=keepdims)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_allclose(found, expected, rtol=1e-3 if array.dtype == np.float16 else 1e-5, atol=1e-5)
