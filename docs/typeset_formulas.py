@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils.nodes import SkipNode
@@ -37,6 +38,7 @@ def converted(node: Any) -> str:
         written = str(tex2mathml(formula, as_block=node.tagname == "math_block"))
     except Exception as error:  # docutils has several, for what it cannot read
         raise ExtensionError(f"a formula cannot be typeset: {formula!r}: {error}") from error
+    written = re.sub(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>\()", r'\g<0><mspace width="0.17em"/>', written)  # log x
     return written.replace("<math ", '<math displaystyle="true" ').replace("<mtable ", '<mtable displaystyle="true" ')
 
 

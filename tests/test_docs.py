@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tensorgrad import initializers
 
@@ -19,11 +20,15 @@ ANSWERS = {title: BLOCK.findall(body) for title, body in SECTION.findall(TEXT)}
 COMMON = BLOCK.findall(TEXT)[0]
 
 
-@pytest.mark.parametrize("question", [title for title, blocks in ANSWERS.items() if blocks])
+@pytest.mark.parametrize("question", ANSWERS)
 def test_an_answer_runs(question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorgrad
 
     monkeypatch.chdir(tmp_path)
+    for kind in ("rose", "tulip"):  # what the answer about pictures of one's own reads
+        (tmp_path / "flowers" / kind).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (40, 30), (number, 0, 90)).save(tmp_path / "flowers" / kind / f"{number}.png")
     threads = tensorgrad.get_num_threads()
     namespace: dict[str, object] = {}
     try:
@@ -36,7 +41,7 @@ def test_an_answer_runs(question: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_there_are_thirty_answers() -> None:
     assert len(ANSWERS) >= 30
-    assert sum(map(bool, ANSWERS.values())) >= 26
+    assert [title for title, blocks in ANSWERS.items() if not blocks] == []
 
 
 CHAPTERS = sorted((PAGE.parent / "tutorial").glob("*.md"))

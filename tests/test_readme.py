@@ -20,14 +20,16 @@ def shape_of(text: str) -> str:
 
 @pytest.mark.parametrize("page", ["README.md", "tensorgrad/README.md"])
 def test_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
     printed = None
     ran = compared = 0
     for language, body in BLOCK.findall((ROOT / page).read_text()):
         if language == "python":
             out = io.StringIO()
+            folder = tmp_path / str(ran)
+            folder.mkdir()
+            monkeypatch.chdir(folder)
             with contextlib.redirect_stdout(out):
-                exec(compile(body, page, "exec"), {})  # each on its own
+                exec(compile(body, page, "exec"), {})  # each on its own, in an empty folder
             printed = out.getvalue()
             ran += 1
         elif language == "text":

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tensorgrad import inspection
 from tensorgrad.checks import whole
 from tensorgrad.network import Network
-from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure
+from tensorgrad.plot.sheet import FAINT, INK, PAGE, literal, new_figure
 from tensorgrad.plot.tiles import natural, show
 from tensorgrad.tensor import Array
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-ACROSS = 8  # mistakes in a row
+ACROSS = 6  # mistakes in a row
 HEAD, ROW = 0.3, 1.4  # inches
 
 
@@ -71,8 +71,8 @@ def _share_bar(figure: Any, axes: Any, right: bool, text: str) -> None:
     shares = ScalarMappable(cmap=ListedColormap(_shade(np.linspace(0, 1, 256), np.full(256, right))))
     bar = figure.colorbar(shares, ax=axes, fraction=0.05, pad=0.02, aspect=40)
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0 %", "25 %", "50 %", "75 %", "100 %"])
-    bar.set_label(f"{text}: share of the row", fontsize=7, color=FAINT, labelpad=2)
-    bar.ax.tick_params(labelsize=6.5, colors=FAINT, length=2)
+    bar.set_label(f"{text}: share of the row", fontsize=8, color=FAINT, labelpad=2)
+    bar.ax.tick_params(labelsize=7.5, colors=FAINT, length=2)
     bar.outline.set_visible(False)
 
 
@@ -117,7 +117,7 @@ def mistakes(
     total = len(found.indices)
     shown = min(most, total)
     down = max(1, ceil(shown / ACROSS))
-    figure = new_figure(9, HEAD + ROW * down)
+    figure = new_figure(PAGE, HEAD + ROW * down)
     which = f"the {shown} of which the model is surest" if shown < total else "those of which it is surest come first"
     text = f"{total} of {len(images)} images are wrong" + (f"; {which}" if total else "")
     figure.text(0.012, 1 - 0.2 / (HEAD + ROW * down), text, fontsize=9, weight="bold", color=INK)
@@ -128,7 +128,7 @@ def mistakes(
         axes = _cell(figure, down, row, column)
         show(axes, natural(images[found.indices[place]].astype(np.float64)))
         axes.set_title(literal(f"{label}{between}says {said}"), fontsize=8, color=INK, pad=12)
-        axes.text(0.5, 1.03, f"{found.confidence[place]:.0%} sure", fontsize=7, color=FAINT, ha="center",
+        axes.text(0.5, 1.03, f"{found.confidence[place]:.0%} sure", fontsize=7.5, color=FAINT, ha="center",
                   transform=axes.transAxes)  # fmt: skip
     return figure  # type: ignore[no-any-return]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from tensorgrad.plot.sheet import FAINT, INK, literal, new_figure, plain
+from tensorgrad.plot.sheet import FAINT, INK, PAGE, literal, new_figure, plain
 from tensorgrad.training.history import History
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#1f5fa8", "#c8502d", "#2f8f5b", "#8a5aa8", "#b08a1e", "#3c8f9c", "#b04a7a", "#666666")
 PARTS: tuple[tuple[str, Any, str], ...] = (("", "--", "training"), ("val_", "-", "validation"))
-LEGEND = 15  # lines of a legend in one column
+LEGEND = 95  # letters in a line of the legend
 
 
 def training_curves(runs: History | Mapping[str, History]) -> Figure:
@@ -34,8 +34,11 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
     ValueError
         If a run has no epochs yet.
     """
-    figure = new_figure(9 if isinstance(runs, History) else 10.5, 3.3, flowing=True)
     labelled = _labelled(runs)
+    longest = max(map(len, (*labelled, "validation")))
+    columns = max(1, min(len(labelled) + len(PARTS), LEGEND // (longest + 7)))
+    rows = ceil((len(labelled) + len(PARTS)) / columns) if len(labelled) > 1 else 0
+    figure = new_figure(PAGE, 2.9 + 0.2 * rows, flowing=True)
     alone = len(labelled) == 1
     colours = _colours(2 if alone else len(labelled))
     names = _names(labelled.values())
@@ -53,7 +56,7 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
         if name == "accuracy":
             axes.yaxis.set_major_formatter("{x:g} %")
         axes.grid(alpha=0.25)
-    _legend(figure, labelled, colours)
+    _legend(figure, labelled, colours, columns)
     return figure  # type: ignore[no-any-return]
 
 
@@ -106,8 +109,8 @@ def _count_epochs(axes: Any, epochs: Sequence[int]) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _legend(figure: Any, labelled: Mapping[str, History], colours: Sequence[Any]) -> None:
-    """What colours and line styles mean: inside of the axes for one run, beside them for several."""
+def _legend(figure: Any, labelled: Mapping[str, History], colours: Sequence[Any], columns: int) -> None:
+    """What colours and line styles mean: inside of the axes for one run, below them for several."""
     from matplotlib.lines import Line2D
 
     parts = [part for part in PARTS if any(f"{part[0]}loss" in run.history for run in labelled.values())]
@@ -120,5 +123,4 @@ def _legend(figure: Any, labelled: Mapping[str, History], colours: Sequence[Any]
     key = [Line2D([], [], color=c, label=literal(f"{run}" if run[:1] != "_" else f" {run}"))
            for run, c in zip(labelled, colours, strict=False)]  # fmt: skip
     key += [Line2D([], [], color=FAINT, linestyle=style, label=text) for _, style, text in parts]
-    columns = ceil(len(key) / LEGEND)
-    figure.legend(handles=key, loc="outside right upper", frameon=False, fontsize=8, ncols=columns)
+    figure.legend(handles=key, loc="outside lower center", frameon=False, fontsize=8, ncols=columns)

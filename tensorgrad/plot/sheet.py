@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 INK, FAINT, ACCENT, SECOND = "#222222", "#777777", "#1f5fa8", "#c8502d"
 # inches: left margin, right margin, room for a colour bar, height of a title, gap below a band
 LEFT, RIGHT, BAR, TITLE, GAP = 0.45, 0.15, 0.75, 0.3, 0.16
-NARROWEST, WIDTH = 5.2, 8.4  # inches that the bands of a page may take
+NARROWEST, WIDTH = 5.2, 6.3  # inches that the bands of a page may take
+PAGE = 7.5  # inches: the text of a wider figure would be small on a page
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def colour_bar(axes: Any, scale: Scale) -> None:
     axes.set_yticks(ticks, [f"{tick:.2g}" for tick in ticks])
     axes.set_xticks([])
     axes.yaxis.tick_right()
-    axes.tick_params(labelsize=6.5, colors=FAINT, length=2, pad=1)
+    axes.tick_params(labelsize=7.5, colors=FAINT, length=2, pad=1)
     axes.spines[:].set_color("#aaaaaa")
 
 
@@ -117,5 +118,5 @@ def plain(axes: Any) -> Any:
     """Axes without a box: only faint lines below and on the left."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#aaaaaa")
-    axes.tick_params(labelsize=7, colors=FAINT, length=2)
+    axes.tick_params(labelsize=7.5, colors=FAINT, length=2)
     return axes

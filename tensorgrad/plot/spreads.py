@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-ROW, HEAD = 0.7, 0.62  # inches
+ROW, HEAD = 0.82, 0.62  # inches
+LEFT, COLUMN = 1.55, 2.95  # inches: what comes before the histograms, and a histogram with its figures
 LINE = 20  # characters of a name on one line
 
 
@@ -29,14 +30,14 @@ def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None)
     """
     rows = _rows(model, X, Y)
     height = HEAD + ROW * len(rows) + 0.1
-    width = 9.0 if Y is not None else 5.2
+    width = LEFT + COLUMN * (1 if Y is None else 2)
     figure = new_figure(width, height)
     columns = ("what each layer gives", "the gradient of the loss by it")[: 1 if Y is None else 2]
     for column, text in enumerate(columns):
-        left = (1.75 + 3.7 * column) / width
+        left = (LEFT + COLUMN * column) / width
         figure.text(left, 1 - 0.24 / height, text, fontsize=9, weight="bold", color=INK)
         text = "heights: how many numbers, on a logarithmic scale"
-        figure.text(left, 1 - 0.4 / height, text, fontsize=7, color=FAINT)
+        figure.text(left, 1 - 0.4 / height, text, fontsize=7.5, color=FAINT)
     for row, (names, found) in enumerate(rows):
         bottom = height - HEAD - ROW * (row + 1) + 0.25
         first, *others = names
@@ -44,11 +45,11 @@ def statistics(model: Trainee, X: npt.ArrayLike, Y: npt.ArrayLike | None = None)
         figure.text(0.1 / width, (bottom + 0.4) / height, literal(label), fontsize=8, color=INK, va="top")
         for column, spread in enumerate((found.activations, found.gradients)):
             if spread is not None:
-                left = 1.75 + 3.7 * column
-                box = (left / width, bottom / height, 2.0 / width, (ROW - 0.28) / height)
+                left = LEFT + COLUMN * column
+                box = (left / width, bottom / height, 1.25 / width, (ROW - 0.28) / height)
                 _histogram(figure.add_axes(box), spread, SECOND if column else ACCENT)
                 text = _figures(spread, None if column else found)
-                figure.text((left + 2.1) / width, bottom / height, text, fontsize=6.6, color=FAINT, linespacing=1.25)
+                figure.text((left + 1.33) / width, bottom / height, text, fontsize=7.5, color=FAINT, linespacing=1.25)
     return figure  # type: ignore[no-any-return]
 
 
@@ -75,7 +76,7 @@ def _same(one: Spread | None, other: Spread | None) -> bool:
 def _figures(spread: Spread, layer: LayerStatistics | None) -> str:
     """The figures beside a histogram of a layer's activations, or of gradients without one."""
     form = "+.1e" if layer is None else "+.2f"
-    lines = [f"mean {spread.mean:{form}}, std {spread.std:{form[1:]}}", f"zeros {spread.zeros:.0%}"]
+    lines = [f"mean {spread.mean:{form}}", f"std {spread.std:{form[1:]}}", f"zeros {spread.zeros:.0%}"]
     if layer is not None:
         lines.append(f"dead units {layer.dead:.0%}")
     if spread.bad:
@@ -90,7 +91,8 @@ def _wrapped(name: str) -> str:
 
 def _histogram(axes: Any, spread: Spread, colour: str) -> None:
     plain(axes)
-    axes.tick_params(labelsize=6, pad=1)
+    axes.tick_params(labelsize=7, pad=1)
+    axes.xaxis.get_offset_text().set_fontsize(7)
     if not spread.counts.any():
         axes.set_xticks([])
         axes.set_yticks([])
@@ -103,6 +105,6 @@ def _histogram(axes: Any, spread: Spread, colour: str) -> None:
     axes.set_ylim(0, None)
     axes.set_yticks([1, 10**top] if top else [1], ["1", f"{10**top:,}"] if top else ["1"], minor=False)
     axes.set_yticks([], minor=True)
-    axes.xaxis.get_major_locator().set_params(nbins=4)
+    axes.xaxis.get_major_locator().set_params(nbins=3)
     if spread.edges[0] < 0 < spread.edges[-1]:
         axes.axvline(0, color=INK, linewidth=0.5, alpha=0.5)

@@ -123,7 +123,7 @@ def tile_band(
             image[i * step[0] : (i + 1) * step[0], j * step[1] : (j + 1) * step[1]] = PAGE
         axes.imshow(image, aspect="auto", extent=(0, across, down, 0))
         axes.spines[:].set_visible(False)
-        axes.tick_params(length=0, labelsize=6.5, colors=FAINT, pad=1)
+        axes.tick_params(length=0, labelsize=7.5, colors=FAINT, pad=1)
         axes.set_xticks([i + 0.5 for i in range(len(columns))], columns)
         axes.set_yticks([i + 0.5 for i in range(len(rows))], rows)
 

@@ -329,14 +329,15 @@ def test_dollar_signs_are_no_formulas() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 11, 40])
-def test_the_legend_of_many_runs_stands_beside_the_curves(count: int) -> None:
+def test_the_legend_of_many_runs_stands_below_the_curves(count: int) -> None:
     figure = plot.training_curves({f"run {i}": history() for i in range(count)})
     figure.draw_without_rendering()
     (legend,) = figure.legends
     box = legend.get_window_extent()
     assert box.y0 >= 0
     assert box.x1 <= figure.bbox.width
-    assert all(axes.get_window_extent().x1 <= box.x0 for axes in figure.axes)
+    assert box.x0 >= 0
+    assert all(axes.get_window_extent().y0 >= box.y1 for axes in figure.axes)
     assert all(axes.get_window_extent().width > 150 for axes in figure.axes)
     colours = [matplotlib.colors.to_hex(line.get_color()) for line in legend.get_lines()[:count]]
     assert len(set(colours)) == count

@@ -173,16 +173,17 @@
     byId("bars").append(item);
   });
 
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
   function answer(outputs) {
     const shares = outputs.length === 1 && classes.length === 2 ? [1 - outputs[0], outputs[0]] : [...outputs];
     const best = shares.indexOf(Math.max(...shares));
     [...byId("bars").children].forEach((item, i) => {
       item.querySelector(".bar").style.width = `${Math.max(0, Math.min(1, shares[i])) * 100}%`;
-      item.querySelector(".number").textContent = description.probabilities
-        ? `${(100 * shares[i]).toFixed(1)} %` : shares[i].toPrecision(3);
+      item.querySelector(".number").textContent = description.probabilities ? percent(shares[i]) : shares[i].toPrecision(3);
     });
     byId("said").textContent = blank ? "Draw something."
-      : description.probabilities ? `${classes[best]}, ${(100 * shares[best]).toFixed(0)} % sure` : classes[best];
+      : description.probabilities ? `${classes[best]}, ${percent(shares[best])} sure` : classes[best];
     byId("said").dataset.answer = blank ? "" : classes[best];
   }
 
