@@ -82,7 +82,7 @@ def _slope_base(x: Any, y: Any) -> Any:
 
 @primitive
 def remainder(x: Array, y: Any) -> Any:
-    """x - y floor(x / y), of the sign of y; its jumps have no gradient"""
+    """``x - y floor(x / y)``, of the sign of y; its jumps have no gradient"""
     return np.remainder(x, y)
 
 
