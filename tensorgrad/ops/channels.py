@@ -109,7 +109,7 @@ def _undivided(own: dict[str, Any]) -> dict[str, Any]:
 
 @primitive
 def batch_norm_activated(x: Array, w: Any, b: Any, *, activation: LastStep, eps: float, moments: Any) -> Array:
-    """``activation(batch_norm(x, w, b))``, without a pass over memory for the activation"""
+    """``y = activation(batch_norm(x, w, b))``, without a pass over memory for the activation"""
     return channels.batch_norm(x, w, b, moments or channels.moments(x), eps, in_place(activation))
 
 
