@@ -339,25 +339,25 @@ class CNN(Network):
         from tensorgrad.parallel import run  # here, because programs that only predict need not wait for these
         from tensorgrad.training.loop import Course
 
-        epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
-        show_every = positive(show_every, "train", "show_every")
-        if not isinstance(shuffle, bool | np.bool_):
-            raise TypeError(f"train: shuffle must be True or False, received {shuffle!r}")
-        if not is_number(val_split) or not 0 <= val_split < 1:
-            raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
-        if val_x is None and val_y is not None:
-            raise ValueError("train: val_y goes with val_x; received only val_y")
-        if callbacks is None:
-            callbacks = ()
-        if not isinstance(callbacks, Iterable):
-            raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
-        callbacks = tuple(callbacks)
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
         asked = run.check(processes)
-        logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, show_every)
         with run.alike(asked):
+            epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
+            show_every = positive(show_every, "train", "show_every")
+            if not isinstance(shuffle, bool | np.bool_):
+                raise TypeError(f"train: shuffle must be True or False, received {shuffle!r}")
+            if not is_number(val_split) or not 0 <= val_split < 1:
+                raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
+            if val_x is None and val_y is not None:
+                raise ValueError("train: val_y goes with val_x; received only val_y")
+            if callbacks is None:
+                callbacks = ()
+            if not isinstance(callbacks, Iterable):
+                raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
+            callbacks = tuple(callbacks)
+            for callback in callbacks:
+                if not isinstance(callback, Callback):
+                    raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
+            logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, show_every)
             samples, aside = sources(
                 self,
                 X,
@@ -375,11 +375,11 @@ class CNN(Network):
                 epochs=epochs,
                 drop_last=drop_last,
             )
-        if not self.parameters():
-            raise ValueError(
-                "train: all parameters are frozen, so nothing would change; set trainable = True on a layer, and call "
-                "compile_model(...) again"
-            )
+            if not self.parameters():
+                raise ValueError(
+                    "train: all parameters are frozen, so nothing would change; set trainable = True on a layer, and "
+                    "call compile_model(...) again"
+                )
         if isinstance(samples, Samples):
             scales = isinstance(self.layers[0], Rescale | Standardize | BatchNorm)
             for hint in hints(None if scales else samples.x[:10], self.optimizer.lr):

@@ -158,7 +158,7 @@ class MPI:
             if waited > patience and self.can_ask:
                 late = self._late(requests)
                 if late:
-                    error = RankError(f"train: rank {late[0]} of {self.size} is dead, or hangs in its part of a step")
+                    error = RankError(f"train: rank {late[0]} of {self.size} has ended, or hangs in its part of a step")
                     self._fail(error)
                     raise error
                 waited = 0.0

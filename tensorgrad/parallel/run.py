@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -109,21 +110,7 @@ def _train_by_mpi(
     callbacks: Sequence[Callback],
 ) -> None:
     ranks = mpi.communicator()
-    labels = samples.y.tobytes() if isinstance(samples, Samples) else b""
-    facts = {
-        "version of tensorgrad": __version__,
-        "version of NumPy": np.__version__,
-        "version of Python": platform.python_version(),
-        "seed": model.seed,
-        "layers": [repr(layer) for layer in model.layers],
-        "loss": model.objective.loss,
-        "optimizer": repr(model.optimizer),
-        "arguments": replace(course, augment=None),
-        "number of samples": len(samples),
-        "labels, as a hash": hashlib.blake2b(labels).hexdigest()[:8],
-        "weights, as a hash": digest(model).hex()[:8],
-    }
-    agree(ranks, facts)
+    agree(ranks, _facts(model, samples, course))
     _check_batches(samples, course, ranks.size)
     try:
         sharded = Sharded(model, ranks, ranks.threads())
@@ -136,6 +123,45 @@ def _train_by_mpi(
         raise
     finally:
         ranks.work(False)
+
+
+def _facts(model: Trainee, samples: Samples | Stream, course: Course) -> dict[str, Any]:
+    """What all ranks must have alike; what two of them have is shown where it differs."""
+    facts = {
+        "version of tensorgrad": __version__,
+        "version of NumPy": np.__version__,
+        "version of Python": platform.python_version(),
+        "seed, CNN(seed=...)": model.seed,
+        "number of layers": len(model.layers),
+        **{f"layer {place}": _shown(layer) for place, layer in enumerate(model.layers)},
+        "loss": model.objective.loss,
+        "metrics": [metric.name for metric in model.objective.metrics],
+        "ignore_index": model.objective.ignore_index,
+        "label_smoothing": model.objective.label_smoothing,
+        "optimizer": _shown(model.optimizer),
+        "clip_norm": model.clip_norm,
+        "clip_value": model.clip_value,
+        "learning-rate schedule": _shown(model.schedule),
+        **{argument.name: _shown(getattr(course, argument.name)) for argument in fields(course)},
+        "number of samples": len(samples),
+    }
+    if isinstance(samples, Samples):
+        x, weights = samples.x, samples.weights
+        if x.in_memory:  # what is read from elsewhere may be random
+            three = sorted({0, len(x) // 2, len(x) - 1})  # as there may be many
+            facts["samples, as a hash"] = _hash(x[np.array(three)])
+        facts["labels, as a hash"] = _hash(samples.y)
+        facts["sample and class weights, as a hash"] = None if weights is None else _hash(weights)
+    return facts | {"weights, as a hash": digest(model).hex()[:8]}
+
+
+def _shown(value: Any) -> str:
+    """The value in words, without addresses, which differ in every process."""
+    return re.sub(r" at 0x\w+", "", repr(value))
+
+
+def _hash(array: Any) -> str:
+    return hashlib.blake2b(np.asarray(array).tobytes()).hexdigest()[:8]
 
 
 def _check_batches(samples: Samples | Stream, course: Course, ranks: int) -> None:

@@ -48,6 +48,7 @@ class Sharded:
         self.communicator, self.threads = communicator, most
         self.share = Share(communicator.rank, communicator.size)
         self.leads = communicator.rank == 0
+        self.optimizer = model.optimizer
         self.params = model.optimizer.params
         by_dtype: dict[Any, list[Tensor]] = {}
         for p in self.params:
@@ -57,10 +58,11 @@ class Sharded:
         for dtype, params in by_dtype.items():
             self.flats.append(np.zeros(sum(p.size for p in params), dtype))
             self.views.update(zip(map(id, params), _views(self.flats[-1], params), strict=True))
-        self.within = any(part.needs_whole_batch for layer in model.layers for part in layer.walk())
+        self.within = _within(model)  # whether layers speak with those of the others
         self.numbers = np.zeros(0)
         self.begins = True  # with the next step, an epoch
         self.known = _settings(model)
+        self.options = repr(_options(model))
         self.digest = digest(model)
 
     # -- a step ------------------------------------------------------------------------------------------------
@@ -160,16 +162,27 @@ class Sharded:
 
     def _copy(self, model: Trainee) -> list[Any]:
         """Let all have the leader's weights and settings; the states of its random streams."""
+        if model.optimizer is not self.optimizer:
+            raise RuntimeError(
+                "train: a callback has compiled the model anew, which cannot be while several ranks train it; do it "
+                "between two calls of train"
+            )
+        options: list[Any] | None = _options(model)
+        if repr(options) == self.options:
+            options = None
         weights = model.state_dict() if self.leads and digest(model) != self.digest else None
         states = [stream.bit_generator.state for stream in _streams(model)]
-        told = (weights, _settings(model), states, model.stop_training)
-        weights, settings, states, stop = self.communicator.broadcast(told)
+        told = (weights, _settings(model), options, states, model.stop_training)
+        weights, settings, options, states, stop = self.communicator.broadcast(told)
         if not self.leads:
             _set(model, settings)
             model.stop_training = stop
+            if options is not None:
+                _set_options(model, options)
             if weights is not None:
                 model.load_state_dict(weights)
-        self.known = _settings(model)
+        self.known, self.options = _settings(model), repr(_options(model))
+        self.within = _within(model)
         return states
 
     def end_epoch(self, model: Trainee) -> None:
@@ -244,6 +257,10 @@ def room(model: Trainee) -> int:
     return max(step, 8 * (1 + sum(item.size for item in _running(model))))
 
 
+def _within(model: Trainee) -> bool:
+    return any(part.needs_whole_batch for layer in model.layers for part in layer.walk())
+
+
 def _running(model: Trainee) -> list[Array]:
     """The running statistics, which are no tensors."""
     return [item for _, item in model.named_state() if isinstance(item, np.ndarray) and item.dtype.kind == "f"]
@@ -278,6 +295,30 @@ def _set(model: Trainee, settings: list[dict[str, Any]]) -> None:
         setattr(model.optimizer, name, value)
     for group, (factor, own) in zip(model.optimizer.groups, ((g.pop("factor"), g) for g in groups), strict=True):
         group.factor, group.settings = factor, own
+
+
+def _options(model: Trainee) -> list[Any]:
+    """What else callbacks may change: how gradients are clipped, the schedule, layers' settings, and what is frozen."""
+    layers = [
+        ({name: getattr(part, name) for name in part.changeable}, part.trainable)
+        for layer in model.layers
+        for part in layer.walk()
+    ]
+    trained = [p.requires_grad for p in model.optimizer.params]
+    return [model.clip_norm, model.clip_value, model.schedule, layers, trained]
+
+
+def _set_options(model: Trainee, options: list[Any]) -> None:
+    model.clip_norm, model.clip_value, model.schedule, layers, trained = options
+    parts = [part for layer in model.layers for part in layer.walk()]
+    for part, (settings, trainable) in zip(parts, layers, strict=True):
+        for name, value in settings.items():
+            if repr(getattr(part, name)) != repr(value):
+                setattr(part, name, value)
+        if part.trainable != trainable:
+            part.trainable = trainable
+    for p, needed in zip(model.optimizer.params, trained, strict=True):
+        p.requires_grad = needed
 
 
 def _streams(model: Trainee) -> list[np.random.Generator]:

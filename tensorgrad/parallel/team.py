@@ -75,10 +75,11 @@ def _team(
     try:
         shipment = Shipment(context, content, samples.arrays)
     except Exception as error:
+        culprit = _culprit(model, samples, course, partial(pickled, arrays=samples.arrays))
+        data = "give arrays, a list of batches or a Dataset, and " if culprit == "the data" else ""
         raise ValueError(
-            f"train: processes={ranks} sends the model and the samples to other processes, but "
-            f"{_culprit(model, samples, course, partial(pickled, arrays=samples.arrays))} cannot be sent: {error}; "
-            "define functions by def at the top of a module, or use processes=1"
+            f"train: processes={ranks} sends the model and the samples to other processes, but {culprit} cannot be "
+            f"sent: {error}; {data}define functions by def at the top of a module, or use processes=1"
         ) from error
     return Team(context, Board(context, ranks, room(model)), shipment)
 

@@ -25,7 +25,9 @@ Y = np.random.default_rng(1).integers(0, 4, 53)
 AWAKE = threading.Event()  # that a layer which sleeps waits for
 
 
-def network(*extra: Layer, loss: str = "cse", opt: str = "adam", seed: int = 0, **options: object) -> CNN:
+def network(
+    *extra: Layer, loss: str = "cse", opt: str = "adam", lr: Any = 0.02, seed: int = 0, **options: object
+) -> CNN:
     """A small classifier of X, with further layers before the last one."""
     model = CNN(seed=seed)
     model.add(Conv2d(input_shape=(6, 6, 1), filters=4, kernel_size=3, activation="relu"))
@@ -34,7 +36,7 @@ def network(*extra: Layer, loss: str = "cse", opt: str = "adam", seed: int = 0, 
     for layer in extra:
         model.add(layer)
     model.add(FFL(neurons=4, activation="softmax"))
-    model.compile_model(lr=0.02, opt=opt, loss=loss, **options)
+    model.compile_model(lr=lr, opt=opt, loss=loss, **options)
     return model
 
 

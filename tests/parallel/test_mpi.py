@@ -145,6 +145,14 @@ def test_ctrl_c_ends_all_after_the_batch(make: str, tmp_path: Path) -> None:
 DISAGREE = {
     "the seed": "trained(network(seed=rank()))",
     "the layers": "trained(network(*[Dropout(0.5)] * rank()))",
+    "a layer": "trained(network(Dropout(0.5 * rank())))",
+    "the samples": "trained(network(), x=X + rank())",
+    "the weights of samples": "trained(network(), sample_weight=np.ones(53) * (1 + rank()))",
+    "the metrics": "trained(network(metrics=['f1'] if rank() else None))",
+    "clipping": "trained(network(clip_norm=1.0 if rank() else None))",
+    "the schedule": "trained(network(lr=half if rank() else 0.02))",
+    "augmentation": "trained(network(), augment=Augment(shift=1) if rank() else None)",
+    "bad arguments": "trained(network(), epochs=0 if rank() else 3)",
     "the length": "trained(network(), x=X[rank():], y=Y[rank():])",
     "the labels": "trained(network(), y=np.roll(Y, rank()))",
     "the arguments": "trained(network(), epochs=1 + rank())",
@@ -161,7 +169,10 @@ DISAGREE = {
 @needs_mpi
 def test_what_cannot_be_is_refused_by_all_alike(tmp_path: Path) -> None:
     code = f"""
+        from tensorgrad.data import Augment
         from tensorgrad.layers import Dropout
+        def half(step):
+            return 0.02
         def loaded():
             model = network()
             model.layers[0].weights.data = model.layers[0].weights.data + rank()
@@ -181,15 +192,24 @@ def test_what_cannot_be_is_refused_by_all_alike(tmp_path: Path) -> None:
     same, other = found[0].copy(), found[1].copy()
     assert "ValueError: train: X holds NaN" in other.pop("bad data")
     assert same.pop("bad data").startswith("RankError: train: rank 1 of 2 refuses: ValueError: train: X holds NaN")
+    assert other.pop("bad arguments") == "ValueError: train: epochs must be an int of at least 1, received 0"
+    assert same.pop("bad arguments").startswith("RankError: train: rank 1 of 2 refuses: ValueError: train: epochs must")
     assert other.pop("an error") == "ArithmeticError: no luck today"
     assert same.pop("an error") == "RankError: train: rank 1 of 2 failed: ArithmeticError: no luck today"
     assert same | {"rank": 1} == other
     expected = {
-        "the seed": "the same seed, but rank 0 has 0 and rank 1 has 1",
-        "the layers": "the same layers, but rank 0 has",
+        "the seed": "the same seed, CNN(seed=...), but rank 0 has 0 and rank 1 has 1",
+        "the layers": "the same number of layers, but rank 0 has 4 and rank 1 has 5",
+        "a layer": "the same layer 3, but rank 0 has Dropout(prob=0.0) and rank 1 has Dropout(prob=0.5)",
+        "the samples": "the same samples, as a hash, but",
+        "the weights of samples": "the same sample and class weights, as a hash, but",
+        "the metrics": "the same metrics, but rank 0 has ['mse'] and rank 1 has ['f1']",
+        "clipping": "the same clip_norm, but rank 0 has None and rank 1 has 1.0",
+        "the schedule": "the same learning-rate schedule, but rank 0 has None and rank 1 has <function half>",
+        "augmentation": "the same augment, but rank 0 has None and rank 1 has Augment(shift=1",
         "the length": "the same number of samples, but rank 0 has 48 and rank 1 has 47",
         "the labels": "the same labels, as a hash, but",
-        "the arguments": "the same arguments, but",
+        "the arguments": "the same epochs, but rank 0 has 1 and rank 1 has 2",
         "the optimizer": "the same optimizer, but rank 0 has ",
         "the loss": "the same loss, but rank 0 has cse and rank 1 has mse",
         "the weights": "the same weights, as a hash, but",
@@ -242,7 +262,7 @@ def test_a_rank_that_fails_is_named(make: str, what: str, tmp_path: Path) -> Non
         assert f" is process {pid[1]} on" in output
     else:
         reason = (
-            "failed: ArithmeticError: no luck today" if what == "raise" else "is dead, or hangs in its part of a step"
+            "failed: ArithmeticError: no luck today" if what == "raise" else "has ended, or hangs in its part of a step"
         )
         assert f"RankError: train: rank 1 of 3 {reason}" in said
 

@@ -229,6 +229,46 @@ def test_callbacks_are_called_in_one_process_and_hold_for_all(tmp_path: Path) ->
 
 
 @both_forms
+def test_what_else_callbacks_change_holds_for_all(form: str) -> None:
+    """What is frozen, how gradients are clipped, and settings of layers, at the beginning of an epoch."""
+
+    class Meddler(Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+            layers: Any = self.model.layers
+            layers[0].trainable = epoch != 1
+            layers[-1].biases.requires_grad = epoch != 2
+            layers[3].momentum = 0.1 * (1 + epoch)
+            layers[3].synchronized = epoch > 0
+            self.model.clip_norm = [None, 0.01, 0.02][epoch]
+
+    def make() -> CNN:
+        return network(BatchNorm(synchronized=True), opt="sgd")
+
+    one = trained(make(), callbacks=[Meddler()], batch_size=48)
+    assert difference(one, trained(make(), batch_size=48)) > 1e-3
+
+    class FromTheBeginning(Meddler):
+        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+            super().on_epoch_begin(epoch, logs)
+            self.model.layers[3].synchronized = True
+
+    two = trained(make(), 2, callbacks=[FromTheBeginning()], batch_size=48)
+    assert_alike(two, one)
+    part = trained(make(), 2, callbacks=[Meddler()], batch_size=48)
+    assert difference(one, part) > 1e-4  # by parts in the first epoch
+
+
+@both_forms
+def test_a_callback_that_compiles_anew_is_refused(form: str) -> None:
+    def compile_anew(epoch: int, logs: Any) -> None:
+        model.compile_model(lr=0.1, opt="sgd", loss="cse")
+
+    model = network()
+    with pytest.raises(RuntimeError, match="a callback has compiled the model anew, which cannot be while several"):
+        trained(model, 2, callbacks=[LambdaCallback(on_epoch_end=compile_anew)])
+
+
+@both_forms
 def test_early_stopping_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
     stopping = EarlyStopping(monitor="loss", patience=0, min_delta=10)
     model = trained(network(), 3, epochs=9, callbacks=[stopping], verbose=2)
@@ -321,6 +361,10 @@ UNSENT: dict[str, tuple[Callable[[], CNN], dict[str, Any], str]] = {
         "the loss '<lambda>' cannot be sent: .*; define functions by def at the top of a module",
     ),
     "a lambda as a metric": (lambda: network(metrics=[lambda p, t: 1.0]), {"processes": 2}, "the metric '<lambda>'"),
+    "a generator expression": (
+        network, {"x": (b for b in [(X, Y)]), "y": None, "epochs": 1, "steps_per_epoch": 1, "processes": 2},
+        "the data cannot be sent: .*; give arrays, a list of batches or a Dataset, and define functions by def",
+    ),
     "a lambda as augment": (network, {"augment": lambda x, rng: x, "processes": 2}, "augment cannot be sent"),
 }  # fmt: skip
 
