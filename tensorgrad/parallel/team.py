@@ -5,8 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -103,18 +103,19 @@ class Team:
 
     def __enter__(self) -> Self:
         try:
-            for rank in range(1, self.board.size):
-                receiver, sender = self.context.Pipe(duplex=False)
-                with sender:
-                    process = self.context.Process(  # type: ignore[attr-defined]
-                        target=_run,
-                        args=(rank, self.board, self.shipment, sender),
-                        name=f"tensorgrad rank {rank}",
-                        daemon=True,
-                    )
-                    process.start()
-                self.processes.append(process)
-                self.reports.append(receiver)
+            with _uninterrupted():
+                for rank in range(1, self.board.size):
+                    receiver, sender = self.context.Pipe(duplex=False)
+                    with sender:
+                        process = self.context.Process(  # type: ignore[attr-defined]
+                            target=_run,
+                            args=(rank, self.board, self.shipment, sender),
+                            name=f"tensorgrad rank {rank}",
+                            daemon=True,
+                        )
+                        process.start()
+                    self.processes.append(process)
+                    self.reports.append(receiver)
         except BaseException:
             self._kill()
             raise
@@ -159,9 +160,22 @@ class Team:
             report.close()
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let processes that are started inside never see Ctrl-C, which comes to all of them; rank 0 tells the others."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _run(rank: int, board: Board, shipment: Shipment, report: Connection) -> None:
     """What a process of rank 1, 2 ... does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to all processes; rank 0 tells the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as it may have been started where no signal is blocked
     parent = multiprocessing.parent_process()
     started_by = os.getppid()
 

@@ -268,6 +268,34 @@ def test_a_rank_that_fails_is_named(make: str, what: str, tmp_path: Path) -> Non
 
 
 @needs_mpi
+def test_an_error_before_training_ends_all_where_the_documentation_says_so(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "from mpi4py import MPI\nfrom tests.parallel.networks import network, rank, trained\n"
+        "if rank() == 1:\n    raise FileNotFoundError('the data')\ntrained(network())\n"
+    )
+    command = [str(LAUNCHER), "-n", "2", sys.executable, "-m", "mpi4py", str(tmp_path / "script.py")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
+    assert done.returncode
+    assert "FileNotFoundError: the data" in done.stderr
+
+
+@needs_mpi
+def test_a_rank_that_never_trains_is_named(tmp_path: Path) -> None:
+    """As where only the rank that prints was told to."""
+    code = """
+        import tensorgrad.parallel
+        communicator.PATIENCE = mpi.PATIENCE = 0.5
+        if tensorgrad.parallel.leads():
+            trained(network())
+    """
+    with start(2, code, tmp_path) as job:
+        _, errors = job.communicate(timeout=30)
+    assert job.returncode
+    assert "RankError: train: rank 1 of 2 has ended, or hangs in its part of a step" in errors
+
+
+@needs_mpi
 @pytest.mark.parametrize("attempt", range(20 if PROFILE in ("strict", "ci") else 2))
 def test_whoever_is_killed_whenever_the_last_checkpoint_goes_on(attempt: int, tmp_path: Path) -> None:
     drawn = random.Random(attempt)

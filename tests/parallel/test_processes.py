@@ -703,6 +703,32 @@ def test_processes_that_are_not_forked(method: str, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("0.0\n", "")
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_ctrl_c_comes_to_all_and_ends_them_in_order(method: str, tmp_path: Path) -> None:
+    """Also before a process that is not forked has imported what it needs."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import multiprocessing\nfrom tests.parallel.networks import network, trained\n"
+        "from tensorgrad.parallel import team\n"
+        "def tell(*args, run=team.loop.run):\n    print(flush=True)\n    run(*args)\n"
+        "if __name__ == '__main__':\n"
+        f"    multiprocessing.set_start_method('{method}')\n"
+        "    team.loop.run = tell\n"
+        "    print(trained(network(), 3, epochs=10**6).stop_training)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        start_new_session=True,
+    ) as job:  # fmt: skip
+        assert job.stdout is not None
+        job.stdout.readline()
+        time.sleep(0.3)
+        os.killpg(job.pid, signal.SIGINT)
+        output, errors = job.communicate(timeout=30)
+    assert (job.returncode, errors) == (0, "")
+    assert output.endswith("False\n")
+
+
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
