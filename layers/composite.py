@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from tensorgrad import functional
+from tensorgrad.checks import brief
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.activation import Activation
@@ -37,7 +38,7 @@ class Sequential(Layer):
         self.layers = list(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"{type(self).__name__}: expected layers, received {layer!r}")
+                raise TypeError(f"{type(self).__name__}: expected layers, received {brief(layer)}")
         if self.layers:
             self.rank, self.input_shape = self.layers[0].rank, self.layers[0].input_shape
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tensorgrad.checks import whole
+from tensorgrad.checks import brief, whole
 from tensorgrad.initializers import Draw
 from tensorgrad.layers.shapes import as_tuple, by, phrase
 from tensorgrad.layers.weighted import Weighted
@@ -31,7 +31,7 @@ class Convolutional(Weighted):
         self.filters = whole(filters, owner, "filters")
         self.groups = whole(groups, owner, "groups")
         if self.filters % self.groups:
-            raise ValueError(f"{owner}: groups must divide the {filters} filters, received {groups!r}")
+            raise ValueError(f"{owner}: groups must divide the {filters} filters, received {brief(groups)}")
 
     def check_channels(self, channels: int) -> None:
         """Raise unless the groups divide the channels of the input."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorgrad import functional
 from tensorgrad.attributes import Foreign
-from tensorgrad.checks import is_number
+from tensorgrad.checks import brief, is_number
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.shapes import Shape
@@ -26,7 +26,7 @@ class Dropout(Layer):
 
     def __init__(self, prob: float = 0.5) -> None:
         if not is_number(prob) or not 0 <= prob < 1:
-            raise ValueError(f"Dropout: prob is the share that is dropped, 0 <= prob < 1; received {prob!r}")
+            raise ValueError(f"Dropout: prob is the share that is dropped, 0 <= prob < 1; received {brief(prob)}")
         self.prob = float(prob)
 
     def infer_shape(self, input_shape: Shape) -> Shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from tensorgrad.checks import brief
 from tensorgrad.functional import padding as functional_padding
 from tensorgrad.kernels.lowering import Frame, Pair
 from tensorgrad.layers.receptive_field import Field
@@ -19,8 +20,8 @@ def in_pixels(padding: Padding, owner: str) -> Any:
         return padding
     if padding not in ("zero", "same", "valid", "keep"):
         raise ValueError(
-            f"{owner}: unknown padding {padding!r}; known are 'zero', 'same', 'valid', 'keep', None, an int, a pair "
-            "and ((top, bottom), (left, right))"
+            f"{owner}: unknown padding {brief(padding)}; known are 'zero', 'same', 'valid', 'keep', None, an int, a "
+            "pair and ((top, bottom), (left, right))"
         )
     return 1 if padding in ("zero", "same") else padding
 

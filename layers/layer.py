@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign, is_descriptor
+from tensorgrad.checks import brief
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.bound import Bound, Step
@@ -368,7 +369,7 @@ class Layer(Closed, Stateful):
         """
         wanted = np.dtype(dtype)
         if wanted.kind != "f":
-            raise TypeError(f"{self.title}: astype needs a floating dtype, such as 'float64'; received {dtype!r}")
+            raise TypeError(f"{self.title}: astype needs a floating dtype, such as 'float64'; received {brief(dtype)}")
         for layer in self.walk():
             for name, value in vars(layer).items():
                 if isinstance(value, Tensor) and value.is_leaf:
@@ -410,7 +411,7 @@ class Layer(Closed, Stateful):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if not isinstance(value, bool):
-            raise TypeError(f"{self.title}: trainable must be True or False, received {value!r}")
+            raise TypeError(f"{self.title}: trainable must be True or False, received {brief(value)}")
         for layer in self.walk():
             if value:
                 layer._free()

@@ -9,6 +9,7 @@ import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.attributes import Foreign
+from tensorgrad.checks import brief
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.parameters import Parametric, parameter
@@ -43,7 +44,7 @@ class _Norm(Parametric):
 
     def _check_eps(self) -> None:
         if not self.eps > 0:
-            raise ValueError(f"{type(self).__name__}: eps must be positive, received {self.eps!r}")
+            raise ValueError(f"{type(self).__name__}: eps must be positive, received {brief(self.eps)}")
 
 
 class BatchNorm(_Norm):
@@ -70,9 +71,9 @@ class BatchNorm(_Norm):
 
     def __init__(self, momentum: float = 0.1, eps: float = 1e-5, synchronized: bool = False) -> None:
         if not 0 < momentum <= 1:
-            raise ValueError(f"BatchNorm: momentum must lie between 0 and 1, received {momentum!r}")
+            raise ValueError(f"BatchNorm: momentum must lie between 0 and 1, received {brief(momentum)}")
         if not isinstance(synchronized, bool | np.bool_):
-            raise TypeError(f"BatchNorm: synchronized must be True or False, received {synchronized!r}")
+            raise TypeError(f"BatchNorm: synchronized must be True or False, received {brief(synchronized)}")
         self.momentum = float(momentum)
         self.eps = float(eps)
         self._check_eps()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tensorgrad.checks import is_number
+from tensorgrad.checks import brief, is_number
 from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.shapes import Shape, as_tuple, check_shape
 from tensorgrad.tensor import Tensor
@@ -85,5 +85,5 @@ def _checked(numbers: Numbers, name: str) -> float | tuple[float, ...]:
     several = not is_number(numbers)
     found = tuple(numbers) if several and isinstance(numbers, Sequence | np.ndarray) else (numbers,)
     if not found or not all(is_number(n) and np.isfinite(n) for n in found):
-        raise ValueError(f"Rescale: {name} must be a finite number, or one for each channel; received {numbers!r}")
+        raise ValueError(f"Rescale: {name} must be a finite number, or one for each channel; received {brief(numbers)}")
     return tuple(float(n) for n in found) if several else float(found[0])  # type: ignore[arg-type]

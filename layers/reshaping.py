@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from tensorgrad import functional
-from tensorgrad.checks import pair
+from tensorgrad.checks import brief, pair
 from tensorgrad.functional.padding import Padding, explicit
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
@@ -67,7 +67,8 @@ class Reshape(Layer):
         whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) and (n > 0 or n == -1) for n in items)
         if not items or not whole or items.count(-1) > 1:
             raise ValueError(
-                f"Reshape: shape must be an int or a tuple of positive ints, one of which may be -1; received {shape!r}"
+                f"Reshape: shape must be an int or a tuple of positive ints, one of which may be -1; "
+                f"received {brief(shape)}"
             )
         self.shape: Shape = int(items[0]) if len(items) == 1 else tuple(int(n) for n in items)
 
@@ -109,7 +110,8 @@ class ZeroPadding2d(Layer):
         frame = None if padding is None or isinstance(padding, str) else explicit(padding, "ZeroPadding2d")
         if frame is None:
             raise ValueError(
-                f"ZeroPadding2d: padding must be an int, a pair or ((top, bottom), (left, right)), received {padding!r}"
+                f"ZeroPadding2d: padding must be an int, a pair or ((top, bottom), (left, right)), "
+                f"received {brief(padding)}"
             )
         self.padding = padding
         self.frame = frame

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.checks import brief
 from tensorgrad.deprecation import level_outside
 
 Shape = tuple[int, ...] | int  # of one sample; an int where a sample is a flat vector
@@ -33,7 +34,7 @@ def check_shape(shape: Any, owner: str) -> Shape:
     """A sample's shape as given by a user: an int, or a sequence of positive ints."""
     items = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if not items or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in items):
-        raise ValueError(f"{owner}: input_shape must be an int or a tuple of positive ints, received {shape!r}")
+        raise ValueError(f"{owner}: input_shape must be an int or a tuple of positive ints, received {brief(shape)}")
     return int(items[0]) if isinstance(shape, int | np.integer) else tuple(int(n) for n in items)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.checks import brief
 from tensorgrad.tensor import Tensor
 
 
@@ -17,24 +18,24 @@ def number(value: Any, where: str, argument: str, low: float = 0.0, below: float
     A Python float, because a NumPy one of float64 would make float32 arithmetic slower.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{where}: {argument} must be a number, received {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{where}: {argument} must be a number, received {brief(value)} of type {type(value).__name__}")
     if not (isfinite(value) and low <= value < below):
         limits = f"at least {low:g}" + ("" if below == inf else f" and less than {below:g}")
-        raise ValueError(f"{where}: {argument} must be a finite number, {limits}; received {value!r}")
+        raise ValueError(f"{where}: {argument} must be a finite number, {limits}; received {brief(value)}")
     return float(value)
 
 
 def positive(value: Any, where: str, argument: str) -> float:
     """A finite number greater than 0, as a Python float."""
     if number(value, where, argument) == 0:
-        raise ValueError(f"{where}: {argument} must be greater than 0, received {value!r}")
+        raise ValueError(f"{where}: {argument} must be greater than 0, received {brief(value)}")
     return float(value)
 
 
 def count(value: Any, where: str, argument: str, low: int = 0) -> int:
     """An integer of at least `low`, as a Python int."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{where}: {argument} must be an int, received {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{where}: {argument} must be an int, received {brief(value)} of type {type(value).__name__}")
     if value < low:
         raise ValueError(f"{where}: {argument} must be at least {low}, received {value}")
     return int(value)
@@ -48,7 +49,7 @@ def share(value: Any, where: str, argument: str) -> float:
 def flag(value: Any, where: str, argument: str) -> bool:
     """True or False."""
     if not isinstance(value, bool):
-        raise TypeError(f"{where}: {argument} must be True or False, received {value!r}")
+        raise TypeError(f"{where}: {argument} must be True or False, received {brief(value)}")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tensorgrad.checks import one_of
+from tensorgrad.checks import brief, one_of
 from tensorgrad.optim.arguments import count, number, parameters
 from tensorgrad.optim.flat import Flat
 from tensorgrad.optim.setting import Setting
@@ -141,5 +141,5 @@ def _checked(own: Mapping[str, Any], where: str, settings: Mapping[str, Setting[
 
 def _name(name: Any, where: str) -> str | None:
     if not isinstance(name, str | None):
-        raise TypeError(f"{where}: name must be a str, received {name!r}")
+        raise TypeError(f"{where}: name must be a str, received {brief(name)}")
     return name

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tensorgrad.attributes import Closed, Foreign
-from tensorgrad.checks import one_of
+from tensorgrad.checks import brief, one_of
 from tensorgrad.optim.arguments import count, number
 from tensorgrad.optim.flat import BLOCK, Flat
 from tensorgrad.optim.groups import Params, from_state, grouped
@@ -272,7 +272,7 @@ class Optimizer(Closed):
 
     def _check_slots(self, where: str, slots: Any) -> None:
         if not isinstance(slots, Mapping):
-            raise TypeError(f"{where}: slots must be a dict of lists of arrays, received {slots!r}")
+            raise TypeError(f"{where}: slots must be a dict of lists of arrays, received {brief(slots)}")
         self._check_keys(where, slots, set(self.slots), "slot ")
         for name in self.slots:
             self._check_length(where, f"slot {name!r}", slots[name])

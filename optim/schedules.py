@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import TypeAlias
 
+from tensorgrad.checks import brief
 from tensorgrad.optim.arguments import count, number, positive
 
 Schedule: TypeAlias = Callable[[int], float]
@@ -158,7 +159,7 @@ class WarmUp:
         object.__setattr__(self, "steps", count(self.steps, "WarmUp", "steps", low=1))
         if not callable(self.then):
             raise TypeError(
-                f"WarmUp: then must be a schedule, a function of the step number, received {self.then!r}; "
+                f"WarmUp: then must be a schedule, a function of the step number, received {brief(self.then)}; "
                 "for a fixed rate pass Constant(lr)"
             )
 

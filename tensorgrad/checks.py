@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from math import isnan
+from math import isnan, prod
 from os import PathLike
 from types import FunctionType, ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
-    "Axis", "axes", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
+    "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
     "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole", "without",
 ]  # fmt: skip
 
@@ -43,7 +44,9 @@ def axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
 def one_axis(axis: int, ndim: int, name: str) -> int:
     """One axis as a non-negative int."""
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise TypeError(f"{name}: axis must be an int, or a tuple of ints where several are meant; received {axis!r}")
+        raise TypeError(
+            f"{name}: axis must be an int, or a tuple of ints where several are meant; received {brief(axis)}"
+        )
     if not -ndim <= axis < ndim:
         wanted = f"expected {-ndim} to {ndim - 1}" if ndim else "it has no axes"
         raise IndexError(f"{name}: axis {axis} is out of range for a tensor of {ndim} axes; {wanted}")
@@ -62,7 +65,7 @@ def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
     ):
         raise ValueError(
             f"{name}: {argument} must be an int of at least {minimum}, or a pair (rows, columns) of them; "
-            f"received {value!r}"
+            f"received {brief(value)}"
         )
     return int(items[0]), int(items[1])
 
@@ -150,14 +153,14 @@ def is_number(value: Any) -> bool:
 def positive(value: Any, name: str, argument: str, others: str = "") -> int:
     """A count of at least 1, which no float is; `others` says what else the caller takes."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: {argument} must be an int of at least 1{others}, received {value!r}")
+        raise ValueError(f"{name}: {argument} must be an int of at least 1{others}, received {brief(value)}")
     return int(value)
 
 
 def whole(value: Any, name: str, argument: str) -> int:
     """A count of at least 1, which may be a float such as 3.0."""
     if not is_number(value) or not (value >= 1 and value % 1 == 0):
-        raise ValueError(f"{name}: {argument} must be an int of at least 1, received {value!r}")
+        raise ValueError(f"{name}: {argument} must be an int of at least 1, received {brief(value)}")
     return int(value)
 
 
@@ -168,11 +171,13 @@ def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
         if not isinstance(value, str) and value is not None:  # a function or a class of that name
             called = getattr(value, "__name__", type(value).__name__)
             if called in known:
-                raise ValueError(f"{name}: {argument} is given by its name, {called!r}, received {value!r:.60}")
+                raise ValueError(f"{name}: {argument} is given by its name, {called!r}, received {brief(value)}")
         word = find(value, {"optimizer": "opt", "metric": "metrics"}.get(argument, argument))
         near = f"; {instead(word)}." if word else did_you_mean(value, known)
         names = ", ".join(map(repr, known))
-        raise ValueError(f"{name}: unknown {argument} {value!r}{near + ' Known' if near else '; known'} are {names}")
+        raise ValueError(
+            f"{name}: unknown {argument} {brief(value)}{near + ' Known' if near else '; known'} are {names}"
+        )
 
 
 def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
@@ -190,6 +195,17 @@ def explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
         text = f"{text} (received shapes {shapes})"
     kind = next(k for k in (IndexError, TypeError, ValueError) if isinstance(error, k))
     return kind(f"{name}: {text}")
+
+
+def brief(value: Any) -> str:
+    """A value as an error names it: in one line, and a large array by its shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and prod(shape) > 10:
+        return f"{type(value).__name__} of shape {shape}"
+    is_long = isinstance(value, str | bytes | list | tuple | dict | set) and len(value) > 100
+    text = reprlib.repr(value) if is_long else repr(value)
+    text = " ".join(text.split()) if "\n" in text else text
+    return text if len(text) <= 200 else f"{text[:150]} ..."
 
 
 def told(error: Exception) -> str:
@@ -232,7 +248,7 @@ def check_function(function: Any, arguments: Sequence[str], where: str) -> None:
     """Raise unless a user's function can be called with these arguments, by position."""
     wanted = ", ".join(arguments)
     if not callable(function):
-        raise TypeError(f"{where} must be a function of ({wanted}), received {function!r:.60}")
+        raise TypeError(f"{where} must be a function of ({wanted}), received {brief(function)}")
     try:
         signature = inspect.signature(function)
     except ValueError:  # some functions written in C do not tell

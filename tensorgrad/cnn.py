@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tensorgrad import saving
 from tensorgrad.attributes import Checked
-from tensorgrad.checks import check_function, is_number, numbers, positive
+from tensorgrad.checks import brief, check_function, is_number, numbers, positive
 from tensorgrad.data.batches import Augmentation
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.data.reader import Reader
@@ -50,7 +50,7 @@ def _optimizer(model: Network, optimizer: Optimizer) -> Optimizer:
     """The optimizer of a model, which changes all of its parameters and no others."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
-            f"optimizer: expected an Optimizer over model.parameters(), received {optimizer!r:.60}; names are for "
+            f"optimizer: expected an Optimizer over model.parameters(), received {brief(optimizer)}; names are for "
             "compile_model(opt=...)"
         )
     if {id(p) for p in optimizer.params} != {id(p) for p in model.parameters()}:
@@ -67,7 +67,7 @@ def _schedule(schedule: Callable[[int], float], where: str) -> Callable[[int], f
 def _limit(name: str, limit: float | None) -> float | None:
     """What gradients are cut off or scaled down to."""
     if limit is not None and not (is_number(limit) and limit > 0):
-        raise ValueError(f"compile_model: {name} must be positive, received {limit!r}")
+        raise ValueError(f"compile_model: {name} must be positive, received {brief(limit)}")
     return limit
 
 
@@ -204,7 +204,7 @@ class CNN(Network):
             )
         names = (metrics,) if isinstance(metrics, str) else metrics
         if not isinstance(names, Iterable | None):
-            raise TypeError(f"compile_model: metrics must be a sequence of names, received {metrics!r}")
+            raise TypeError(f"compile_model: metrics must be a sequence of names, received {brief(metrics)}")
         last = self.layers[-1]
         if last.outputs > 1:
             raise ValueError(
@@ -344,19 +344,19 @@ class CNN(Network):
             epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
             show_every = positive(show_every, "train", "show_every")
             if not isinstance(shuffle, bool | np.bool_):
-                raise TypeError(f"train: shuffle must be True or False, received {shuffle!r}")
+                raise TypeError(f"train: shuffle must be True or False, received {brief(shuffle)}")
             if not is_number(val_split) or not 0 <= val_split < 1:
-                raise ValueError(f"train: val_split must be at least 0 and below 1, received {val_split!r}")
+                raise ValueError(f"train: val_split must be at least 0 and below 1, received {brief(val_split)}")
             if val_x is None and val_y is not None:
                 raise ValueError("train: val_y goes with val_x; received only val_y")
             if callbacks is None:
                 callbacks = ()
             if not isinstance(callbacks, Iterable):
-                raise TypeError(f"train: callbacks must be a list of Callback, received {callbacks!r}")
+                raise TypeError(f"train: callbacks must be a list of Callback, received {brief(callbacks)}")
             callbacks = tuple(callbacks)
             for callback in callbacks:
                 if not isinstance(callback, Callback):
-                    raise TypeError(f"train: callbacks must be instances of Callback, received {callback!r}")
+                    raise TypeError(f"train: callbacks must be instances of Callback, received {brief(callback)}")
             logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, show_every)
             samples, aside = sources(
                 self,

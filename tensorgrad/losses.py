@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
-from tensorgrad.checks import check_function, one_of, whole
+from tensorgrad.checks import brief, check_function, one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
@@ -40,7 +40,7 @@ def huber(prediction: TensorLike, target: TensorLike, delta: float = 1.0, *, red
     ``e^2 / 2`` where ``e = |prediction - target| <= delta``, else ``delta (e - delta / 2)``.
     """
     if not delta > 0:
-        raise ValueError(f"huber: delta must be positive, received {delta!r}")
+        raise ValueError(f"huber: delta must be positive, received {brief(delta)}")
     p, t = _same_shape(prediction, target, "huber")
     error = (p - t).abs()
     near = error.clip(None, delta)  # e (near) - near^2 / 2 is both branches at once
@@ -103,7 +103,7 @@ def cross_entropy(
         raise ValueError("cross_entropy: expected logits of shape (..., classes), received a single number")
     one_of(reduction, ("mean", "sum", "none"), "cross_entropy", "reduction")
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in 0 to 1, received {label_smoothing!r}")
+        raise ValueError(f"cross_entropy: label_smoothing must lie in 0 to 1, received {brief(label_smoothing)}")
     classes = x.shape[-1]
     given = value(labels)
     given = given if isinstance(given, np.ndarray | np.generic) else np.asarray(given)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign
-from tensorgrad.checks import numbers, positive
+from tensorgrad.checks import brief, numbers, positive
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
 from tensorgrad.layers.composite import links, run_chain
@@ -84,7 +84,8 @@ class Network(Closed, Stateful):
     def seed(self, seed: int) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise ValueError(
-                f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, received {seed!r}"
+                f"{type(self).__name__}: seed must be an int of at least 0, or None for a new one, "
+                f"received {brief(seed)}"
                 + ("; layers are added with model.add(layer)" if isinstance(seed, list | tuple | Layer) else "")
             )
         self._seed = int(seed)
@@ -117,7 +118,7 @@ class Network(Closed, Stateful):
             hint = "; make an instance of it" if isinstance(layer, type) else ""
             if isinstance(layer, list | tuple | Network):
                 hint = "; add its layers one by one"
-            raise TypeError(f"add: expected a layer, received {layer!r} of type {type(layer).__name__}{hint}")
+            raise TypeError(f"add: expected a layer, received {brief(layer)} of type {type(layer).__name__}{hint}")
         here = {id(part) for other in self.layers for part in other.walk()}
         for part in layer.walk():
             if id(part) in here:
@@ -159,7 +160,7 @@ class Network(Closed, Stateful):
     def classes(self, names: Sequence[str]) -> None:
         found = (names,) if isinstance(names, str) else tuple(names)
         if not all(isinstance(name, str) for name in found):
-            raise TypeError(f"classes: expected names, received {found[:5]!r}; make strings of them")
+            raise TypeError(f"classes: expected names, received {brief(found[:5])}; make strings of them")
         if len(set(found)) < len(found):
             raise ValueError(f"classes: each needs a name of its own, received {', '.join(found)}")
         wanted = max(2, self.output_shape[-1]) if self.layers else len(found)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import engine
+from tensorgrad import CNN, engine
+from tensorgrad.layers import FFL, Conv2d, Dropout, Reshape
 
 t = tg.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
 i = tg.tensor(np.arange(6).reshape(2, 3))
@@ -469,3 +470,37 @@ def test_the_library_has_no_assert() -> None:
     folder = Path(tg.__file__).parent
     for path in [*folder.rglob("*.py"), *folder.parent.glob("layers/*.py"), *folder.parent.glob("optim/*.py")]:
         assert not re.search(r"^\s*assert\b", path.read_text(), re.MULTILINE), path
+
+
+LARGE = {
+    "array": np.zeros((60, 4)),
+    "list": list(range(5000)),
+    "list of arrays": [np.zeros((9, 9))] * 3,
+    "text": "a\nb" * 3000,
+    "dict": dict.fromkeys(range(2000)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_value_is_named_in_one_short_line(name: str) -> None:
+    """``train(x, y, x_test, y_test)`` has an array for the number of epochs."""
+    large: Any = LARGE[name]
+    model = CNN(seed=0)
+    model.add(FFL(input_shape=4, neurons=3, activation="softmax"))
+    model.compile_model(loss="cse")
+    x, y = np.zeros((6, 4)), np.zeros(6, int)
+    calls: list[Callable[[], Any]] = [
+        lambda: model.train(x, y, large), lambda: model.train(x, y, batch_size=large), lambda: CNN(large),
+        lambda: model.train(x, y, val_split=large), lambda: model.train(x, y, verbose=large), lambda: model.add(large),
+        lambda: model.compile_model(lr=large), lambda: model.compile_model(opt=large),
+        lambda: model.compile_model(loss=large), lambda: model.compile_model(metrics=[large]),
+        lambda: model.compile_model(label_smoothing=large), lambda: Conv2d(filters=large),
+        lambda: Conv2d(padding=large),
+        lambda: Conv2d(kernel_size=large), lambda: Dropout(large), lambda: FFL(activation=large),
+        lambda: Reshape(large), lambda: tg.sum(x, large), lambda: tg.concatenate([x, x], large),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises((TypeError, ValueError, IndexError)) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+        assert len(str(raised.value)) < 420

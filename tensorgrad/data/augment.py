@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorgrad.checks import is_number
+from tensorgrad.checks import brief, is_number
 from tensorgrad.data.resample import affine_coordinates, resample, smooth_noise
 
 _BLOCK = 64  # images whose transformations are drawn at once
@@ -64,21 +64,24 @@ class Augment:
     def __post_init__(self) -> None:
         _check(
             isinstance(self.shift, int | np.integer) and not isinstance(self.shift, bool) and self.shift >= 0,
-            f"shift must be a whole number of pixels, at least 0, received {self.shift!r}",
+            f"shift must be a whole number of pixels, at least 0, received {brief(self.shift)}",
         )
         _check(
             _is_number(self.rotate) and 0 <= self.rotate <= 180,
-            f"rotate must be an angle of 0 to 180 degrees, received {self.rotate!r}",
+            f"rotate must be an angle of 0 to 180 degrees, received {brief(self.rotate)}",
         )
         _check(
             _is_pair(self.zoom) and 0 < self.zoom[0] <= self.zoom[1],
-            f"zoom must be a pair (smallest, largest) of positive factors, received {self.zoom!r}",
+            f"zoom must be a pair (smallest, largest) of positive factors, received {brief(self.zoom)}",
         )
         _check(
             self.elastic is None or (_is_pair(self.elastic) and self.elastic[0] >= 0 and self.elastic[1] > 0),
-            f"elastic must be None or a pair (alpha >= 0, sigma > 0), received {self.elastic!r}",
+            f"elastic must be None or a pair (alpha >= 0, sigma > 0), received {brief(self.elastic)}",
         )
-        _check(self.fill == "edge" or _is_number(self.fill), f"fill must be 'edge' or a number, received {self.fill!r}")
+        _check(
+            self.fill == "edge" or _is_number(self.fill),
+            f"fill must be 'edge' or a number, received {brief(self.fill)}",
+        )
 
     def __call__(self, images: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         """Return augmented copies.

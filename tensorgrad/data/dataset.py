@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from tensorgrad.atomic_file import replacing
-from tensorgrad.checks import is_number, whole
+from tensorgrad.checks import brief, is_number, whole
 from tensorgrad.data.errors import DataError
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
@@ -91,7 +91,7 @@ class Dataset:
         one as a tuple.
         """
         if not callable(function):
-            raise TypeError(f"Dataset.map: expected a function of a batch, received {function!r}")
+            raise TypeError(f"Dataset.map: expected a function of a batch, received {brief(function)}")
         return self._with(steps=(*self._plan.steps, function))
 
     def shuffle(self, buffer: int | None = None) -> Self:
@@ -137,7 +137,8 @@ class Dataset:
         count = int(len(self) * share) if is_number(share) and 0 < share < 1 else 0
         if not count:
             raise ValueError(
-                f"Dataset.split: share must lie between 0 and 1, and leave a sample on both sides; received {share!r} "
+                f"Dataset.split: share must lie between 0 and 1, and leave a sample on both sides; "
+                f"received {brief(share)} "
                 f"for {len(self)} samples"
             )
         kept, aside = np.split(generator(rng).permutation(len(self)), [len(self) - count])

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tensorgrad.atomic_file import replacing
+from tensorgrad.checks import brief
 from tensorgrad.data.errors import DownloadError
 
 
@@ -134,7 +135,7 @@ def fetch(
     if {PurePosixPath(remote.name).name, PureWindowsPath(remote.name).name} != {remote.name} or not remote.name.strip(
         "."
     ):
-        raise ValueError(f"fetch: expected the plain name of a file, without a folder, received {remote.name!r}")
+        raise ValueError(f"fetch: expected the plain name of a file, without a folder, received {brief(remote.name)}")
     path = folder / remote.name
     try:
         if path.is_file():

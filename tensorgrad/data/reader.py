@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorgrad.checks import one_of, pair, without
+from tensorgrad.checks import brief, one_of, pair, without
 from tensorgrad.data.errors import DataError
 
 FITS = ("stretch", "crop", "pad")
@@ -38,7 +38,7 @@ class Reader:
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", pair(self.size, "images", "size", 1))
         if isinstance(self.channels, bool) or self.channels not in (1, 3):
-            raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {self.channels!r}")
+            raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {brief(self.channels)}")
         one_of(self.fit, FITS, "images", "fit")
 
     @property

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import Literal
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, one_of
+from tensorgrad.checks import Axis, brief, one_of
 from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels import elementwise
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
@@ -165,12 +165,14 @@ def register_activation(
     (3,)
     """
     if not isinstance(name, str) or not name.isidentifier():
-        raise ValueError(f"register_activation: expected a name such as 'softsign', received {name!r}")
+        raise ValueError(f"register_activation: expected a name such as 'softsign', received {brief(name)}")
     check_new(name, "activation", "register_activation")
     if name in ACTIVATIONS:
         raise ValueError(f"register_activation: there is an activation {name!r} already; give another name")
     if not callable(function):
-        raise TypeError(f"register_activation: expected a function from a tensor to a tensor, received {function!r}")
+        raise TypeError(
+            f"register_activation: expected a function from a tensor to a tensor, received {brief(function)}"
+        )
     one_of(outputs, ("values", "classes", "labels"), "register_activation", "outputs")
     ACTIVATIONS[name] = Activation(name, function, outputs, relu_like, last_step)
     return ACTIVATIONS[name]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import one_axis, one_of
+from tensorgrad.checks import brief, one_axis, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor, promotion
 from tensorgrad.tensor.numpy_protocol import implements
@@ -96,7 +96,9 @@ def tensordot(x: TensorLike, y: TensorLike, axes: int | Sequence[int | Sequence[
     if isinstance(axes, int):
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     elif len(axes) != 2:
-        raise ValueError(f"tensordot: axes must be an int or a pair, the axes of x and those of y; received {axes!r}")
+        raise ValueError(
+            f"tensordot: axes must be an int or a pair, the axes of x and those of y; received {brief(axes)}"
+        )
     else:
         left, right = ([side] if isinstance(side, int) else list(side) for side in axes)
     left = [one_axis(axis, a.ndim, "tensordot") for axis in left]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from tensorgrad.checks import pair
+from tensorgrad.checks import brief, pair
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, around
 
 Padding = Literal["valid", "keep"] | int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | None
@@ -19,14 +19,14 @@ def explicit(padding: Any, name: str) -> Frame | None:
         if padding == "keep":
             return None
         raise ValueError(
-            f"{name}: unknown padding {padding!r}; known are 'valid', 'keep', None, an int, a pair (rows, columns) and "
-            "((top, bottom), (left, right))"
+            f"{name}: unknown padding {brief(padding)}; known are 'valid', 'keep', None, an int, a pair (rows, "
+            "columns) and ((top, bottom), (left, right))"
         )
     if isinstance(padding, Iterable):
         sides = tuple(padding)
         if any(isinstance(side, Iterable) for side in sides):
             if len(sides) != 2 or not all(isinstance(side, Iterable) and len(tuple(side)) == 2 for side in sides):
-                raise ValueError(f"{name}: padding must be ((top, bottom), (left, right)), received {padding!r}")
+                raise ValueError(f"{name}: padding must be ((top, bottom), (left, right)), received {brief(padding)}")
             return pair(sides[0], name, "padding", 0), pair(sides[1], name, "padding", 0)
         padding = sides
     return around(pair(padding, name, "padding", 0))

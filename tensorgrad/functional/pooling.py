@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tensorgrad import ops
-from tensorgrad.checks import one_of, pair
+from tensorgrad.checks import brief, one_of, pair
 from tensorgrad.functional.padding import Padding, frame, rounded_up, shown
 from tensorgrad.functional.windows import Size, check_images, check_windows, on_batch
 from tensorgrad.kernels import bound
@@ -92,7 +92,7 @@ def register_pooling(
     12.5
     """
     if not isinstance(name, str) or not name.isidentifier():
-        raise ValueError(f"register_pooling: expected a name such as 'median', received {name!r}")
+        raise ValueError(f"register_pooling: expected a name such as 'median', received {brief(name)}")
     if name in POOLINGS:
         raise ValueError(f"register_pooling: there is a pooling {name!r} already; give another name")
     if not callable(windows) or not (whole is None or callable(whole)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import one_axis, one_of
+from tensorgrad.checks import brief, one_axis, one_of
 from tensorgrad.functional.of_method import of_method
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.numpy_protocol import implements
@@ -97,7 +97,7 @@ def pad(x: TensorLike, widths: int | Sequence[Any], mode: str = "constant", cons
     if (table < 0).any():
         raise ValueError(
             f"pad: widths must be non-negative ints, one, a pair, or a pair for each of {t.ndim} axes; "
-            f"received {widths!r}"
+            f"received {brief(widths)}"
         )
     frame = tuple((int(before), int(after)) for before, after in table)
     if mode == "constant":

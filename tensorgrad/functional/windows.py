@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import one_of, pair
+from tensorgrad.checks import brief, one_of, pair
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.functional.linalg import same_dtype
 from tensorgrad.functional.padding import Padding, explicit, frame, shown
@@ -297,7 +297,7 @@ def check_windows(
 
 def _check_groups(groups: int, filters: int, name: str) -> None:
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1 or filters % groups:
-        raise ValueError(f"{name}: groups must be an int that divides the {filters} filters, received {groups!r}")
+        raise ValueError(f"{name}: groups must be an int that divides the {filters} filters, received {brief(groups)}")
 
 
 def _check_bias(b: TensorLike, filters: int, name: str) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import is_number, whole
+from tensorgrad.checks import brief, is_number, whole
 from tensorgrad.derivatives import grad
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.functional import softplus
@@ -48,7 +48,7 @@ def saliency(
     x = sample(model, image, "saliency")
     samples = whole(samples, "saliency", "samples")
     if not (is_number(noise) and 0 <= noise < np.inf):
-        raise ValueError(f"saliency: noise must be a finite number of at least 0, received {noise!r}")
+        raise ValueError(f"saliency: noise must be a finite number of at least 0, received {brief(noise)}")
     label = highest_class(model, x) if label is None else label
     classes = as_tuple(model.layers[-1].output_shape or ())[-1]
     if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < classes:
@@ -131,7 +131,7 @@ def gradient_ascent(
     ranges = {"step": (step, 0, 1e9), "decay": (decay, 0, 1), "smooth": (smooth, 0, 0.25), "jitter": (jitter, 0, 1000)}
     for name, (given, low, high) in ranges.items():
         if not (is_number(given) and low <= given <= high):
-            raise ValueError(f"gradient_ascent: {name} must lie between {low:g} and {high:g}, received {given!r}")
+            raise ValueError(f"gradient_ascent: {name} must lie between {low:g} and {high:g}, received {brief(given)}")
     if bounds is not None and not (len(bounds) == 2 and all(map(is_number, bounds)) and bounds[0] < bounds[1]):
         raise ValueError(f"gradient_ascent: bounds must be (low, high) with low < high, received bounds={bounds!r}")
     rng = np.random.default_rng(seed)

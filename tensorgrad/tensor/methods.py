@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
-from tensorgrad.checks import Axis, axes, one_axis
+from tensorgrad.checks import Axis, axes, brief, one_axis
 from tensorgrad.recording import analytic
 from tensorgrad.tensor import promotion
 
@@ -259,7 +259,7 @@ class Methods(engine.Traced):
         if ord == np.inf:
             return x.abs().max(over, keepdims)
         if not isinstance(ord, int | float | np.number) or not ord > 0:
-            raise ValueError(f"norm: ord must be positive, or inf; received {ord!r}")
+            raise ValueError(f"norm: ord must be positive, or inf; received {brief(ord)}")
         powers: Any = ops.power(x.abs(), ord).sum(over, keepdims)
         empty = powers.array == 0  # where the root has an infinite slope
         root: Self = ops.where(empty, 0.0, ops.power(ops.where(empty, 1.0, powers), 1 / ord))
@@ -445,14 +445,14 @@ class Methods(engine.Traced):
         size = self.shape[along]
         counts = np.asarray(repeats)
         if counts.dtype.kind not in "iu" or counts.shape not in ((), (1,), (size,)) or (counts < 0).any():
-            raise ValueError(f"repeat: expected a count, or one for each of {size} slices; received {repeats!r}")
+            raise ValueError(f"repeat: expected a count, or one for each of {size} slices; received {brief(repeats)}")
         return ops.take(self, indices=np.repeat(np.arange(size), counts), axis=along)
 
     def tile(self, reps: int | Sequence[int]) -> Self:
         """The whole tensor several times along each axis, like ``numpy.tile``."""
         times = tuple(reps) if isinstance(reps, Sequence) else (reps,)
         if any(not isinstance(count, int | np.integer) or count < 0 for count in times):
-            raise ValueError(f"tile: expected a count, or a sequence of counts, of at least 0; received {reps!r}")
+            raise ValueError(f"tile: expected a count, or a sequence of counts, of at least 0; received {brief(reps)}")
         ndim = max(self.ndim, len(times))
         times = (1,) * (ndim - len(times)) + times
         shape = (1,) * (ndim - self.ndim) + self.shape

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
-from tensorgrad.checks import check_unmasked
+from tensorgrad.checks import brief, check_unmasked
 from tensorgrad.engine import Traced, value
 
 DEFAULT_DTYPE = np.dtype(np.float32)
@@ -176,12 +176,12 @@ def whole_shape(wanted: Any, size: int, shape: tuple[int, ...]) -> tuple[int, ..
     try:
         new = tuple(n.__index__() for n in given)
     except (TypeError, AttributeError):
-        raise TypeError(f"reshape: expected ints, or one tuple of ints; received {wanted!r}") from None
+        raise TypeError(f"reshape: expected ints, or one tuple of ints; received {brief(wanted)}") from None
     known = prod(n for n in new if n != -1)
     if new.count(-1) == 1 and known > 0 and size % known == 0:
         new = tuple(size // known if n == -1 else n for n in new)
     if any(n < 0 for n in new) or prod(new) != size:
-        raise ValueError(f"reshape: {size} elements of shape {shape} do not fit the shape {new}")
+        raise ValueError(f"reshape: {size} elements of shape {shape} do not fit the shape {brief(new)}")
     return new
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import losses, vocabulary
-from tensorgrad.checks import check_function
+from tensorgrad.checks import brief, check_function
 from tensorgrad.engine import value
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.tally import Accuracy, Errors, Tally
@@ -227,7 +227,7 @@ def metric(given: Any) -> Metric:
         near = f"; {vocabulary.instead(word)}." if word else vocabulary.did_you_mean(given, METRICS)
         known = ", ".join(map(repr, METRICS))
         raise ValueError(
-            f"compile_model: unknown metric {given!r}{near + ' Known' if near else '; known'} are {known}, "
+            f"compile_model: unknown metric {brief(given)}{near + ' Known' if near else '; known'} are {known}, "
             "'top3' or any other k, and functions of (outputs, targets)"
         )
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import losses
-from tensorgrad.checks import is_number
+from tensorgrad.checks import brief, is_number
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.losses import Loss
 from tensorgrad.tensor import Array, Tensor
@@ -68,14 +68,15 @@ class Objective:
         if not in_range or (label_smoothing and not self.from_logits):
             raise ValueError(
                 f"compile_model: label_smoothing must lie in 0 to 1, and needs the loss 'cse' or 'bce'; received "
-                f"{label_smoothing!r} with {self.loss!r}"
+                f"{brief(label_smoothing)} with {self.loss!r}"
             )
         self.label_smoothing = float(label_smoothing)
         is_index = isinstance(ignore_index, int | np.integer) and not isinstance(ignore_index, bool)
         if ignore_index is not None and not (is_index and self.task.kind == "classes" and self.from_logits):
             raise ValueError(
                 "compile_model: ignore_index must be an int, and needs the loss 'cse' after softmax; received "
-                f"{ignore_index!r} with {self.loss!r} after {activation!r}; sample_weight may give pixels the weight 0"
+                f"{brief(ignore_index)} with {self.loss!r} after {activation!r}; "
+                "sample_weight may give pixels the weight 0"
             )
         self.ignore_index = None if ignore_index is None else int(ignore_index)
         self.gives_mean = callable(loss) and _gives_mean(self.record, output_shape)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import losses
-from tensorgrad.checks import is_number, numbers
+from tensorgrad.checks import brief, is_number, numbers
 from tensorgrad.rows import Rows
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.names import numbered
@@ -260,7 +260,7 @@ def _class_weights(y: Array, task: Task, given: ClassWeight, owner: str) -> Arra
         if given != "balanced" or task.kind == "labels":
             raise ValueError(
                 f"{owner}: class_weight must be a dict, an array of {task.classes} numbers or, for one class of "
-                f"several, 'balanced'; received {given!r} for {task.classes} {what}"
+                f"several, 'balanced'; received {brief(given)} for {task.classes} {what}"
             )
         (counted,) = task.counted(y)
         counts = np.bincount(task.class_of(counted), minlength=task.classes)

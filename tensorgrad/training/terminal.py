@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from tensorgrad.checks import brief
 from tensorgrad.training.tasks import ERRORS
 
 INTERVAL = 0.1  # seconds between two updates of the line
@@ -26,7 +27,7 @@ class Progress:
 
     def __init__(self, verbose: str | int = "auto", stream: TextIO | None = None) -> None:
         if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"train: verbose must be 'auto', 0, 1 or 2, received {verbose!r}")
+            raise ValueError(f"train: verbose must be 'auto', 0, 1 or 2, received {brief(verbose)}")
         self.stream = sys.stdout if stream is None else stream  # None in a program without a console
         self.silent = verbose == 0 or self.stream is None or getattr(self.stream, "closed", False)
         self.live = not self.silent and (verbose == 1 or (verbose == "auto" and _rewrites_lines(self.stream)))

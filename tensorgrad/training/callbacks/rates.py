@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from tensorgrad.checks import is_number
+from tensorgrad.checks import brief, is_number
 from tensorgrad.training.callbacks.callback import Callback, Logs
 from tensorgrad.training.callbacks.waiting import Waiting
 
@@ -44,7 +44,7 @@ class LearningRateScheduler(Callback):
 def takes_rate(schedule: Any, owner: str) -> bool:
     """Whether a schedule must be called with (epoch, lr), and not with (epoch); an error if with neither."""
     if not callable(schedule):
-        raise TypeError(f"{owner} must be a function of (epoch) or (epoch, lr), received {schedule!r}")
+        raise TypeError(f"{owner} must be a function of (epoch) or (epoch, lr), received {brief(schedule)}")
     try:
         signature = inspect.signature(schedule)
     except ValueError:  # some functions written in C do not tell
@@ -95,7 +95,7 @@ class ReduceLROnPlateau(Waiting):
     ) -> None:
         super().__init__(monitor, patience, min_delta, mode)
         if not (is_number(factor) and 0 < factor < 1):
-            raise ValueError(f"ReduceLROnPlateau: factor must lie between 0 and 1, received {factor!r}")
+            raise ValueError(f"ReduceLROnPlateau: factor must lie between 0 and 1, received {brief(factor)}")
         self.factor = factor
         self.min_lr = min_lr
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tensorgrad.checks import is_number, one_of
+from tensorgrad.checks import brief, is_number, one_of
 from tensorgrad.tensor import Array
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
@@ -25,7 +25,8 @@ class Waiting(Callback):
         one_of(mode, ("auto", "min", "max"), type(self).__name__, "mode")
         if not all(is_number(given) and given >= 0 for given in (patience, min_delta)):
             raise ValueError(
-                f"{type(self).__name__}: patience and min_delta must be numbers of at least 0, received {patience!r} "
+                f"{type(self).__name__}: patience and min_delta must be numbers of at least 0, "
+                f"received {brief(patience)} "
                 f"and {min_delta!r}"
             )
         self.monitor = monitor
