@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
 from typing import Literal
 
 from tensorgrad import ops
@@ -46,8 +45,7 @@ def gelu(x: TensorLike) -> Tensor:
 
     ``0.5 x (1 + erf(x / sqrt(2)))``
     """
-    t = as_tensor(x).floating()
-    return t * (0.5 * (1 + ops.erf(t * sqrt(0.5))))
+    return ops.gelu(as_tensor(x).floating())
 
 
 def sigmoid(x: TensorLike) -> Tensor:

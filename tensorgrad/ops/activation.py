@@ -12,13 +12,15 @@ from tensorgrad.engine import Primitive, primitive
 from tensorgrad.kernels import elementwise
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.kernels.memory import Array
-from tensorgrad.ops.elementwise import clip, exp
+from tensorgrad.ops.elementwise import clip, erf, exp
 from tensorgrad.ops.reduction import Axes, keep, total
 
 __all__ = [
-    "LastStep", "elu", "leaky_relu", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
-    "times_leaky_slope", "times_sigmoid_slope", "where_positive",
+    "LastStep", "elu", "gelu", "leaky_relu", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
+    "times_gelu_slope", "times_leaky_slope", "times_sigmoid_slope", "where_positive",
 ]  # fmt: skip
+
+BELL = (2 * np.pi) ** -0.5  # the density of the standard normal distribution at 0
 
 
 @primitive
@@ -79,12 +81,36 @@ times_sigmoid_slope.rules(lambda g, _z, _x, y: times_sigmoid_slope(g, y), lambda
 
 
 @primitive
-def softplus(x: Array) -> Any:
+def softplus(x: Array) -> Array:
     """``ln(1 + e^x)``, without overflow"""
-    return np.clip(x, 0, None) + np.log1p(np.exp(-abs(x)))
+    return elementwise.softplus(x)
 
 
 softplus.rules(lambda g, _y, x: g * sigmoid(x))
+
+
+@primitive
+def gelu(x: Array) -> Any:
+    """``x Phi(x)``, where Phi is the standard normal distribution function"""
+    return elementwise.gelu(x) if x.dtype == np.float32 else x * _normal(x)
+
+
+@primitive
+def times_gelu_slope(x: Array, y: Any) -> Any:
+    """``x (Phi(y) + y e^(-y^2 / 2) / sqrt(2 pi))``, which is x times the slope of gelu at y"""
+    if x.dtype == y.dtype == np.float32:
+        return elementwise.times_gelu_slope(x, y)
+    return x * (_normal(y) + y * np.exp(-0.5 * y * y) * BELL)
+
+
+gelu.rules(lambda g, _y, x: times_gelu_slope(g, x))
+times_gelu_slope.rules(
+    lambda g, _z, _x, y: times_gelu_slope(g, y), lambda g, _z, x, y: g * x * exp(-0.5 * y * y) * (BELL * (2 - y * y))
+)
+
+
+def _normal(x: Array) -> Any:
+    return 0.5 * (1 + erf(x * 0.5**0.5))
 
 
 @primitive

@@ -75,3 +75,26 @@ def test_a_sigmoid_at_its_ends(dtype: Any) -> None:
     result = elementwise.sigmoid(x)
     np.testing.assert_allclose(result, special.expit(x), rtol=2e-3 if dtype is np.float16 else 1e-6, atol=1e-7)
     assert result.dtype == dtype
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float16, 1e-3), (np.float32, 4e-7), (np.float64, 4e-16)])
+def test_a_softplus_keeps_its_digits_on_both_sides(dtype: Any, tolerance: float) -> None:
+    least = np.log(np.finfo(dtype).tiny) + 1
+    x = np.array([-np.inf, least, least / 2, -3, -1e-3, 0, 1e-3, 3, 20, 1e4, np.inf], dtype)
+    result = elementwise.softplus(x)
+    np.testing.assert_allclose(result, np.logaddexp(0, x.astype(np.longdouble)), rtol=tolerance)
+    assert result.dtype == dtype
+    assert np.isnan(elementwise.softplus(np.array(np.nan, dtype)))
+    large = np.random.default_rng(0).uniform(-3, 3, (9, 1 << 17))  # nine tiles
+    np.testing.assert_allclose(elementwise.softplus(large), np.log1p(np.exp(large)), rtol=1e-14)
+
+
+def test_a_gelu_of_float32_is_as_exact_as_float32() -> None:
+    x = np.linspace(-12, 12, 100_001, dtype=np.float32).reshape(-1, 11)
+    wide = x.astype(np.float64)
+    bell = np.exp(-wide * wide / 2) / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(elementwise.gelu(x), wide * special.ndtr(wide), rtol=1e-6, atol=3e-7)
+    slope = elementwise.times_gelu_slope(2 - x, x)
+    np.testing.assert_allclose(slope, (2 - wide) * (special.ndtr(wide) + wide * bell), rtol=1e-6, atol=3e-6)
+    assert elementwise.gelu(x[::2].T).dtype == slope.dtype == np.float32
+    np.testing.assert_array_equal(elementwise.gelu(x[::2].T), elementwise.gelu(x)[::2].T)

@@ -549,6 +549,12 @@ ROWS = [
     Row(ops.times_sigmoid_slope, two_of_one_shape(), lambda x, y: x * (y * (1 - y))),
     Row(ops.sigmoid, one(-5.0, 5.0), special.expit),
     Row(ops.softplus, one(-5.0, 5.0), lambda x: np.log(1 + np.exp(x))),
+    Row(ops.gelu, one(), lambda x: x * special.ndtr(x)),
+    Row(
+        ops.times_gelu_slope,
+        two_of_one_shape(),
+        lambda x, y: x * (special.ndtr(y) + y * np.exp(-y * y / 2) / np.sqrt(2 * np.pi)),
+    ),
     Row(ops.softmax, reducing(keepdims=False, least=1), softmax),
     Row(ops.log_softmax, reducing(keepdims=False, least=1), lambda x, axis: np.log(softmax(x, axis))),
     Row(ops.softmax_cross_entropy, logits_and_targets, cross_entropy),
