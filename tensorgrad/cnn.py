@@ -318,11 +318,12 @@ class CNN(Network):
             Batches of an epoch, of an iterable; by default an epoch is one pass over it. The next epoch goes on where
             this one stops.
         processes : int, optional
-            Divide each batch among so many processes on this machine, each with a copy of the model, and add up their
-            gradients; see docs/scaling.md. Callbacks are called in this process alone. Batch normalization takes the
-            statistics of each part of a batch, or with ``BatchNorm(synchronized=True)`` those of all of it. "auto"
-            takes one process per core or one alone, whichever a trial of some steps finds to end first. By default
-            one; or, where ``mpiexec`` or its like has started this program several times, all of those.
+            Divide each batch among so many processes on this machine (threads where Python runs without its lock), each
+            with a copy of the model, and add up their gradients; see docs/scaling.md. Callbacks are called in this
+            process alone. Batch normalization takes the statistics of each part of a batch, or with
+            ``BatchNorm(synchronized=True)`` those of all of it. "auto" takes one per core or one alone, whichever a
+            trial of some steps finds to end first. By default one; or, where ``mpiexec`` or its like has started this
+            program several times, all of those.
 
         Returns
         -------

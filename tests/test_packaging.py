@@ -96,7 +96,14 @@ def test_a_missing_extra_is_named(module: str, package: str, extra: str, call: A
 
 
 # What the workflow, the hooks and the packaging name must be there, and no file may name the host of a registry.
-CARRY_ON = (".ci/run", ".github/workflows/ci.yml", ".pre-commit-config.yaml", "pyproject.toml", "Makefile")
+CARRY_ON = (
+    ".ci/run",
+    ".ci/free_threaded",
+    ".github/workflows/ci.yml",
+    ".pre-commit-config.yaml",
+    "pyproject.toml",
+    "Makefile",
+)
 
 
 def test_no_file_names_the_host_of_a_registry() -> None:

@@ -13,6 +13,7 @@ from tensorgrad import CNN, Tensor, no_grad, override_rule
 from tensorgrad.kernels import memory, threads
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, Dropout, Flatten, Pool2d
 from tensorgrad.ops import relu
+from tensorgrad.writes import tick
 
 X = np.random.default_rng(0).random((40, 20, 20, 3), dtype=np.float32)
 Y = np.random.default_rng(1).integers(0, 4, 40)
@@ -66,6 +67,13 @@ def test_each_gives_what_it_gives_alone(cores: int) -> None:
         threads.set_num_threads(before)
     for expected, found in zip(alone, both[:2], strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_the_clock_of_writes_never_goes_back() -> None:
+    """Neither for one thread nor between two; otherwise writes would be missed, or seen where there are none."""
+    ticks = at_once(*[lambda: [tick() for _ in range(20_000)]] * 4)
+    assert all(list(each) == sorted(each) for each in ticks)
+    assert len(set().union(*ticks)) == 80_000
 
 
 def test_what_one_switches_does_not_hold_for_the_other() -> None:
