@@ -83,7 +83,9 @@ class ThreadTeam:
     def ended(self) -> RankError | None:
         """An error that names a thread that has failed; None if there is none."""
         for rank, error in sorted(self.errors.items()):
-            return RankError(f"train: rank {rank} of {self.board.size} failed: {type(error).__name__}: {error}")
+            found = RankError(f"train: rank {rank} of {self.board.size} failed: {type(error).__name__}: {error}")
+            found.__cause__ = error
+            return found
         return None
 
     def join(self) -> None:

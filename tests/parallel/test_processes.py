@@ -520,6 +520,7 @@ def test_a_thread_that_fails_is_named(what: str, text: str, monkeypatch: pytest.
     with pytest.raises(RankError, match=f"^train: {text}") as caught:
         trained(network(Faulty(what, rank=2)), 3)
     assert time.monotonic() - since < 10
+    assert isinstance(caught.value.__cause__, ArithmeticError) == (what == "raise")
     left = [t for t in threading.enumerate() if t.name.startswith("tensorgrad rank ")]
     assert [t.name for t in left] == ["tensorgrad rank 2"] * (what == "sleep")  # which cannot be ended
     notes = getattr(caught.value, "__notes__", [])
