@@ -22,6 +22,8 @@ X = np.random.default_rng(0).random((53, 6, 6, 1), dtype=np.float32)
 Y = np.random.default_rng(1).integers(0, 4, 53)
 
 
+both_forms = pytest.mark.parametrize("form", ["processes", "threads"], indirect=True)
+as_threads = pytest.mark.parametrize("form", ["threads"], indirect=True)
 AWAKE = threading.Event()  # that a layer which sleeps waits for
 
 

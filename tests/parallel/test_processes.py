@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ from tests.parallel.networks import (
     Spoiled,
     X,
     Y,
+    as_threads,
     assert_alike,
+    both_forms,
     difference,
     dropping,
     network,
@@ -51,18 +53,6 @@ from tests.parallel.networks import (
 )
 
 THOROUGH = PROFILE in ("strict", "ci")
-
-
-@pytest.fixture(autouse=True)
-def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """What the ranks are: processes, unless a test says otherwise."""
-    chosen = getattr(request, "param", "processes")
-    with ranks_as(chosen):
-        yield chosen
-
-
-both_forms = pytest.mark.parametrize("form", ["processes", "threads"], indirect=True)
-as_threads = pytest.mark.parametrize("form", ["threads"], indirect=True)
 
 
 @pytest.fixture
