@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from itertools import chain
 from typing import Any
@@ -11,8 +11,8 @@ from tensorgrad import functional
 from tensorgrad.checks import brief
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
-from tensorgrad.layers.activation import Activation
-from tensorgrad.layers.layer import Layer, bind_chain, is_changed
+from tensorgrad.layers.chain import bind_chain, run_chain
+from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.receptive_field import Field
 from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
@@ -62,29 +62,6 @@ class Sequential(Layer):
         for layer in self.layers:
             field = layer.see(field)
         return field
-
-
-def run_chain(layers: SequenceOf[Layer], x: Tensor, training: bool) -> Tensor:
-    """Apply layers one after the other, an activation together with the layer before it."""
-    done: Layer | None = None
-    for i, layer in enumerate(layers):
-        following = layers[i + 1] if i + 1 < len(layers) else None
-        if layer is done:
-            done = None
-        elif type(following) is Activation and not (is_changed(layer) or is_changed(following)):
-            x, done = layer.run(x, training, following.activation), following
-        else:
-            x = layer.run(x, training)
-    return x
-
-
-def links(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The layers, and in the place of a chain those that it is made of."""
-    for layer in layers:
-        if layer.is_chain:
-            yield from links(layer.inner_layers())
-        else:
-            yield layer
 
 
 class Branches(Layer):

@@ -16,7 +16,7 @@ from tensorgrad.attributes import Closed, Foreign, is_descriptor
 from tensorgrad.checks import brief
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.functional import ACTIVATIONS
-from tensorgrad.kernels.bound import Bound, Step
+from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.multiply_adds import counted
 from tensorgrad.layers.receptive_field import Field, measured
 from tensorgrad.layers.shapes import Shape, as_tuple, channels_hint, check_shape, phrase
@@ -511,18 +511,6 @@ class Layer(Closed, Stateful):
 def is_changed(layer: Layer) -> bool:
     """Whether a method of its own was assigned to this one layer, which computes something else since."""
     return not COMPUTING.isdisjoint(vars(layer))
-
-
-def bind_chain(layers: Iterable[Layer], x: Array) -> Bound:
-    """Prepare a chain of layers, each of which takes the output of the one before; see :meth:`Layer.bind`."""
-    steps: list[Step] = []
-    for layer in layers:
-        other = is_changed(layer) or x.dtype.char not in "fd"
-        x, more = Layer.bind(layer, x) if other else layer.bind(x)
-        for step in more:  # so that the next one is prepared with numbers, and not with what happens to be in memory
-            step()
-        steps += more
-    return x, steps
 
 
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -107,6 +109,12 @@ class Weighted(Parametric):
         biases = None if self._biases is None else lambda: self._biases.array
         y, steps = kernel(x, lambda: self._weights.array, biases, in_place(last_step))
         return (y, steps) if rest is None else (y, [*steps, lambda: np.copyto(y, rest(Tensor.wrap(y)).array)])
+
+    def with_parameters(self, weights: Array, biases: Array, activation: str | None) -> Self:
+        """A layer like this one, whose parameters are the arrays that are given."""
+        new = copy(self)
+        vars(new).update(_weights=Tensor.wrap(weights), _biases=Tensor.wrap(biases), isbias=True, activation=activation)
+        return new
 
     def build(self, input_shape: Shape) -> None:
         """Draw the weights that were not given; check those that were."""

@@ -13,7 +13,7 @@ from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import brief, numbers, positive
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.kernels import blas
-from tensorgrad.layers.composite import links, run_chain
+from tensorgrad.layers.chain import folding, links, run_chain
 from tensorgrad.layers.layer import Layer, named_layers, named_state
 from tensorgrad.layers.shapes import as_tuple, channels_hint
 from tensorgrad.layers.state import Stateful
@@ -304,19 +304,21 @@ class Network(Closed, Stateful):
         single = bool(self.layers) and getattr(given, "shape", None) == self.input_shape
         x = self.check_samples(np.asarray(given)[None] if single else given, "predict")
         dtype = self.dtype
-        with no_grad(), blas.one_thread:
+        with no_grad(), folding(), blas.one_thread:
             parts = []
             for block in self.blocks(len(x), batch_size, "predict"):
                 t = Tensor.wrap(x[block].astype(dtype, copy=False))
-                for layer in self.layers:
-                    if single:
-                        layer.input = t.numpy()[0]
-                    t = layer.forward(t, training=False)
-                    if single:
-                        layer.out = t.numpy()[0]
-                parts.append(t.array)
+                parts.append((self._shown(t) if single else run_chain(self.layers, t, training=False)).array)
         found: Array = self.layers[-1].separated(np.concatenate(parts))
         return found
+
+    def _shown(self, t: Tensor) -> Tensor:
+        """Apply to a batch of one sample, leaving in each layer what went in and came out."""
+        for layer in self.layers:
+            layer.input = t.numpy()[0]
+            t = layer.forward(t, training=False)
+            layer.out = t.numpy()[0]
+        return t
 
     def predictor(self, batch_size: int = 1) -> Predictor:
         """A function that predicts for batches of one size, faster: for one image at a time, from a camera or a page.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
-from tensorgrad.layers.layer import Layer, bind_chain, named_state
+from tensorgrad.layers.chain import bind_chain
+from tensorgrad.layers.layer import Layer, named_state
 from tensorgrad.tensor import Array, Tensor
 
 __all__ = ["Plan", "Predicting", "Predictor"]

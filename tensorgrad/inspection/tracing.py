@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.layers.composite import links
+from tensorgrad.layers.chain import links
 from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Layered, Network
