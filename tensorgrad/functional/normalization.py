@@ -61,6 +61,8 @@ def layer_norm(
     t = as_tensor(x).floating()
     over = axes(axis, t.ndim, "layer_norm")
     _check_scale(t, weight, bias, "layer_norm")
+    if over == (t.ndim - 1,) and t.size and _per_channel_or_none(t, weight, bias):
+        return ops.layer_norm(t, *_scale_and_shift(t, weight, bias), eps=float(eps))
     standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
     return _scaled(standardized, weight, bias)
 
@@ -136,11 +138,8 @@ def batch_norm(
         for running, new in ((running_mean, known.mean), (running_var, unbiased)):
             running *= 1 - momentum
             running += momentum * new
-    at_once = all(a is None or _per_channel(t, as_tensor(a)) for a in (weight, bias))
-    scale, shift = (
-        as_tensor(given if at_once and given is not None else np.full(t.shape[-1:], neutral, t.dtype))
-        for given, neutral in ((weight, 1), (bias, 0))
-    )
+    at_once = _per_channel_or_none(t, weight, bias)
+    scale, shift = _scale_and_shift(t, *((weight, bias) if at_once else (None, None)))
     last_step, _ = ending(activation)
     own: dict[str, Any] = {"eps": float(eps), "moments": known}
     if at_once and last_step is not None:
@@ -183,6 +182,19 @@ def _scaled(x: Tensor, weight: TensorLike | None, bias: TensorLike | None) -> Te
         b = as_tensor(bias)
         x = ops.shift_channels(x, b) if _per_channel(x, b) else x + b
     return x
+
+
+def _scale_and_shift(x: Tensor, weight: TensorLike | None, bias: TensorLike | None) -> tuple[Tensor, Tensor]:
+    """A number for each channel: the weight and the bias, or 1 and 0 where there is none."""
+    scale, shift = (
+        as_tensor(np.full(x.shape[-1:], neutral, x.dtype) if given is None else given)
+        for given, neutral in ((weight, 1), (bias, 0))
+    )
+    return scale, shift
+
+
+def _per_channel_or_none(x: Tensor, *numbers: TensorLike | None) -> bool:
+    return all(a is None or _per_channel(x, as_tensor(a)) for a in numbers)
 
 
 def _per_channel(x: Tensor, a: Tensor) -> bool:

@@ -11,13 +11,15 @@ import numpy as np
 
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import channels
+from tensorgrad.kernels import layer_norm as by_rows
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.reduction import total
 from tensorgrad.ops.shaping import Shape
 
 __all__ = [
     "batch_norm", "batch_norm_activated", "batch_norm_input", "batch_norm_weight", "channel_dots", "channel_sums",
-    "scale_channels", "shift_channels", "spread_channels",
+    "layer_norm", "scale_channels", "shift_channels", "spread_channels",
 ]  # fmt: skip
 
 
@@ -153,3 +155,33 @@ def _standardized(x: Any, **own: Any) -> Any:
 def _for_each(x: Any, number: float) -> Any:
     """The same number for each channel of x."""
     return np.full(value(x).shape[-1:], number, value(x).dtype)
+
+
+@primitive
+def layer_norm(x: Array, w: Any, b: Any, *, eps: float) -> Array:
+    """``(x - mean) / sqrt(var + eps) w + b``, where mean and var are those of the channels of each pixel"""
+    return by_rows.layer_norm(x, w, b, eps)
+
+
+layer_norm.rules(
+    lambda g, _y, x, w, _b, *, eps: _by_rows(scale_channels(g, w), *_standardized_rows(x, eps)),
+    lambda g, _y, x, _w, _b, *, eps: channel_dots(g, _standardized_rows(x, eps)[0]),
+    lambda g, _y, _x, _w, _b, *, eps: channel_sums(g),
+)
+layer_norm.at_once(lambda g, _y, x, w, _b, *, eps: by_rows.layer_norm_gradients(g, x, w, eps))
+
+
+def _by_rows(h: Any, z: Any, inverse: Any) -> Any:
+    """``(h - mean(h) - z mean(h z)) / s``, with ``z = (x - mean) / s``, for each pixel."""
+    return (h - _mean_of_row(h) - z * _mean_of_row(h * z)) * inverse
+
+
+def _standardized_rows(x: Any, eps: float) -> tuple[Any, Any]:
+    """``z = (x - mean) / s`` and ``1 / s`` for each pixel."""
+    centered = x - _mean_of_row(x)
+    inverse = (_mean_of_row(centered * centered) + eps) ** -0.5
+    return centered * inverse, inverse
+
+
+def _mean_of_row(x: Any) -> Any:
+    return total(x, axis=(value(x).ndim - 1,), keepdims=True) * (1 / value(x).shape[-1])

@@ -611,6 +611,12 @@ ROWS = [
         lambda g, x, eps, moments: (g * batch_norm(x, 1, 0, eps, moments)).sum(tuple(range(x.ndim - 1))),
         order=3,
     ),
+    Row(
+        ops.layer_norm,
+        lambda side: normalized(side).map(lambda case: (case[0], {"eps": 0.3})),
+        lambda x, w, b, eps: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps) * w + b,
+        order=3,
+    ),
     Row(ops.spread_channels, per_channel_shape, np.broadcast_to),
     Row(ops.scale_channels, per_channel, np.multiply),
     Row(ops.shift_channels, per_channel, np.add),
