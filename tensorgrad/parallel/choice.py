@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import copy
+import math
 import multiprocessing
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
-from tensorgrad.kernels.threads import get_num_threads, limited
+from tensorgrad.kernels.threads import get_num_threads
+from tensorgrad.parallel import team
 from tensorgrad.parallel.form import Form
 from tensorgrad.parallel.shipment import pickled
-from tensorgrad.parallel.step import room
 from tensorgrad.parallel.thread_team import copied
-from tensorgrad.rows import Share
-from tensorgrad.tensor import Array
-from tensorgrad.training.loop import Course
-from tensorgrad.training.ranks import Alone
+from tensorgrad.rows import Rows
+from tensorgrad.training import loop
+from tensorgrad.training.callbacks import Callback
+from tensorgrad.training.loop import Course, NonFiniteLossError
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
-from tensorgrad.training.tally import tally
 from tensorgrad.training.trainee import Trainee
 
 TRIALS = 3  # steps, after one that warms up
-# Estimates, the last four on the safe side: processes that gain little are not worth their memory. Beside each is what
-# was measured on two cores; ``python -m benchmarks.scaling exchange`` prints the seconds of exchanges of 4 kB and 4 MB.
-CONTENTION = 1.15  # how much longer a step takes while the other cores compute, too: 1.1 to 1.2 (docs/scaling.md)
-LATENCY = 1e-4  # seconds that an exchange takes: 5e-5 ...
-BANDWIDTH = 3e9  # ... and bytes per second beside, from each process: 1e10
-FORK = 0.2  # seconds until the processes are there: 0.02 to 0.06
+FORK = 0.2  # seconds until the processes are there, on the safe side: 0.02 to 0.06 were measured
 IMPORT = 2.0  # the same, where they import everything anew: 0.8, and what the user's script imports
 THREADS = 0.02  # the same of threads, each with a copy of the model: 0.002 to 0.01
+WORTH = 10  # starts that a run must take, for a trial to be worth its own
 
 
 class Choice(NamedTuple):
@@ -44,8 +40,8 @@ class Choice(NamedTuple):
 def choose(model: Trainee, samples: Samples | Stream, course: Course, form: Form) -> Choice:
     """One rank per core, or one alone whose operations use all cores: whichever will end first.
 
-    A step on a copy of the model, with the first batch, is timed with all threads, and with a rank's part of the
-    batch on its part of the threads.
+    Both take some steps on the first batch, with copies of the model. So the trial has all that a run has: exchanges,
+    and cores that share memory and caches with each other, and with other programs.
     """
     cores = get_num_threads()
     if cores == 1:
@@ -57,40 +53,59 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course, form: Form
     least = max((part.least_batch for part in parts if not part.needs_whole_batch), default=1)
     if size < cores or max(1, course.last_batch(len(samples)) // cores) < least:
         return Choice(1, f"a part of a batch would have fewer than {least} sample{'s' * (least > 1)}")
+    if form == "processes" and multiprocessing.current_process().name.startswith("tensorgrad rank"):
+        raise RuntimeError("train: a script that trains with processes needs the line `if __name__ == '__main__':`")
     if form == "processes" and multiprocessing.current_process().daemon:
         return Choice(1, "a daemon of multiprocessing starts no processes")
     try:
         (pickled if form == "processes" else copied)((model, samples, course), samples.arrays)
     except Exception as error:
         return Choice(1, f"{form} cannot be given the model and the samples ({error})")
-    batch = [rows[:size] for rows in samples.rows]
-    part = [array[Share(0, cores).of(slice(0, size))] for array in batch]
-    threads = _seconds(model, samples, batch, cores)
-    alone = _seconds(model, samples, part, 1)
-    exchanges = 1 + 2 * sum(part.needs_whole_batch for part in parts)
-    together = CONTENTION * alone + exchanges * LATENCY + cores * room(model) / BANDWIDTH
-    steps = (course.epochs - course.first_epoch) * -(-len(samples) // course.batch_size)
     if form == "threads":
         start, ranks = THREADS, f"{cores} threads, each with a part of the batch"
     else:
         start = FORK if multiprocessing.get_start_method() == "fork" else IMPORT
         ranks = f"{cores} processes"
-    told = f"a step takes {1e3 * threads:.1f} ms with {cores} threads, {1e3 * together:.1f} ms in {ranks}"
-    if together * steps + start < threads * steps:
-        return Choice(cores, told)
-    return Choice(1, told + (", which take longer to start" if together < threads else ""))
+    steps = (course.epochs - course.first_epoch) * -(-len(samples) // course.batch_size)
+    threads = _seconds(model, samples, course, 1, form)
+    told = f"a step takes {1e3 * threads:.1f} ms with {cores} threads, "
+    if threads * steps < WORTH * start:
+        return Choice(1, told + f"all of them {threads * steps:.1f} s, too short to try {ranks}")
+    together = _seconds(model, samples, course, cores, form)
+    told += f"{1e3 * together:.1f} ms in {ranks}"
+    return Choice(cores if together * steps + start < threads * steps else 1, told)
 
 
-def _seconds(model: Trainee, samples: Samples, batch: list[Array], threads: int) -> float:
-    """The shortest time of a step of a copy of the model."""
-    trial = copy.deepcopy(model)
-    figures = tally(samples.task, model.objective.from_logits)
-    x, y, *weights = batch
-    x = x.astype(model.dtype, copy=False)
-    times = []
-    with limited(threads), np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(1 + TRIALS):
-            since = time.perf_counter()
-            Alone().step(trial, x, y, weights[0] if weights else None, figures)
-            times.append(time.perf_counter() - since)
-    return min(times[1:])
+class _Clock(Callback):
+    """Notes what each step takes, in the rank that leads."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.since = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Start."""
+        self.since = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Stop."""
+        self.seconds.append(time.perf_counter() - self.since)
+
+
+def _seconds(model: Trainee, samples: Samples, course: Course, ranks: int, form: Form) -> float:
+    """The shortest time of a step on the first batch with so many ranks."""
+    first = slice(0, min(course.batch_size, len(samples)))
+    weights = None if samples.weights is None else samples.weights[first]
+    few = replace(samples, x=Rows(samples.x[first]), y=samples.y[first], weights=weights)
+    short = replace(course, first_epoch=0, epochs=1 + TRIALS, shuffle=False)
+    clock, trial = _Clock(), copy.deepcopy(model)
+    try:
+        if ranks == 1:
+            loop.run(trial, few, None, short, [clock])
+        else:
+            team.train(trial, few, None, short, [clock], ranks, form)
+    except NonFiniteLossError:  # which the training itself is to tell
+        return min(clock.seconds, default=math.inf)
+    if len(clock.seconds) <= TRIALS:
+        raise KeyboardInterrupt
+    return min(clock.seconds[1:])

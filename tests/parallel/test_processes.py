@@ -14,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ import pytest
 from tensorgrad import CNN, Tensor, functional, load_model, ops, override_rule, random
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from tensorgrad.data import Augment, Dataset
-from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten, Layer
 from tensorgrad.layers.shapes import Shape
 from tensorgrad.parallel import RankError, choice, processes, ranks_as, thread_team
@@ -32,7 +32,8 @@ from tensorgrad.parallel.form import form as form_of_ranks
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment
 from tensorgrad.rows import Share
-from tensorgrad.training.loop import NonFiniteLossError
+from tensorgrad.training.loop import Course, NonFiniteLossError
+from tensorgrad.training.samples import checked
 from tests.conftest import PROFILE
 from tests.parallel.networks import (
     AWAKE,
@@ -409,18 +410,18 @@ def test_ranks_are_threads_where_python_runs_without_its_lock(
 
 SLOW = "a step takes 1000.0 ms with 2 threads, "
 AUTO: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]] = {
-    "processes": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 processes: {SLOW}57.* ms in 2 processes"),
-    "threads": (network, {}, {"part": 0.9, "whole": 1.0}, f"1 process: {SLOW}103.* ms in 2 processes"),
-    "a short run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.01}, "1 process: .* which take longer to start"),
+    "processes": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 processes: {SLOW}500.0 ms in 2 processes"),
+    "threads": (network, {}, {"part": 0.999, "whole": 1.0}, f"1 process: {SLOW}999.0 ms in 2 processes"),
+    "a short run": (network, {"epochs": 1}, {"whole": 0.6}, r"1 process: .* all of them 1\.8 s, too short to try 2 p"),
     "a lambda": (lambda: network(loss=lambda p, t: (p - t) ** 2), {}, {}, "1 process: processes cannot be given the"),
     "batches": (network, {"x": [(X, Y)], "y": None}, {}, "1 process: batches come from"),
     "a small batch": (network, {"batch_size": 1}, {}, r"1 process: a part of a batch would have fewer than 1 sample\."),
     "a part of 1": (normalized, {"batch_size": 3}, {}, "1 process: a part of a batch would have fewer than 2 samples"),
 }  # fmt: skip
 AUTO_AS_THREADS: dict[str, tuple[Callable[[], CNN], dict[str, Any], dict[str, float], str]] = {
-    "ranks": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 ranks: {SLOW}57.* ms in 2 threads, each with a part of"),
-    "one": (network, {}, {"part": 0.9, "whole": 1.0}, f"1 rank: {SLOW}103.* ms in 2 threads"),
-    "a shorter run": (network, {"epochs": 1}, {"part": 0.001, "whole": 0.003}, "1 rank: .* which take longer to start"),
+    "ranks": (network, {}, {"part": 0.5, "whole": 1.0}, f"2 ranks: {SLOW}500.0 ms in 2 threads, each with a part of"),
+    "one": (network, {}, {"part": 0.999, "whole": 1.0}, f"1 rank: {SLOW}999.0 ms in 2 threads"),
+    "a shorter run": (network, {"epochs": 1}, {"whole": 0.06}, r"1 rank: .* all of them 0\.2 s, too short to try 2"),
     "a lock": (network, {"augment": Locked()}, {}, "1 rank: threads cannot be given the model and the samples"),
 }  # fmt: skip
 
@@ -436,7 +437,7 @@ def test_auto_takes_what_ends_first_and_says_so(
     make, options, seconds, text = (AUTO | AUTO_AS_THREADS)[name]
     monkeypatch.setattr(choice, "get_num_threads", lambda: 2)
     monkeypatch.setattr(
-        choice, "_seconds", lambda model, samples, batch, threads: seconds["part" if threads == 1 else "whole"]
+        choice, "_seconds", lambda model, samples, course, ranks, form: seconds["whole" if ranks == 1 else "part"]
     )
     model = trained(make(), "auto", verbose=2, **{"epochs": 2, **options})
     assert re.search(text, capsys.readouterr().out)
@@ -455,10 +456,26 @@ def test_auto_starts_no_processes_where_it_cannot(
     assert "1 process: there is one core, or one thread is wanted.\n" in capsys.readouterr().out
 
 
-def test_a_trial_changes_nothing() -> None:
+@both_forms
+@pytest.mark.parametrize("starts", [0.0, 1e9], ids=["ranks are tried", "and are not"])
+def test_a_trial_changes_nothing(starts: float, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither weights nor random numbers: the training is that of one process or of several."""
+    monkeypatch.setattr(choice, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(choice, "WORTH", starts)
     found = trained(dropping(), "auto").history["loss"]
-    assert found in [trained(dropping(), n).history["loss"] for n in (1, get_num_threads()) if n <= 16]
+    assert found in [trained(dropping(), n).history["loss"] for n in (1, 2)]
+
+
+@pytest.mark.parametrize("lr", [0.02, 1e30])
+def test_a_trial_takes_the_steps_of_a_run(lr: float) -> None:
+    """With augmentation and weights; a loss that is not finite is for the training to tell."""
+    model = network(lr=lr)
+    samples = replace(checked(model, X, Y, "train"), weights=np.ones(53, np.float32))
+    course = Course(2, 5, 16, True, 1, False, Augment(shift=1))
+    before = model.get_weights()
+    for ranks in (1, 2):
+        assert 0 < choice._seconds(model, samples, course, ranks, "processes") < 5
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
 def test_a_generator_cannot_be_sent() -> None:
@@ -724,13 +741,15 @@ def test_ctrl_c_comes_to_all_and_ends_them_in_order(method: str, tmp_path: Path)
     assert output.endswith("False\n")
 
 
-def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [2, "auto"])
+def test_a_script_without_a_guard_is_told_so(asked: object, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import multiprocessing\nfrom tensorgrad.parallel import ranks_as\n"
+        "import multiprocessing\nfrom tensorgrad.parallel import choice, ranks_as\n"
         "from tests.parallel.networks import network, trained\n"
         "multiprocessing.set_start_method('spawn', force=True)\n"
-        "with ranks_as('processes'):\n    trained(network(), 2)\n"
+        "choice.WORTH, choice.get_num_threads = 0, lambda: 2\n"
+        f"with ranks_as('processes'):\n    trained(network(), {asked!r})\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=60)
     assert done.returncode
