@@ -14,8 +14,8 @@ from tensorgrad import ops
 from tensorgrad.checks import brief, check_function, one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.functional.activations import ACTIVATIONS
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
-from tensorgrad.tensor.promotion import in_float32
 from tensorgrad.vocabulary import check_new
 
 __all__ = ["bce", "bce_with_logits", "cross_entropy", "huber", "mae", "mse", "one_hot"]

@@ -10,11 +10,11 @@ from tensorgrad import ops
 from tensorgrad.checks import Axis, axes, brief, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.kernels.channels import Moments, moments
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array
 from tensorgrad.random import RNG, generator
 from tensorgrad.recording import Summing, summing
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
-from tensorgrad.tensor.promotion import in_float32
 
 __all__ = ["batch_norm", "dropout", "layer_norm"]
 

@@ -15,9 +15,9 @@ from tensorgrad.functional.padding import Padding, frame, rounded_up, shown
 from tensorgrad.functional.windows import Size, check_images, check_windows, on_batch
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.lowering import Frame, Pair
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
-from tensorgrad.tensor.promotion import in_float32
 
 __all__ = [
     "avg_pool2d",

@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import matrix
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
 from tensorgrad.ops.channels import channel_sums, shift_channels
@@ -50,6 +51,7 @@ affine.stands_for(
 
 
 @primitive
+@in_float32
 def einsum(*xs: Any, subscripts: str) -> Any:
     """Einstein's sum, in explicit form ("ij,jk->ik"), every index of an operand unique in it and found elsewhere"""
     return np.einsum(subscripts, *xs, optimize=len(xs) > 2)

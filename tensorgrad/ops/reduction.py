@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive, value
 from tensorgrad.kernels import channels
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array
 from tensorgrad.ops.arithmetic import where
 from tensorgrad.ops.shaping import broadcast_to, flip, reshape, transpose
@@ -30,6 +31,8 @@ def _spread(g: Any, shape: tuple[int, ...], axis: Axes) -> Any:
 @primitive
 def total(x: Array, *, axis: Axes, keepdims: bool) -> Any:
     """sum of x over the axes"""
+    if x.dtype.char == "e":
+        return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
     between = axis and axis == tuple(range(axis[0], x.ndim - 1))
     if not between or x.dtype.char not in "fd" or not x.size or not x.flags.c_contiguous:
         return x.sum(axis=axis, keepdims=keepdims)
@@ -90,6 +93,7 @@ product.rules(_others)
 
 
 @primitive
+@in_float32
 def cumsum(x: Array, *, axis: int) -> Array:
     """running sum of x along the axis"""
     return x.cumsum(axis=axis)

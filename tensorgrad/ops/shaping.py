@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorgrad.engine import primitive
 from tensorgrad.kernels import lowering
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array, empty
 
 __all__ = [
@@ -73,6 +74,7 @@ def getitem(x: Array, *, index: Any) -> Any:
 
 
 @primitive
+@in_float32
 def putitem(x: Array, *, index: Any, shape: Shape) -> Array:
     """zeros of the shape, with x added at [index]; an element that is named twice is added to twice"""
     y = np.zeros(shape, dtype=x.dtype)
@@ -100,6 +102,7 @@ def take(x: Array, *, indices: Any, axis: int) -> Any:
 
 
 @primitive
+@in_float32
 def take_adjoint(x: Array, *, indices: Any, axis: int, size: int) -> Array:
     """zeros with ``size`` slices along the axis, and slice k of x added to slice indices[k]"""
     y = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), dtype=x.dtype)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tensorgrad import engine, ops
 from tensorgrad.checks import Axis, axes, brief, one_axis
+from tensorgrad.kernels.half import in_float32
 from tensorgrad.recording import analytic
 from tensorgrad.tensor import promotion
 
@@ -183,12 +184,12 @@ class Methods(engine.Traced):
             return ops.clip(self.floating(), low=low, high=high)
         return ops.clip(self, low=low, high=high)
 
-    @promotion.in_float32
+    @in_float32
     def softmax(self, axis: Axis = -1) -> Self:
         """``e^x / sum(e^x)`` over the axis, or axes: positive, and adding up to 1."""
         return ops.softmax(self.floating(), axis=axes(axis, self.ndim, "softmax"))
 
-    @promotion.in_float32
+    @in_float32
     def log_softmax(self, axis: Axis = -1) -> Self:
         """The logarithm of softmax, computed without overflow."""
         return ops.log_softmax(self.floating(), axis=axes(axis, self.ndim, "log_softmax"))
@@ -199,20 +200,20 @@ class Methods(engine.Traced):
         """The sum over the axes, or over all."""
         return ops.total(self, axis=axes(axis, self.ndim, "sum"), keepdims=keepdims)
 
-    @promotion.in_float32
+    @in_float32
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """The mean over the axes, or over all."""
         over, count = self._some(axis, "mean")
         return promotion.divide(ops.total(self.floating(), axis=over, keepdims=keepdims), count)
 
-    @promotion.in_float32
+    @in_float32
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The variance over the axes: the squared distances from the mean, divided by ``count - ddof``."""
         over, count = self._some(axis, "var", ddof)
         away = _modulus(self._centred(over))
         return promotion.divide(ops.total(ops.square(away), axis=over, keepdims=keepdims), count - ddof)
 
-    @promotion.in_float32
+    @in_float32
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The standard deviation over the axes, the square root of the variance; the gradient at 0 is 0."""
         over, count = self._some(axis, "std", ddof)
@@ -243,12 +244,12 @@ class Methods(engine.Traced):
         """The product over the axes, or over all; its gradient is right with any number of zeros."""
         return ops.product(self, axis=axes(axis, self.ndim, "prod"), keepdims=keepdims)
 
-    @promotion.in_float32
+    @in_float32
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """The logarithm of ``sum(e^x)`` over the axes, without overflow."""
         return ops.logsumexp(self.floating(), axis=axes(axis, self.ndim, "logsumexp"), keepdims=keepdims)
 
-    @promotion.in_float32
+    @in_float32
     def norm(self, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Self:
         """The norm over the axes: ``(sum |x|^ord)^(1 / ord)``, or ``max |x|`` for infinity. Its gradient at 0 is 0."""
         x, over = _modulus(self.floating()), axes(axis, self.ndim, "norm")

@@ -7,7 +7,6 @@ floats become those floats. So float32 never becomes float64 unless a float64 ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from math import prod
 from typing import Any, TypeAlias, TypeVar, overload
 
@@ -19,7 +18,6 @@ from tensorgrad.checks import brief, check_unmasked
 from tensorgrad.engine import Traced, value
 
 DEFAULT_DTYPE = np.dtype(np.float32)
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", bound=Traced)
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -49,22 +47,6 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
 
 def _holds_tensor(data: Any) -> bool:
     return isinstance(data, list | tuple) and any(isinstance(d, Traced) or _holds_tensor(d) for d in data)
-
-
-def in_float32(function: F) -> F:
-    """Let a function add up float16 numbers in float32; its result is float16 again.
-
-    The sum of 33,000 twos is infinite in float16, but their mean is not. NumPy and PyTorch add in float32 too.
-    """
-
-    @wraps(function)
-    def wide(x: Any, *args: Any, **kwargs: Any) -> Any:
-        dtype = getattr(x, "dtype", None)
-        if dtype is None or dtype.char != "e":
-            return function(x, *args, **kwargs)
-        return function(x.astype(np.float32), *args, **kwargs).astype(np.float16)
-
-    return wide  # type: ignore[return-value]
 
 
 def is_floating(x: Any) -> bool:

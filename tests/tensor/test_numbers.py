@@ -77,3 +77,38 @@ def test_complex_numbers_have_no_gradient() -> None:
         with pytest.raises(TypeError, match="a gradient came back complex to its input 0, which is real"):
             y.backward()
     assert x.grad is None
+
+
+ONES = np.ones((4096, 3), np.float16)  # added one after the other in float16, their sum stays at 2,048
+SUMS: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda x: tg.sum(x, 0), ONES),
+    (lambda x: tg.cumsum(x, 0)[-1], ONES),
+    (lambda x: tg.einsum("ij,ij->j", x, ONES), ONES),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), SUMS)
+def test_sums_of_float16_are_added_in_float32(f: Callable[[Any], Any], x: Any) -> None:
+    y = f(tg.tensor(x))
+    assert y.dtype == np.float16
+    assert (y.numpy() == 4096).all()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x + ONES,
+        lambda x: x * ONES,
+        lambda x: tg.where(ONES > 0, x, 0.0),
+        lambda x: x[np.zeros((4096, 3), int), np.arange(3)],
+        lambda x: np.repeat(x, 4096, axis=0),
+        lambda x: np.broadcast_to(x, ONES.shape),
+    ],
+)
+def test_gradients_of_float16_are_added_in_float32(f: Callable[[Any], Any]) -> None:
+    """As PyTorch's, where an operand was repeated along the batch."""
+    x = tg.tensor(np.ones((1, 3), np.float16), requires_grad=True)
+    for create_graph in (False, True):
+        (gradient,) = tg.grad(f(x).sum(), x, create_graph=create_graph)
+        assert gradient.dtype == np.float16
+        assert (gradient.numpy() == 4096).all()
