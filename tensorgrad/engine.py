@@ -343,8 +343,9 @@ def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
                 f"{shape}, or of a shape broadcast from it; received {what}"
             )
         stretched = (i for i, n in enumerate(received) if i < extra or n != shape[i - extra])
-        wide = {"dtype": "float32"} if isinstance(h, np.ndarray) and h.dtype.char == "e" else {}  # as sums of float16
-        h = h.sum(axis=tuple(stretched), keepdims=True, **wide).reshape(shape)
+        if dtype.char == "e" and isinstance(h, np.ndarray):
+            h = h.astype("float32")  # in which sums of float16 are added
+        h = h.sum(axis=tuple(stretched), keepdims=True).reshape(shape)
     return h if value(h).dtype == dtype else converted(h, value(h).dtype, dtype, primitive.name, position)
 
 

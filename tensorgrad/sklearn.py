@@ -11,7 +11,7 @@ True
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import designs
-from tensorgrad.checks import without
+from tensorgrad.checks import brief, without
 from tensorgrad.cnn import CNN
 from tensorgrad.layers import FFL, Layer
 from tensorgrad.layers.shapes import as_tuple, check_shape
@@ -131,8 +131,14 @@ class _Network(BaseEstimator):  # type: ignore[misc]
             text = designs.suggested(shape) if self.layers is None else self.layers
             layers = designs.from_text(text, shape, output)
         else:
-            given = self.layers(as_tuple(shape)) if callable(self.layers) else copy.deepcopy(list(self.layers))
-            layers = [*given, output]
+            given: Any = self.layers(as_tuple(shape)) if callable(self.layers) else self.layers
+            hidden = list(given) if isinstance(given, Iterable) else [given]
+            if not all(isinstance(layer, Layer) for layer in hidden):
+                raise TypeError(
+                    f"{type(self).__name__}: layers must be a design as text, such as 'conv 16, pool, dense 64', a "
+                    f"list of Layer, or a function of the samples' shape that gives one; received {brief(given)}"
+                )
+            layers = [*(hidden if callable(self.layers) else copy.deepcopy(hidden)), output]
         model = CNN(seed=seed)
         layers[0].input_shape = shape
         for layer in layers:
@@ -304,7 +310,7 @@ class CNNClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         x, labels, weight = self._checked(X, y, sample_weight)
         classes = np.unique(labels)
         if len(classes) < 2:
-            raise ValueError(f"{type(self).__name__}: y has 1 class, {classes[0]!r}; it takes two to tell them apart")
+            raise ValueError(f"{type(self).__name__}: y has 1 class, {classes[0]}; it takes two to tell them apart")
         go_on = self._goes_on(x)
         if go_on and not np.array_equal(classes, self.classes_):
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas
@@ -148,7 +148,14 @@ def test_regression_of_one_and_of_several_targets() -> None:
     ("call", "error", "message"),
     [
         (lambda: CNNClassifier().predict(X), NotFittedError, "not fitted yet"),
-        (lambda: CNNClassifier().fit(X, np.zeros(300)), ValueError, "y has 1 class, .*0.*; it takes two"),
+        (lambda: CNNClassifier().fit(X, np.zeros(300)), ValueError, "y has 1 class, 0.0; it takes two"),
+        (
+            lambda: CNNClassifier(cast("Any", [3])).fit(X, Y),
+            TypeError,
+            r"layers must be a design as text, .* received \[3\]",
+        ),
+        (lambda: CNNClassifier(cast("Any", 3)).fit(X, Y), TypeError, "layers must be a design as text, .* received 3"),
+        (lambda: CNNClassifier(cast("Any", lambda _: None)).fit(X, Y), TypeError, "layers must be a .* received None"),
         (lambda: CNNClassifier(image_shape=(9, 9)).fit(X, Y), ValueError, "has 81 numbers, but a sample of X has 64"),
         (lambda: CNNClassifier("cnov 4").fit(X, Y), ValueError, "unknown item 'cnov'"),
         (lambda: CNNClassifier(optimizer="adamm").fit(X, Y), ValueError, "'adamm'"),
