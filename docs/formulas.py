@@ -25,8 +25,8 @@ FUNCTIONS |= {name: rf"\{name}" for name in ("sinh", "sin", "tanh", "tan")}
 FUNCTIONS |= {
     "max": r"\operatorname{max}",
     "min": r"\operatorname{min}",
-    "log2": r"\log_2",
-    "log10": r"\log_{10}",
+    "log2": r"\log_2 \,",
+    "log10": r"\log_{10} \,",
     "sum": r"\sum",
 }
 AROUND = {"sqrt": r"\sqrt{%s}", "abs": r"\left|%s\right|"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#1f5fa8", "#c8502d", "#2f8f5b", "#8a5aa8", "#b08a1e", "#3c8f9c", "#b04a7a", "#666666")
 PARTS: tuple[tuple[str, Any, str], ...] = (("", "--", "training"), ("val_", "-", "validation"))
-LEGEND = 95  # letters in a line of the legend
+LEGEND = 115  # letters in a line of the legend
 
 
 def training_curves(runs: History | Mapping[str, History]) -> Figure:
@@ -36,8 +36,8 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
     """
     labelled = _labelled(runs)
     longest = max(map(len, (*labelled, "validation")))
-    columns = max(1, min(len(labelled) + len(PARTS), LEGEND // (longest + 7)))
-    rows = ceil((len(labelled) + len(PARTS)) / columns) if len(labelled) > 1 else 0
+    entries = len(labelled) + len(PARTS) if len(labelled) > 1 else 0
+    rows = ceil(entries / max(1, LEGEND // (longest + 6)))
     figure = new_figure(PAGE, 2.9 + 0.2 * rows, flowing=True)
     alone = len(labelled) == 1
     colours = _colours(2 if alone else len(labelled))
@@ -56,7 +56,7 @@ def training_curves(runs: History | Mapping[str, History]) -> Figure:
         if name == "accuracy":
             axes.yaxis.set_major_formatter("{x:g} %")
         axes.grid(alpha=0.25)
-    _legend(figure, labelled, colours, columns)
+    _legend(figure, labelled, colours, ceil(entries / rows) if rows else 1)
     return figure  # type: ignore[no-any-return]
 
 

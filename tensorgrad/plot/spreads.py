@@ -92,7 +92,8 @@ def _wrapped(name: str) -> str:
 def _histogram(axes: Any, spread: Spread, colour: str) -> None:
     plain(axes)
     axes.tick_params(labelsize=7, pad=1)
-    axes.xaxis.get_offset_text().set_fontsize(7)
+    axes.ticklabel_format(axis="x", scilimits=(-2, 4))
+    axes.xaxis.get_offset_text().set_fontsize(6.5)
     if not spread.counts.any():
         axes.set_xticks([])
         axes.set_yticks([])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tensorgrad import CNN
 from tensorgrad.data import mnist, standardize
@@ -120,6 +121,22 @@ def test_the_keyboard_draws(browser: Any, address: str) -> None:
         keys.send_keys(Keys.ARROW_DOWN)
     keys.key_up(Keys.SHIFT).perform()
     assert said(browser) == "1"
+
+
+def test_a_picture_in_a_file_is_read(browser: Any, address: str, tmp_path: Path) -> None:
+    browser.get(address)
+    wait(browser, "document.documentElement.dataset.ready")
+    test = mnist().test
+    for digit in (0, 1, 7):
+        Image.fromarray(test.images[np.flatnonzero(test.labels == digit)[0]]).resize((140, 140)).save(
+            tmp_path / "it.png"
+        )
+        browser.find_element("id", "file").send_keys(str(tmp_path / "it.png"))
+        wait(browser, f"document.getElementById('said').dataset.answer == '{digit}'")
+    (tmp_path / "words.png").write_text("no picture")
+    browser.find_element("id", "file").send_keys(str(tmp_path / "words.png"))
+    wait(browser, "document.getElementById('said').textContent.startsWith('words.png is not a picture')")
+    assert complaints(browser) == []
 
 
 def test_a_unit_is_opened_and_the_network_is_taught(browser: Any, address: str) -> None:
