@@ -183,7 +183,13 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128  # connections that wait to be taken
 
     def __init__(self, session: Session, port: int = 0, title: str = "Look into a network") -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it must be from 0 to 65535"
+            raise OSError(
+                f"serve: port {port} cannot be used: {why}; give another, or 0 for any that is free"
+            ) from None
         self.session = session
         self.token = secrets.token_urlsafe(16)
         self.html = page(

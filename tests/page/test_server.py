@@ -161,3 +161,9 @@ def test_a_model_that_is_not_compiled_cannot_be_taught() -> None:
     session.answer("keep", {"picture": PICTURE, "label": 0})
     with pytest.raises(ValueError, match="the model is not compiled"):
         session.answer("train", {"steps": 1})
+
+
+def test_a_port_that_cannot_be_used_is_named(server: Server) -> None:
+    for port, why in ((server.server_address[1], "in use"), (99_999, "0 to 65535"), (-1, "0 to 65535")):
+        with pytest.raises(OSError, match=f"serve: port {port} cannot be used: .*{why}; give another, or 0"):
+            Server(Session(model()), int(port))
