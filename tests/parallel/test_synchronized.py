@@ -132,6 +132,27 @@ def test_a_loss_that_is_not_finite_ends_all_alike() -> None:
         trained(model, 2, x=Spoiled(), shuffle=False, val_split=0)
 
 
+def test_a_layer_costs_one_exchange_forward_and_one_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one for all of them, in which the ranks agree on whether there is a step."""
+    count = 0
+    add = processes.SharedMemory.sum
+
+    def counted(self: processes.SharedMemory, *arrays: Any) -> None:
+        nonlocal count
+        count += self.rank == 0
+        add(self, *arrays)
+
+    monkeypatch.setattr(processes.SharedMemory, "sum", counted)
+    found = {}
+    for make in (lambda: network(BatchNorm(), BatchNorm(), opt="sgd"), synchronized):  # with three layers
+        for batch_size in (53, 27):  # one step and two
+            count = 0
+            trained(make(), 2, epochs=1, batch_size=batch_size, val_split=0)
+            found[make, batch_size] = count
+    ordinary, three = (found[make, 27] - found[make, 53] for make in dict.fromkeys(make for make, _ in found))
+    assert (ordinary, three) == (1, 1 + 1 + 2 * 3)
+
+
 def test_second_derivatives_are_refused_while_it_is_synchronized() -> None:
     x = tg.tensor(np.random.default_rng(0).normal(size=(6, 2)), requires_grad=True)
 
