@@ -62,11 +62,21 @@ class Reader:
 
         try:
             with image_module.open(source) as opened:
+                most = image_module.MAX_IMAGE_PIXELS  # beyond it Pillow warns; 160 kB can unpack to a gigabyte
+                if most is not None and opened.width * opened.height > most:
+                    raise ValueError(f"it has {opened.width} x {opened.height} pixels, {most} are the most")
                 picture = _eight_bits(ImageOps.exif_transpose(opened), "L" if self.channels == 1 else "RGB")
                 return self._fitted(picture)
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, SyntaxError, EOFError, image_module.DecompressionBombError) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            image_module.DecompressionBombError,
+            image_module.DecompressionBombWarning,
+        ) as error:
             raise DataError(f"{_name(source)}: expected a picture that can be read; {error}") from None
 
     def of_array(self, image: ArrayLike) -> Pictures:

@@ -162,6 +162,16 @@ def test_palette_animation_and_orientation(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Reader((24, 16)).read(tmp_path / "b.png"), expected)
 
 
+@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+def test_a_picture_that_unpacks_to_a_gigabyte_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (13_000, 13_000)).save(tmp_path / "bomb.png")
+    with (
+        pytest.warns(Image.DecompressionBombWarning),
+        pytest.raises(DataError, match="it has 13000 x 13000 pixels, 89478485 are the most"),
+    ):
+        Reader((32, 32)).read(tmp_path / "bomb.png")
+
+
 def test_hidden_files_are_left_out(folder: Path) -> None:
     """As those that macOS puts beside pictures on other systems' disks, which have pictures' suffixes."""
     expected = len(image_folder(folder))
