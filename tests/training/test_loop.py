@@ -12,6 +12,7 @@ import pytest
 
 from tensorgrad import CNN
 from tensorgrad.layers import FFL, BatchNorm, Conv2d
+from tensorgrad.training import metrics
 from tensorgrad.training.callbacks import Callback, LambdaCallback, LearningRateScheduler, ModelCheckpoint
 from tensorgrad.training.loop import NonFiniteLossError
 from tensorgrad.training.terminal import Progress
@@ -60,9 +61,13 @@ def test_a_figure_of_the_validation_that_is_not_finite_stops_it_before_a_checkpo
     def undefined(outputs: Any, targets: Any) -> float:
         return float("nan")
 
-    model = made(metrics=[undefined])
-    with pytest.raises(NonFiniteLossError, match="train: val_undefined became nan in epoch 0"):
-        model.train(X, Y, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "net.tgrad")])
+    metrics.register(undefined)  # as a checkpoint must be able to name it
+    try:
+        model = made(metrics=["undefined"])
+        with pytest.raises(NonFiniteLossError, match="train: val_undefined became nan in epoch 0"):
+            model.train(X, Y, verbose=0, callbacks=[ModelCheckpoint(tmp_path / "net.tgrad")])
+    finally:
+        del metrics.METRICS["undefined"]
     assert not list(tmp_path.iterdir())
 
 
