@@ -80,10 +80,16 @@ def test_version_comes_from_one_place() -> None:
     assert tensorgrad.__version__ == PROJECT["project"]["version"] == importlib.metadata.version("tensorgrad-cnn")
 
 
+def one_epoch() -> tensorgrad.History:
+    history = tensorgrad.History()
+    history.record(0, {"loss": 1.0})
+    return history
+
+
 @pytest.mark.parametrize(
     ("module", "package", "extra", "call"),
     [
-        ("matplotlib.figure", "matplotlib", "viz", lambda: tensorgrad.plot.training_curves(tensorgrad.History())),
+        ("matplotlib.figure", "matplotlib", "viz", lambda: tensorgrad.plot.training_curves(one_epoch())),
         ("PIL", "Pillow", "images", lambda: Reader((8, 8), 1, "stretch").read(ROOT / "docs/images/page.png")),
     ],
 )
