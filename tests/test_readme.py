@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,21 @@ def shape_of(text: str) -> str:
 
 
 @pytest.mark.parametrize("page", ["README.md", "tensorgrad/README.md"])
-def test_snippets(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets(page: str, tmp_path: Path) -> None:
+    """Each on its own: in an empty folder, and in a process of its own, as one sets the rules of a primitive."""
     printed = None
     ran = compared = 0
     for language, body in BLOCK.findall((ROOT / page).read_text()):
         if language == "python":
-            out = io.StringIO()
-            folder = tmp_path / str(ran)
-            folder.mkdir()
-            monkeypatch.chdir(folder)
-            with contextlib.redirect_stdout(out):
-                exec(compile(body, page, "exec"), {})  # each on its own, in an empty folder
-            printed = out.getvalue()
+            script = tmp_path / str(ran) / "snippet.py"
+            script.parent.mkdir()
+            script.write_text(body)
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            done = subprocess.run(
+                [sys.executable, script], cwd=script.parent, env=environment, capture_output=True, text=True
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            printed = done.stdout
             ran += 1
         elif language == "text":
             assert printed is not None, "an output without a program"

@@ -731,12 +731,17 @@ def test_ctrl_c_comes_to_all_and_ends_them_in_order(method: str, tmp_path: Path)
     with subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     ) as job:  # fmt: skip
         assert job.stdout is not None
         job.stdout.readline()
         time.sleep(0.3)
         os.killpg(job.pid, signal.SIGINT)
-        output, errors = job.communicate(timeout=30)
+        try:
+            output, errors = job.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)  # or they would train on, and keep the test waiting
+            raise
     assert (job.returncode, errors) == (0, "")
     assert output.endswith("False\n")
 
