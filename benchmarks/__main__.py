@@ -1,6 +1,6 @@
 """Measure tensorgrad against PyTorch and MyGrad: times, memory, import, size.
 
-python -m benchmarks                        everything: about ten minutes on two cores
+python -m benchmarks                        everything: about half an hour on two cores
 python -m benchmarks --quick                a minute, for a change under way: fewer samples, fewer rounds
 python -m benchmarks --only training sweep  some of the tables
 python -m benchmarks --write                everything, and put it into docs/performance.md

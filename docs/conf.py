@@ -71,7 +71,9 @@ NAMED = {  # what Sphinx and furo leave to guess for who reads with ears or keys
     '<summary aria-label="Toggle hidden content">': "<summary>",  # its words say more
     '<div class="highlight"><pre>': '<div class="highlight"><pre tabindex="0">',  # it scrolls, also by keys
     '<div class="table-wrapper ': '<div tabindex="0" role="group" aria-label="A table" class="table-wrapper ',
+    '<div class="output text_html">': '<div tabindex="0" role="group" aria-label="A result" class="output text_html">',
     '<th class="head"><p></p></th>': "<td></td>",  # the corner of a table heads nothing
+    '<th class="head text-left"><p></p></th>': "<td></td>",
     '<div id="search-results">': '<h1>Search</h1>\n<div id="search-results">',
     '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
 }
