@@ -242,7 +242,9 @@ def gradients(
                 if node.primitive.last_step is not None:
                     g = node.primitive.last_step(g, *values, **node.params)
                 together = node.primitive.together
-                if together and not (replaced or create_graph) and all([reaches.get(id(a)) for a in node.args]):  # noqa: C419
+                if replaced and node.primitive.is_new():
+                    together = None
+                if together and not create_graph and all([reaches.get(id(a)) for a in node.args]):  # noqa: C419
                     products = together(g, *values, **node.params)
                     given = [(_constant(h), node.primitive.rule(i)[1]) for i, h in enumerate(products)]
             for position, a in enumerate(node.args):

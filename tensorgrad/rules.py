@@ -95,7 +95,7 @@ class Ruled:
         """Set a function ``(g, y, *inputs, **params)`` on arrays that returns the gradients of all inputs.
 
         It computes what the rules do, and shares the work that is theirs in common. The walk asks it where all inputs
-        want a gradient, no rule is replaced, and the gradients are not recorded.
+        want a gradient, none of the rules is replaced, and the gradients are not recorded.
         """
         inputs, metadata = self.arguments
         check_rule(self.name, 0, function, ("g", "y", *inputs), metadata)
@@ -128,8 +128,12 @@ class Ruled:
         """Whether a rule of one of its parts was replaced, and none of its own."""
         if self.definition is None:
             return False
-        new = _replaced.union(primitive for primitive, _ in _overrides.get())
+        new = _with_new_rules()
         return self not in new and not new.isdisjoint(self.parts(**params))
+
+    def is_new(self) -> bool:
+        """Whether a rule of its own was replaced."""
+        return self in _with_new_rules()
 
     def _note_reads(self) -> None:
         """Note what each rule reads: its own named arguments and those of the last step."""
@@ -198,6 +202,11 @@ class _Overriding(Switch[Overrides]):
 
     def _inside(self, former: Overrides) -> Overrides:
         return {**former, **self._value}
+
+
+def _with_new_rules() -> set[Ruled]:
+    """The primitives of which a rule is replaced now."""
+    return _replaced.union(primitive for primitive, _ in _overrides.get())
 
 
 def any_replaced() -> bool:
