@@ -152,34 +152,30 @@ def seconds_of_others() -> float:
 
 @contextmanager
 def threads(n: int) -> Iterator[float]:
-    """Let every library use ``n`` threads; gives the seconds that they need to settle.
+    """Let ours and PyTorch use ``n`` threads; gives the seconds that they need to settle.
 
-    Ours comes last: how many of its own threads, and how many of BLAS, is its business.
+    Ours sets those of BLAS by itself, and knows when not to: set from here, two of them ran beside each of two ranks
+    that already trained, and doubled the time of their steps.
     """
     torch: Any = sys.modules.get("torch")
     ours, theirs = kernel_threads.get_num_threads(), torch.get_num_threads() if torch else 1
-    with _blas().limit(limits=n):
-        kernel_threads.set_num_threads(n)
+    kernel_threads.set_num_threads(n)
+    if torch:
+        torch.set_num_threads(n)
+    try:
+        yield SETTLE if n > 1 else 0.0
+    finally:
+        kernel_threads.set_num_threads(ours)
         if torch:
-            torch.set_num_threads(n)
-        try:
-            yield SETTLE if n > 1 else 0.0
-        finally:
-            kernel_threads.set_num_threads(ours)
-            if torch:
-                torch.set_num_threads(theirs)
+            torch.set_num_threads(theirs)
 
 
 def with_blas_threads(function: Function, n: int) -> Function:
     """A function that leaves its threads to BLAS, as NumPy's and MyGrad's do, with ``n`` of them."""
-    blas = _blas()
+    blas: Any = importlib.import_module("threadpoolctl").ThreadpoolController().select(user_api="blas")
 
     def limited() -> object:
         with blas.limit(limits=n):
             return function()
 
     return limited
-
-
-def _blas() -> Any:
-    return importlib.import_module("threadpoolctl").ThreadpoolController().select(user_api="blas")
