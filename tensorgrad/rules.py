@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakSet
 
 from tensorgrad.checks import check_rule, parameters
 from tensorgrad.recording import Switch
@@ -23,7 +24,7 @@ Reads = tuple[bool, ...]  # for y and each input, whether a rule reads the value
 Overrides = Mapping[tuple["Ruled", int], tuple[Rule | None, Reads]]  # by primitive and position
 
 _overrides: ContextVar[Overrides] = ContextVar("tensorgrad_overrides", default=MappingProxyType({}))
-_replaced: set[Ruled] = set()  # those whose rules were set again, to others than the first
+_replaced: WeakSet[Ruled] = WeakSet()  # those whose rules were set again, to others than the first
 
 
 class Ruled:
@@ -204,7 +205,7 @@ class _Overriding(Switch[Overrides]):
         return {**former, **self._value}
 
 
-def _with_new_rules() -> set[Ruled]:
+def _with_new_rules() -> WeakSet[Ruled]:
     """The primitives of which a rule is replaced now."""
     return _replaced.union(primitive for primitive, _ in _overrides.get())
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tensorgrad import engine
+from tensorgrad import engine, ops
+from tensorgrad.rules import any_replaced
 
 COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=8, derandomize=True, **COMMON)  # two minutes for all of `make test`
@@ -42,11 +43,19 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
 
 @pytest.fixture(autouse=True)
 def no_state_is_left_behind() -> Iterator[None]:
-    """Fail a test after which operations are not recorded, or watched, or floating-point errors handled otherwise."""
+    """Fail a test after which operations are not recorded, or watched, or have other rules, or NumPy's errors differ."""
     errors = np.geterr()
     yield
-    left = engine.recording(), engine.watcher(), np.geterr()
+    left = engine.recording(), engine.watcher(), np.geterr(), with_other_rules()
     engine.set_recording(True).__enter__()
     engine.watch(None).__enter__()
     np.seterr(**errors)
-    assert left == (True, None, errors), f"the test left recording={left[0]}, watcher={left[1]}, np.geterr()={left[2]}"
+    assert left == (True, None, errors, []), (
+        f"the test left recording={left[0]}, watcher={left[1]}, np.geterr()={left[2]}, other rules of {left[3]}"
+    )
+
+
+def with_other_rules() -> list[engine.Primitive[...]]:
+    """The library's own primitives of which a rule is replaced; a test may do as it likes with those it defines."""
+    own = (getattr(ops, name) for name in ops.__all__) if any_replaced() else ()
+    return [each for each in own if isinstance(each, engine.Primitive) and each.is_new()]
