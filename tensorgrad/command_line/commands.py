@@ -26,6 +26,7 @@ from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.optim import Cosine, WarmUp
 from tensorgrad.parallel import leads
 from tensorgrad.training.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from tensorgrad.training.terminal import Progress
 from tensorgrad.version import __version__
 
 EXPORTS = (".onnx", ".html", ".json", ".safetensors")
@@ -273,4 +274,13 @@ def _held_out(source: Source) -> Samples:
 def _write_report(model: CNN, samples: Samples, path: str) -> None:
     from tensorgrad.plot import write_report
 
-    write_report(path, model, samples.x, samples.y, names=model.classes or None, history=model.history)
+    progress = Progress(stream=sys.stderr)  # the other stream has results, which a program may read
+
+    def drawn(what: str) -> None:
+        progress.rewrite(f"Drawn: {what}")
+
+    names, history = model.classes or None, model.history
+    try:
+        write_report(path, model, samples.x, samples.y, names=names, history=history, progress=drawn)
+    finally:
+        progress.clear()

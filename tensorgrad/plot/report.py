@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from tensorgrad.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Draw: TypeAlias = "Callable[[Figure, str], str]"  # a figure, and what it shows, as part of the page
 
 MOST = 2000  # images that the page is made of
 STYLE = """
@@ -55,6 +57,7 @@ def write_report(
     names: Sequence[str] | None = None,
     history: History | None = None,
     title: str = "A look into a network",
+    progress: Callable[[str], None] | None = None,
 ) -> None:
     """Write a page of pictures about a classifier of images: its layers, its answers, its mistakes and their reasons.
 
@@ -73,6 +76,8 @@ def write_report(
         Of its training, for the curves.
     title : str
         The page's.
+    progress : callable, optional
+        Called with what each picture shows, as soon as it is drawn; all of them take ten seconds and more.
 
     Raises
     ------
@@ -85,12 +90,26 @@ def write_report(
     if len(shape) != 3:
         raise ValueError(f"report: expected a classifier of images, but the model takes samples of shape {shape}")
     x, y = np.asarray(X[:MOST]), np.asarray(Y[:MOST])
-    text = _page(model, x, y, names, history, title)
+
+    def picture(figure: Figure, text: str) -> str:
+        if progress is not None:
+            progress(text)
+        return _picture(figure, text)
+
+    text = _page(model, x, y, names, history, title, picture)
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def _page(model: Network, x: Array, y: Array, names: Sequence[str] | None, history: History | None, title: str) -> str:
+def _page(
+    model: Network,
+    x: Array,
+    y: Array,
+    names: Sequence[str] | None,
+    history: History | None,
+    title: str,
+    picture: Draw,
+) -> str:
     accuracy = np.trace(inspection.confusion_matrix(model, x, y)) / len(x)
     count = sum(parameter.size for parameter in model.parameters())
     return f"""<!DOCTYPE html>
@@ -99,14 +118,14 @@ def _page(model: Network, x: Array, y: Array, names: Sequence[str] | None, histo
 <body><main>
 <h1>{escape(title)}</h1>
 <p class="lead">It learned {count:,} numbers, and names {accuracy:.1%} of {len(x):,} images correctly.</p>
-{"".join(_sections(model, x, y, names, history))}
+{"".join(_sections(model, x, y, names, history, picture))}
 <footer>Drawn with tensorgrad, from the network's own gradients.</footer>
 </main></body></html>
 """
 
 
 def _sections(
-    model: Network, x: Array, y: Array, names: Sequence[str] | None, history: History | None
+    model: Network, x: Array, y: Array, names: Sequence[str] | None, history: History | None, picture: Draw
 ) -> Iterator[str]:
     yield _section(
         "The network",
@@ -114,7 +133,7 @@ def _sections(
         "of one image (MACs), and how much of the image one of its outputs can see (Field). The diagram shows the same "
         "layers from top to bottom; the arrows carry the shapes.",
         summarize(model)._repr_html_(),
-        _picture(architecture(model), "The layers as boxes, joined by arrows"),
+        picture(architecture(model), "The layers as boxes, joined by arrows"),
     )
     if history is not None and len(history):
         yield _section(
@@ -122,14 +141,14 @@ def _sections(
             "An epoch is one pass over all training images. The dashed lines are the images it learns from, the solid "
             "ones images it is only tested with. Solid can be the better at first: while training, a share of the "
             "numbers may be dropped, and the network improves during the epoch.",
-            _picture(curves.training_curves(history), "Loss and accuracy by epoch"),
+            picture(curves.training_curves(history), "Loss and accuracy by epoch"),
         )
     counts = inspection.confusion_matrix(model, x, y)
     yield _section(
         "What it says",
         "Each row is a class, each column an answer: blue on the diagonal is right, red beside it is wrong. "
         + _worst(counts, names),
-        _picture(answers.confusion_matrix(model, x, y, names), "Confusion matrix"),
+        picture(answers.confusion_matrix(model, x, y, names), "Confusion matrix"),
     )
     wrong = inspection.mistakes(model, x, y).indices
     if len(wrong):
@@ -137,9 +156,9 @@ def _sections(
             "What it gets wrong",
             "These are the mistakes, those it is surest of first. Some of the images would puzzle a person too; others "
             "show that a network can be very sure and wrong.",
-            _picture(answers.mistakes(model, x, y, names), "The images that the model gets wrong"),
+            picture(answers.mistakes(model, x, y, names), "The images that the model gets wrong"),
         )
-    yield from _inside(model, x, y, [int(i) for i in wrong[:2]])
+    yield from _inside(model, x, y, [int(i) for i in wrong[:2]], picture)
     trained: Any = model  # statistics wants the loss, too
     labels = y[:200] if getattr(model, "iscompiled", False) else None
     yield _section(
@@ -147,11 +166,11 @@ def _sections(
         "The blue histograms are what each layer gives to 200 images, the red ones the gradients that come back to it. "
         "Healthy layers have neither all zeros nor gradients that fade from layer to layer; a dead unit gives zero "
         "whatever it sees.",
-        _picture(spreads.statistics(trained, x[:200], labels), "Histograms of activations and gradients"),
+        picture(spreads.statistics(trained, x[:200], labels), "Histograms of activations and gradients"),
     )
 
 
-def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int]) -> Iterator[str]:
+def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int], picture: Draw) -> Iterator[str]:
     """Filters, maps, weights, saliency and ascent images, of layers that have them."""
     filters, dense = _had(inspection.filters, model), _had(inspection.dense_weights, model)
     if filters:
@@ -160,7 +179,7 @@ def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int]) -> Iterato
             "A filter is a small pattern of weights that slides over the image: where red meets a bright pixel and "
             "blue a dark one, its answer is large. The first layer's filters read the image; those of the next layer "
             "read the maps of all filters before, one tile each.",
-            _picture(weights.filters(model), "The weights of each filter"),
+            picture(weights.filters(model), "The weights of each filter"),
         )
     first, second = (int(np.flatnonzero(y == label)[0]) for label in (y[0], y[np.argmax(y != y[0])]))
     last = list(inspection.feature_maps(model, x[first]))[-1]
@@ -168,16 +187,16 @@ def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int]) -> Iterato
         "An image on its way through",
         "This is how the network sees one image, layer by layer: bright is a large number. The maps become smaller and "
         f"tell less and less where things are, more and more what they are, until {escape(last)} names a class.",
-        _picture(maps.feature_maps(model, x[first]), "What each layer gives"),
+        picture(maps.feature_maps(model, x[first]), "What each layer gives"),
     )
     if dense:
         yield _section(
             "What the last layers look for",
             "Red weights speak for a neuron, blue ones against it. Where a layer reads maps, each column is a neuron, "
             "each tile the places of one map. The neurons of the last layer are the classes.",
-            _picture(weights.dense_weights(model), "The weights of the fully connected layers"),
+            picture(weights.dense_weights(model), "The weights of the fully connected layers"),
         )
-    seen = [_picture(gradients.saliency(model, x[i], samples=32), f"Image {i}") for i in (first, second, *wrong)]
+    seen = [picture(gradients.saliency(model, x[i], samples=32), f"Image {i}") for i in (first, second, *wrong)]
     yield _section(
         "Which pixels matter",
         "The gradient of the answer's score by the image tells how much each pixel matters: the brighter and redder, "
@@ -186,8 +205,8 @@ def _inside(model: Network, x: Array, y: Array, wrong: Sequence[int]) -> Iterato
         kind="card pair",
     )
     bounds = float(x.min()), float(x.max())
-    ascents = [_picture(gradients.gradient_ascent(model, name), f"What excites {name}") for name in filters] + [
-        _picture(gradients.gradient_ascent(model, last, bounds=bounds), "What excites each class")
+    ascents = [picture(gradients.gradient_ascent(model, name), f"What excites {name}") for name in filters] + [
+        picture(gradients.gradient_ascent(model, last, bounds=bounds), "What excites each class")
     ]
     yield _section(
         "What excites it",

@@ -14,7 +14,7 @@ INTERVAL = 0.1  # seconds between two updates of the line
 
 
 class Progress:
-    """Reports a training run.
+    """Reports a training run, or other work that takes long.
 
     Parameters
     ----------
@@ -56,9 +56,13 @@ class Progress:
             count = f"[{'=' * filled}{'.' * (24 - filled)}] {done}/{batches}  loss {loss:.4f}  {left:.0f} s left"
         else:  # the number of batches is unknown
             count = f"batch {done}  loss {loss:.4f}"
-        text = f"Epoch {epoch + 1}/{epochs} {count}"
-        self._write("\r" + text.ljust(self._width))
-        self._width = len(text)
+        self.rewrite(f"Epoch {epoch + 1}/{epochs} {count}")
+
+    def rewrite(self, text: str) -> None:
+        """Let a text take the place of the progress line, if there is one."""
+        if self.live:
+            self._write("\r" + text.ljust(self._width))
+            self._width = len(text)
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Print an epoch's figures in the tutorial's form."""

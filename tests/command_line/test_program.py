@@ -57,11 +57,16 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, str, 
 
 
 def test_from_a_folder_to_a_model_and_a_report(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, page = tmp_path / "m.tgrad", tmp_path / "m.html"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     status, out, err = run(capsys, "train", folder, "-o", output, *SETTINGS, "--report", page)
-    assert (status, err) == (0, "")
+    assert status == 0
+    first, *drawn, cleared, last = err.split("\r")
+    assert first == cleared.strip() == last == ""
+    assert len(drawn) == page.read_text("utf-8").count("<img ")
+    assert drawn[-3].startswith("Drawn: What excites Conv2d1")
     assert "40 pictures of 2 classes:\n  left: 20\n  right: 20" in out
     assert "Epoch: 7:" in out
     assert f"{output}: val accuracy 100.00% after 8 epochs" in out
