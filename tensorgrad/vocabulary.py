@@ -101,9 +101,6 @@ def speaks(name: str = "") -> Callable[[F], F]:
 
         @wraps(function)
         def speaking(*args: Any, **kwargs: Any) -> Any:
-            names = (name,) if name else tuple(base.__name__ for base in type(args[0]).__mro__)
-            if not (takes_any or kwargs.keys() <= parameters.keys()):
-                kwargs = _in_our_words(kwargs, known, names)
             for argument in valued:
                 if argument in kwargs:
                     kwargs[argument] = translated(kwargs[argument], argument)
@@ -113,11 +110,15 @@ def speaks(name: str = "") -> Callable[[F], F]:
             try:
                 return function(*args, **kwargs)
             except TypeError as error:
+                accepted = takes_any or kwargs.keys() <= parameters.keys()
                 trace = error.__traceback__
-                if trace is None or trace.tb_next is not None:  # from inside
+                if accepted and (trace is None or trace.tb_next is not None):  # from inside
                     raise
                 said = str(error).partition("() ")[2]
-            raise TypeError(f"{names[0]}: {said}; it takes {', '.join(known)}")
+            names = (name,) if name else tuple(base.__name__ for base in type(args[0]).__mro__)
+            if accepted:
+                raise TypeError(f"{names[0]}: {said}; it takes {', '.join(known)}")
+            return speaking(*args, **_in_our_words(kwargs, known, names))
 
         return speaking  # type: ignore[return-value]
 

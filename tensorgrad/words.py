@@ -49,6 +49,8 @@ _PADDING = {"padding": {"valid": None, "same": "keep"}}
 _CONVOLUTIONS = "Conv2d, Conv1d, ConvTranspose2d"
 _WEIGHTED = f"FFL, {_CONVOLUTIONS}"
 _POOLS = "Pool2d, Pool1d"
+_REDUCING = "sum, mean, prod, logsumexp, norm, any, all"
+_ALONG = f"{_REDUCING}, cumsum, argmax, argmin, argsort, squeeze, expand_dims, softmax, log_softmax, concatenate, stack"
 
 
 def _none(names: str, of: str, where: str, why: str, ours: str = "nothing") -> tuple[Word, ...]:
@@ -389,6 +391,19 @@ WORDS: tuple[Word, ...] = (
     *_none("clamp", T, "Tensor", "", "clip"),
     *_none("numel", T, "Tensor", "", "size"),
     *_none("dim", T, "Tensor", "", "ndim"),
+    # -- arguments of functions and methods of tensors
+    Word("dim", T, "axis", _ALONG),
+    Word("keepdim", T, "keepdims", _REDUCING),
+    Word("dims", T, "axis", "flip, roll"),
+    Word("shifts", T, "shift", "roll"),
+    Word("p", T, "ord", "norm"),
+    *_none("dim keepdim", T, "max, min", "the values alone; argmax and argmin have the indices", "axis or keepdims"),
+    *_none("dim keepdim", T, "var, std", "divided by the count, and not by one less: ddof=1 is PyTorch's default",
+           "axis or keepdims"),
+    *_none("unbiased correction", T, "var, std", "divided by count - ddof, of which 0 is the default", "ddof"),
+    *_none("dim", T, "sort", "the values alone; argsort has the indices", "axis"),
+    *_none("descending stable", T, "sort, argsort", "rising, equal ones in their order; flip() the result"),
+    *_none("dim", T, "split", "an int is the number of parts, and not their size", "axis"),
     # -- names in modules
     *_none("Model", K, "tensorgrad", "layers are added one by one", "CNN"),
     *_none("Sequential", f"{K}, {T}", "tensorgrad", "model.add(layer) for each; layers.Sequential is one layer", "CNN"),

@@ -43,7 +43,7 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
 
 @pytest.fixture(autouse=True)
 def no_state_is_left_behind() -> Iterator[None]:
-    """Fail a test after which operations are not recorded, or watched, or have other rules, or NumPy's errors differ."""
+    """Fail a test after which operations are not recorded, or watched, or have other rules, or errors differ."""
     errors = np.geterr()
     yield
     left = engine.recording(), engine.watcher(), np.geterr(), with_other_rules()

@@ -57,11 +57,35 @@ WORKING = [(word, place) for word in WORDS if word.works for place in word.where
 REFUSED = [(word, place) for word in WORDS if not word.works for place in word.where.split(", ")]
 
 
+def is_of_tensors(where: str) -> bool:
+    return where in functional.__all__ or hasattr(tensorgrad.Tensor, where)
+
+
+def of_a_tensor(where: str, named: dict[str, Any]) -> list[Any]:
+    """What a function of tensors and a method give, if there are such, with an argument by name."""
+    t = tensorgrad.Tensor(X[:2, :1, :1])
+    others = (
+        {"split": {"parts": 2}, "roll": {"shift": 1}}.get(where, {}) if not named.keys() & {"shift", "shifts"} else {}
+    )
+    found = []
+    if hasattr(tensorgrad.Tensor, where):
+        found.append(getattr(t, where)(**others, **named))
+    if where in functional.__all__:
+        given = t if found else [t, t]
+        found.append(getattr(functional, where)(given, **others, **named))
+    return [np.asarray(each).tolist() for each in found]
+
+
 @pytest.mark.parametrize(("word", "where"), WORKING, ids=lambda each: getattr(each, "theirs", each))
 def test_every_word_that_works_means_ours(word: Word, where: str) -> None:
     if where == "layers":
         args, ours = THEIRS.get(word.theirs, ((), dict(word.given)))
         assert config(getattr(layers, word.theirs)(*args)) == config(getattr(layers, word.ours)(**ours))
+    elif is_of_tensors(where):
+        given: dict[str, Any] = {"axis": 1, "keepdims": True, "ord": 1, "shift": 1}
+        names = (word.theirs, word.ours)
+        found = [each for name in names for each in of_a_tensor(where, {name: given[word.ours]})]
+        assert all(each == found[0] for each in found)
     elif where in ("activation", "kind", "initializer"):
         owner: Any = {"activation": layers.Activation, "kind": layers.Pool2d, "initializer": layers.FFL}[where]
         assert config(owner(**{where: word.theirs})) == config(owner(**{where: word.ours}))
@@ -109,6 +133,8 @@ def use(theirs: str, where: str) -> Any:
         return getattr(model(), where)(**{theirs: 1})
     if where == "CNN":
         return CNN(**{theirs: 1})
+    if is_of_tensors(where):
+        return of_a_tensor(where, {theirs: 1})
     module: Any = next(module for module in (layers, callbacks, optim) if where in vars(module))
     given = {"params": model().parameters()} if module is optim else {}
     owner = optim.Adam if where == "Optimizer" else getattr(module, where)

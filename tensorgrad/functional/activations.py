@@ -11,7 +11,7 @@ from tensorgrad.checks import Axis, brief, one_of
 from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels import elementwise
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
-from tensorgrad.vocabulary import check_new
+from tensorgrad.vocabulary import check_new, speaks
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "linear", "log_softmax", "register_activation", "relu", "sigmoid", "softmax",
@@ -64,11 +64,13 @@ def swish(x: TensorLike) -> Tensor:
     return t * t.sigmoid()
 
 
+@speaks("softmax")
 def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """``e^x / sum(e^x)`` over the axis, or axes: positive, and adding up to 1."""
     return as_tensor(x).softmax(axis)
 
 
+@speaks("log_softmax")
 def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """The logarithm of softmax, ``x - ln sum(e^x)``, computed without overflow."""
     return as_tensor(x).log_softmax(axis)

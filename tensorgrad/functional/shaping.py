@@ -12,6 +12,7 @@ from tensorgrad.checks import brief, one_axis, one_of
 from tensorgrad.functional.of_method import of_method
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.tensor.numpy_protocol import implements
+from tensorgrad.vocabulary import speaks
 
 __all__ = [
     "broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "pad", "repeat", "reshape", "roll", "split",
@@ -39,6 +40,7 @@ broadcast_to = of_method(Tensor.broadcast_to, np.broadcast_to)
 
 
 @implements(np.concatenate)
+@speaks("concatenate")
 def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The tensors one after the other along an axis; they agree in all others."""
     tensors = _joinable(xs, "concatenate")
@@ -50,6 +52,7 @@ def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
 
 
 @implements(np.stack)
+@speaks("stack")
 def stack(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new axis."""
     tensors = _joinable(xs, "stack")

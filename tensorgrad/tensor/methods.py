@@ -9,20 +9,32 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from math import prod, sqrt
+from types import FunctionType
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
-from tensorgrad.checks import Axis, axes, brief, one_axis
+from tensorgrad.checks import Axis, axes, brief, one_axis, parameters
 from tensorgrad.kernels.half import in_float32
 from tensorgrad.recording import analytic
 from tensorgrad.tensor import promotion
+from tensorgrad.vocabulary import speaks
 
 T = TypeVar("T", bound=engine.Traced)
+C = TypeVar("C")
 
 
+def _speaking_of_axes(kind: type[C]) -> type[C]:
+    """Let the methods that take an axis know PyTorch's words for it."""
+    for name, method in list(vars(kind).items()):
+        if isinstance(method, FunctionType) and "axis" in parameters(method)[0]:
+            setattr(kind, name, speaks(name)(method))
+    return kind
+
+
+@_speaking_of_axes
 class Methods(engine.Traced):
     """The mathematics of :class:`tensorgrad.Tensor`."""
 
