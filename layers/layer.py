@@ -87,6 +87,7 @@ class Layer(Closed, Stateful):
     requires_grad = Foreign("set layer.trainable = False to freeze it")
     revision: int = 0  # how often its settings changed while it was in use
     _wired: bool = False
+    _wiring: bool = False  # now, in a call of wire
     _held: frozenset[str] | None = None  # of a frozen layer: the attributes that are parameters once it is free again
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -187,8 +188,13 @@ class Layer(Closed, Stateful):
 
     def wire(self, input_shape: Shape, rng: RNG = None) -> None:
         """Fit the layer to samples of a shape; draw its parameters with ``rng``. Nothing changes if it cannot."""
+        if self._wiring:
+            raise ValueError(
+                f"{self.title}: it stands among the layers that it is made of, so it would never end; take it out there"
+            )
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
         token = _shapes.set({}) if _shapes.get() is None else None
+        self._wiring = True
         try:
             self._check_shared(input_shape)
             self.rng = generator(rng)
@@ -202,6 +208,7 @@ class Layer(Closed, Stateful):
                 vars(layer).update(values)
             raise
         finally:
+            self._wiring = False
             if token is not None:
                 _shapes.reset(token)
         vars(self).update(input_shape=input_shape, output_shape=output_shape, _wired=True)

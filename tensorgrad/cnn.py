@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["CNN", "load_model", "save_model"]
 
 Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
+
+_in_training: WeakSet[CNN] = WeakSet()  # those that `train` is at work on, in any thread; a copy of one is not
 
 
 def _optimizer(model: Network, optimizer: Optimizer) -> Optimizer:
@@ -119,6 +122,7 @@ class CNN(Network):
 
     def add(self, layer: Layer) -> None:
         """Append a layer and wire it to the one before; the model must then be compiled again."""
+        self._check_idle("add")
         super().add(layer)
         self._objective = None
 
@@ -195,6 +199,7 @@ class CNN(Network):
         clip_norm, clip_value : float, optional
             Scale the gradients down to this global norm; cut each off at this value.
         """
+        self._check_idle("compile_model")
         if not self.layers:
             raise ValueError("compile_model: the model has no layers yet; add them first")
         if isinstance(opt, type):
@@ -334,12 +339,15 @@ class CNN(Network):
         ------
         ValueError, TypeError
             If the samples or arguments do not go with the model. Nothing has changed then.
+        RuntimeError
+            If the model is in training already, in another thread or as one of its callbacks calls this.
         NonFiniteLossError
             If the loss becomes NaN or infinite: with the epoch, the batch and the first bad layer.
         """
         from tensorgrad.parallel import run  # here, because programs that only predict need not wait for these
         from tensorgrad.training.loop import Course
 
+        self._check_idle("train")
         asked = run.check(processes)
         with run.alike(asked):
             epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
@@ -399,7 +407,11 @@ class CNN(Network):
         ranks, said = run.described(self, samples, course, asked)
         if said:
             logger.progress.say(said)
-        run.train(self, samples, aside, course, (logger, *callbacks), ranks)
+        _in_training.add(self)
+        try:
+            run.train(self, samples, aside, course, (logger, *callbacks), ranks)
+        finally:
+            _in_training.discard(self)
         return self.history
 
     fit = called(train, "fit")
@@ -426,6 +438,13 @@ class CNN(Network):
         if done >= epochs > 0:
             return self.history
         return self.train(X, Y, epochs - done, first_epoch=done, **arguments)
+
+    def _check_idle(self, owner: str) -> None:
+        if self in _in_training:
+            raise RuntimeError(
+                f"{owner}: the model is in training, and its history would be of both; in a callback, set "
+                "model.stop_training = True and do this after train has returned, or do it to copy.deepcopy(model)"
+            )
 
     def forget(self) -> None:
         """Begin a new history, and the tutorial's dictionaries with it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -199,6 +201,20 @@ def test_gradients_at_once_are_those_of_whoever_s_rules_were_not_replaced(replac
         after = gradients()
     assert (after == before) is same
     assert gradients() == before
+
+
+def test_a_primitive_whose_rules_were_set_again_is_not_kept_alive() -> None:
+    @tg.engine.primitive
+    def mine(x: Any) -> Any:
+        return x.copy()
+
+    mine.rules(lambda g, _y, _x: g)
+    mine.rules(times(2))
+    assert mine.is_new()
+    held = weakref.ref(mine)
+    del mine
+    gc.collect()
+    assert held() is None
 
 
 def test_overrides_nest_and_end_whatever_happens() -> None:

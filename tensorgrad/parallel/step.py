@@ -164,8 +164,8 @@ class Sharded:
         """Let all have the leader's weights and settings; the states of its random streams."""
         if model.optimizer is not self.optimizer:
             raise RuntimeError(
-                "train: a callback has compiled the model anew, which cannot be while several ranks train it; do it "
-                "between two calls of train"
+                "train: a callback has given the model another optimizer, which cannot be while several ranks train "
+                "it; do it between two calls of train"
             )
         options: list[Any] | None = _options(model)
         if repr(options) == self.options:

@@ -104,6 +104,17 @@ def test_initial_weights_of_a_transposed_convolution_have_the_variance_of_he() -
     assert layer.weights.numpy().std() == pytest.approx(np.sqrt(2 / (25 * 60)), rel=0.02)
 
 
+def test_a_layer_that_holds_itself_is_refused() -> None:
+    chain, block = Sequential([FFL(neurons=2)]), Add([[FFL(neurons=2)], []])
+    chain.layers.append(chain)
+    block.branches[1].layers.append(block)  # type: ignore[attr-defined]
+    for layer in (chain, block, chain):
+        with pytest.raises(ValueError, match="it stands among the layers that it is made of, so it would never end"):
+            layer(np.ones((3, 2)))
+    del chain.layers[1]
+    assert chain(np.ones((3, 2))).shape == (3, 2)
+
+
 def test_what_is_a_batch() -> None:
     """A chain takes for a batch what its first layer does; rows of numbers and images are batches for all others."""
     assert Sequential([FFL(neurons=5), BatchNorm(), FFL(neurons=2)])(np.ones((6, 4))).shape == (6, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import os
@@ -519,3 +520,39 @@ def test_the_end_of_the_training_is_told_to_all_though_one_raises() -> None:
     with pytest.raises(OSError, match="the disk is full"):
         small().train(X, Y, epochs=1, val_split=0, verbose=0, callbacks=callbacks)
     assert told == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.train(X, Y, verbose=0),
+        lambda model: model.fit(X, Y, verbose=0),
+        lambda model: model.resume(X, Y, 9, verbose=0),
+        lambda model: model.compile_model(opt="adam", loss="cse"),
+        lambda model: model.add(FFL(neurons=3, activation="softmax")),
+    ],
+)
+def test_a_model_in_training_is_left_to_it(change: Any) -> None:
+    """A history of both was the result, of which the outer training had the smaller part."""
+    model, refused = small(), []
+
+    def meddle(epoch: int, logs: Any) -> None:
+        with pytest.raises(RuntimeError, match="the model is in training, and its history would be of both"):
+            change(model)
+        refused.append(epoch)
+
+    history = model.train(X, Y, 2, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=meddle)])
+    assert refused == history.epoch == [0, 1]
+    assert history["loss"] == small().train(X, Y, 2, verbose=0)["loss"]
+    with pytest.raises(ZeroDivisionError):
+        model.train(X, Y, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 // epoch)])
+    change(model)  # which is free again, also after an error
+
+
+def test_a_copy_of_a_model_in_training_can_be_trained() -> None:
+    model, losses = small(), []
+
+    def train_a_copy(epoch: int, logs: Any) -> None:
+        losses.append(copy.deepcopy(model).train(X, Y, verbose=0)["loss"][0])
+
+    assert model.train(X, Y, 2, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=train_a_copy)])["loss"] == losses
