@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
-import os
 import shutil
 import statistics
 import subprocess
@@ -27,7 +26,7 @@ from benchmarks.nets import Net
 from benchmarks.scaling_model import Compute, Link
 from tensorgrad.callbacks import Callback
 from tensorgrad.kernels.threads import get_num_threads, set_num_threads
-from tensorgrad.parallel import mpi
+from tensorgrad.parallel import leads, mpi
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.step import room
 
@@ -193,7 +192,7 @@ def main() -> None:
         print(clusters())
         return
     found = asked(sys.argv[1:])
-    if int(os.environ.get("PMI_RANK", "0")) == 0:
+    if leads():
         print(json.dumps(found), flush=True)
 
 

@@ -133,8 +133,9 @@ class Spoiled:
 
 def rank() -> int:
     """Of the process that asks, whether MPI or multiprocessing has started it, or of the thread."""
-    if "PMI_RANK" in os.environ:
-        return int(os.environ["PMI_RANK"])
+    for name in ("PMI_RANK", "OMPI_COMM_WORLD_RANK"):  # of MPICH, of Open MPI
+        if name in os.environ:
+            return int(os.environ[name])
     names = threading.current_thread().name, multiprocessing.current_process().name
     return max(int(name.removeprefix("tensorgrad rank ")) if "rank " in name else 0 for name in names)
 
