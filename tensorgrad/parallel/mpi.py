@@ -59,7 +59,16 @@ def package() -> Any:
 @cache
 def communicator() -> MPI:
     """One of those that were started together, as which this process speaks."""
-    return MPI(package())
+    library = package()
+    known = library.COMM_WORLD.size
+    if known != launched():  # or each would train by itself, and write over what the others save
+        name = library.Get_library_version().splitlines()[0].split(",")[0]
+        raise RuntimeError(
+            f"train: a launcher has started this program {launched()} times, but mpi4py's library ({name}) knows of "
+            f"{known}, as that launcher belongs to another MPI; use the mpiexec of that library, or srun --mpi=pmi2 "
+            "with MPICH and --mpi=pmix with Open MPI; or give processes=1, to train in each by itself"
+        )
+    return MPI(library)
 
 
 class MPI:

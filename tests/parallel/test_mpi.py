@@ -260,6 +260,17 @@ def test_without_mpi4py_or_a_runtime_it_says_what_to_install(there: bool, monkey
     trained(network(), 1)  # by itself
 
 
+def test_a_launcher_of_another_mpi_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As srun --mpi=pmi2 with Open MPI: the library takes each process for the only one."""
+    library = types.SimpleNamespace(
+        COMM_WORLD=types.SimpleNamespace(size=1), Get_library_version=lambda: "Open MPI v5.0.11, package\nmore"
+    )
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setitem(sys.modules, "mpi4py", types.SimpleNamespace(MPI=library))
+    with pytest.raises(RuntimeError, match=r"started this program 2 times, but .* \(Open MPI .*\) knows of 1: .* srun"):
+        trained(network())
+
+
 # -- faults --------------------------------------------------------------------------------------------------------
 
 
