@@ -219,7 +219,8 @@ def gradients(
     with set_recording(create_graph):
         while order:
             y = order.pop()  # so that y, and what only y holds, is freed as soon as it has been passed
-            wanted_here = y.node is None if targets is None else id(y) in targets
+            node = y.node
+            wanted_here = node is None if targets is None else id(y) in targets
             if id(y) not in pending:  # every rule on the way to it was None: its gradient is zero
                 if wanted_here:
                     zero = np.zeros_like(y.array)
@@ -228,39 +229,40 @@ def gradients(
             g, fresh = pending.pop(id(y))
             if y.hooks:
                 g, fresh = _hooked(y, g, fresh)
-            node = y.node
             if wanted_here:
                 found.append((y, g, fresh))
             if node is None or node.args is None:  # a leaf, or a wanted value with nothing wanted behind it
                 continue
-            values = [y, *node.args] if create_graph else [value(a) for a in (y, *node.args)]
-            watched = any([getattr(a, "memory", None) is not None for a in (y, *node.args)])  # noqa: C419
+            primitive, args, params = node.primitive, node.args, node.params
+            all_values = (y, *args)
+            values = all_values if create_graph else [a.array if isinstance(a, Traced) else a for a in all_values]
+            written = _written_since(node.recorded, all_values)
             given: list[tuple[Rule | None, Reads]] | None = None
-            if replaced and node.primitive.has_a_new_part(node.params):
-                given = _through_parts(node, node.args, type(y), g, create_graph)
+            if replaced and primitive.has_a_new_part(params):
+                given = _through_parts(node, args, type(y), g, create_graph)
             else:
-                if node.primitive.last_step is not None:
-                    g = node.primitive.last_step(g, *values, **node.params)
-                together = node.primitive.together
-                if replaced and node.primitive.is_new():
+                if primitive.last_step is not None:
+                    g = primitive.last_step(g, *values, **params)
+                together = primitive.together
+                if replaced and primitive.is_new():
                     together = None
-                if together and not create_graph and all([reaches.get(id(a)) for a in node.args]):  # noqa: C419
-                    products = together(g, *values, **node.params)
-                    given = [(_constant(h), node.primitive.rule(i)[1]) for i, h in enumerate(products)]
-            for position, a in enumerate(node.args):
-                if not (isinstance(a, Traced) and reaches.get(id(a))):
+                if together and not create_graph and all([id(a) in reaches for a in args]):  # noqa: C419
+                    products = together(g, *values, **params)
+                    given = [(_constant(h), primitive.rule(i)[1]) for i, h in enumerate(products)]
+            for position, a in enumerate(args):
+                if not (isinstance(a, Traced) and id(a) in reaches):
                     continue
-                rule, reads = given[position] if given else node.primitive.rule(position)
+                rule, reads = given[position] if given else primitive.rule(position)
                 if rule is None:
                     continue
-                if watched:
-                    _refuse_writes(node, y, position, reads)
+                if written:
+                    _refuse_writes(node, all_values, written, position, reads)
                 try:
-                    h = rule(g, *values, **node.params)
+                    h = rule(g, *values, **params)
                 except Exception as error:
-                    error.add_note(f"in the rule of {node.primitive.name} for its input {position}")
+                    error.add_note(f"in the rule of {primitive.name} for its input {position}")
                     raise
-                h = _fit(h, a, node.primitive, position)
+                h = _fit(h, a, primitive, position)
                 if isinstance(h, Traced) is not create_graph:  # a rule may call public functions, which give tensors
                     h = type(a).wrap(h) if create_graph else h.array
                 if watcher is not None:
@@ -274,7 +276,7 @@ def gradients(
             if not retain_graph:
                 node.args = None
             a = h = total = rule = given = None  # nothing of this step may outlive it
-            del values, node, y, g
+            del all_values, values, args, node, y, g
     return found
 
 
@@ -302,39 +304,41 @@ def _constant(h: Any) -> Rule:
     return lambda *_, **__: h
 
 
-def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], dict[int, bool]]:
-    """The values on a path from ``output`` to a target, inputs before results, and which those are.
+def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], set[int]]:
+    """The values on a path from ``output`` to a target, as they were recorded one after the other, and their ids.
 
-    Depth first, with an explicit stack, so that Python's recursion limit does not bound the length of a graph.
+    Inputs come before results, since they were recorded before them.
     """
-    order: list[Traced] = []
-    reaches: dict[int, bool] = {}
-    stack: list[tuple[Traced, bool]] = [(output, False)]
+    found = {id(output): output}
+    stack = [output]
     while stack:
-        y, inputs_done = stack.pop()
-        wanted = y.node is None if targets is None else id(y) in targets
-        inputs: Any = y.node.args if y.node is not None else ()
-        if y.node is not None and inputs is None:
-            if not wanted:
-                raise RuntimeError(
-                    f"backward: the graph behind the result of {y.node.primitive.name} was freed by an earlier walk "
-                    "over it; pass retain_graph=True to that walk to go over the graph again"
-                )
-            inputs = ()
-        if inputs_done:
-            if wanted or any([reaches.get(id(a)) for a in inputs]):  # noqa: C419
-                reaches[id(y)] = True
-                order.append(y)
-        elif id(y) not in reaches:
-            reaches[id(y)] = False
-            stack.append((y, True))
-            stack.extend((a, False) for a in inputs if isinstance(a, Traced) and a.needs_grad)
-    return order, reaches
+        y = stack.pop()
+        if y.node is None:
+            continue
+        if y.node.args is None and (targets is None or id(y) not in targets):
+            raise RuntimeError(
+                f"backward: the graph behind the result of {y.node.primitive.name} was freed by an earlier walk "
+                "over it; pass retain_graph=True to that walk to go over the graph again"
+            )
+        for a in y.node.args or ():
+            if isinstance(a, Traced) and a.needs_grad and id(a) not in found:
+                found[id(a)] = a
+                stack.append(a)
+    order = sorted(found.values(), key=lambda y: y.node.recorded if y.node else 0)  # a leaf was there before
+    if targets is None:  # every path ends at a leaf
+        return order, set(found)
+    reaches: set[int] = set()
+    for y in order:
+        if id(y) in targets or any([id(a) in reaches for a in (y.node and y.node.args) or ()]):  # noqa: C419
+            reaches.add(id(y))
+    return [y for y in order if id(y) in reaches], reaches
 
 
 def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
     """Undo broadcasting: sum a gradient over the axes along which its input was repeated, and match its dtype."""
     shape, dtype = a.array.shape, a.array.dtype
+    if isinstance(h, np.ndarray) and h.shape == shape and h.dtype is dtype:  # as it nearly always is
+        return h
     received: Any = getattr(value(h), "shape", None)
     if received != shape:
         extra = -1 if received is None else len(received) - len(shape)
@@ -368,16 +372,24 @@ def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:
     return (seen if isinstance(g, Traced) else seen.array), False  # a hook may have kept it
 
 
-def _refuse_writes(node: Node, y: Traced, position: int, reads: Reads) -> None:
-    """Raise if a value that the rule is about to read was written to since it was recorded."""
-    for index, a in enumerate((y, *(node.args or ()))):
-        if not isinstance(a, Traced) or a.memory is None or not reads[min(index, len(reads) - 1)]:
-            continue
-        a.memory.look()
-        if a.memory.written > node.recorded:
+def _written_since(moment: int, values: tuple[Any, ...]) -> list[int]:
+    """The positions of the values that were written to since a moment."""
+    written = []
+    for index, a in enumerate(values):
+        if isinstance(a, Traced) and a.memory is not None:
+            a.memory.look()
+            if a.memory.written > moment:
+                written.append(index)
+    return written
+
+
+def _refuse_writes(node: Node, values: tuple[Any, ...], written: list[int], position: int, reads: Reads) -> None:
+    """Raise if the rule is about to read one of the values that were written to since they were recorded."""
+    for index in written:
+        if reads[min(index, len(reads) - 1)]:
             what = "its result" if index == 0 else f"its input {index - 1}"
             raise RuntimeError(
-                f"{node.primitive.name}: {what} (shape {a.array.shape}) was written to between the forward and the "
-                f"backward pass, and the gradient by input {position} needs what it held; write after backward(), "
-                "or compute on a copy()"
+                f"{node.primitive.name}: {what} (shape {values[index].array.shape}) was written to between the forward "
+                f"and the backward pass, and the gradient by input {position} needs what it held; write after "
+                "backward(), or compute on a copy()"
             )

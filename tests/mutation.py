@@ -147,14 +147,17 @@ ENGINE_MUTATIONS = {
     "wrong order": ("y = order.pop()", "y = order.pop(0)"),
     "nothing freed": ("if not retain_graph:", "if False:"),
     "everything freed": ("if not retain_graph:", "if True:"),
-    "constants walked": ("if isinstance(a, Traced) and a.needs_grad)", "if isinstance(a, Traced))"),
+    "constants walked": (
+        "isinstance(a, Traced) and a.needs_grad and id(a) not in",
+        "isinstance(a, Traced) and id(a) not in",
+    ),
     "hooks forgotten": ("if y.hooks:", "if False:"),
-    "writes not seen": ("if a.memory.written > node.recorded:", "if False:"),
+    "writes not seen": ("if a.memory.written > moment:", "if False:"),
     "views without memory": ("if result.base is not None or result is arrays[0]:", "if False:"),
     "no_grad ignored": ("recorded = needs_grad and recording()", "recorded = needs_grad"),
     "accumulation replaces": ("leaf.grad = leaf.grad + g", "leaf.grad = leaf.grad"),
     "create_graph not recorded": ("with set_recording(create_graph):", "with set_recording(False):"),
-    "last step skipped": ("if node.primitive.last_step is not None:", "if False:"),
+    "last step skipped": ("if primitive.last_step is not None:", "if False:"),
     "zero gradients missing": ("found.append((y, type(y).wrap(zero) if create_graph else zero, True))", "pass"),
 }
 ENGINE_TESTS = ("test_engine.py", "functional/test_functional.py", "tensor/test_tensor.py", "ops/test_gradients.py")
