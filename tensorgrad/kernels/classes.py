@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.kernels.memory import Array, empty
+from tensorgrad.kernels.memory import Array, empty, ones
 from tensorgrad.kernels.threads import over_first_axis
 
 FEW = 32  # classes up to which the maximum is taken column by column
@@ -63,5 +63,5 @@ def _shifted(z: Array) -> Array:
 
 
 def _sums(rows: Array) -> Array:
-    sums: Array = rows @ np.ones(rows.shape[-1], rows.dtype)
+    sums: Array = rows @ ones(rows.shape[-1], rows.dtype)
     return sums

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from tensorgrad.kernels.threads import over_first_axis
 InPlace = Callable[[Array], object]  # an activation that overwrites its input
 
 SLOPE = 0.01  # the default of a leaky ReLU
+BITS = {size: np.dtype(f"i{size}") for size in (2, 4, 8)}  # integers as long as a number
 
 
 def add_bias_and_activate_(y: Array, b: Array | None, activation: InPlace | None) -> None:
@@ -108,10 +110,10 @@ def keep(values: Array, mask: Array, out: Array) -> None:
     Infinity times 0 is NaN, so the bits are multiplied, read as integers: 0.11 ms for 346,000 numbers. np.where takes
     1.5 ms, because processors mispredict its branch for every other number.
     """
-    if values.itemsize not in (2, 4, 8):
+    bits = BITS.get(values.itemsize)
+    if bits is None:
         out[...] = np.where(mask, values, 0)
         return
-    bits = np.dtype(f"i{values.itemsize}")
     np.multiply(values.view(bits), mask, out=out.view(bits))
 
 
@@ -248,4 +250,4 @@ def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any]) -> Ar
 def all_finite(x: Array) -> bool:
     """Whether all numbers are finite, judged by their sum of squares; also False, to be safe, where that overflows."""
     flat = x.reshape(-1)
-    return bool(np.isfinite(np.dot(flat, flat)))
+    return cmath.isfinite(np.dot(flat, flat))  # a tenth of np.isfinite's time for one number
