@@ -71,10 +71,10 @@ from tensorgrad.version import __version__ as __version__
 from tensorgrad.vocabulary import no_such_name
 
 __all__ = [
-    "CNN", "History", "Primitive", "Tensor", "data", "detect_anomaly", "functional", "get_num_threads", "grad",
-    "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "ops",
-    "override_rule", "plot", "primitive", "random", "release_memory", "save_model", "saving", "seed", "set_num_threads",
-    "tensor", "testing", "to_dot", "to_mermaid",
+    "CNN", "History", "Primitive", "Tensor", "callbacks", "data", "detect_anomaly", "functional", "get_num_threads",
+    "grad", "hessian", "hvp", "inspection", "jacobian", "jvp", "load_model", "losses", "no_grad", "onnx", "ops",
+    "override_rule", "plot", "primitive", "random", "release_memory", "save_model", "saving", "seed",
+    "set_num_threads", "tensor", "testing", "to_dot", "to_mermaid",
 ]  # fmt: skip
 __all__ += functional.__all__
 __all__ += losses.__all__
@@ -84,13 +84,16 @@ for _name in set(__all__) & set(dir(builtins)):
 registry.register_later("Graph", "tensorgrad.onnx")
 
 if TYPE_CHECKING:
-    from tensorgrad import inspection, onnx, plot, testing
+    from tensorgrad import callbacks, inspection, onnx, plot, testing
+    from tensorgrad import page as page
+    from tensorgrad import parallel as parallel
+    from tensorgrad import sklearn as sklearn
     from tensorgrad import torch as torch
 else:
 
     def __getattr__(name: str) -> ModuleType:
         """Import what training does not need when it is first asked for."""
-        if name in ("inspection", "onnx", "plot", "testing", "torch"):
+        if name in ("callbacks", "inspection", "onnx", "page", "parallel", "plot", "sklearn", "testing", "torch"):
             return importlib.import_module(f"tensorgrad.{name}")
         raise no_such_name("tensorgrad", name, globals())
 

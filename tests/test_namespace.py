@@ -9,7 +9,10 @@ import io
 import pkgutil
 import pydoc
 import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -69,6 +72,12 @@ def test_dir_shows_what_is_public() -> None:
     assert {"CNN", "sum", "plot", "conv2d"} <= set(dir(tg))
     assert not {"np", "importlib", "TYPE_CHECKING", "ModuleType", "annotations"} & set(dir(tg))
     assert dir(functional) == sorted(functional.__all__)
+
+
+def test_modules_are_there_without_an_import_of_their_own() -> None:
+    names = ["callbacks", "data", "inspection", "layers", "onnx", "optim", "page", "parallel", "plot", "testing"]
+    program = f"import tensorgrad\nfor name in {names}: getattr(tensorgrad, name)"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
 
 
 def test_help_shows_the_way() -> None:

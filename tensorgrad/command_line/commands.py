@@ -7,6 +7,7 @@ import copy
 import json
 import platform
 import sys
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from tensorgrad.training.terminal import Progress
 from tensorgrad.version import __version__
 
 EXPORTS = (".onnx", ".html", ".json", ".safetensors")
-SAMPLE = 2000  # pictures whose pixels say how a network's input is to be scaled
+SAMPLE = 2000  # pictures whose pixels say how a network's input is to be scaled ...
+BLOCK = 2**22  # ... and how many of their numbers are read at once
 WARM_UP = 100  # steps
 
 
@@ -121,8 +123,13 @@ def _network(options: argparse.Namespace, source: Source, before: CNN | None) ->
 def _scaling(x: Any) -> Rescale:
     """A layer that gives each channel about mean 0 and deviation 1, going by some of the pictures."""
     some = np.linspace(0, len(x) - 1, min(len(x), SAMPLE)).astype(np.int64)
-    pixels = np.asarray(x[some], np.float64).reshape(-1, x.shape[-1])
-    mean, deviation = pixels.mean(0), pixels.std(0)
+    step = max(1, BLOCK // prod(x.shape[1:]))
+    blocks = (np.asarray(x[some[i : i + step]], np.float64) for i in range(0, len(some), step))
+    counts, means, variances = zip(*((len(b), b.mean((0, 1, 2)), b.var((0, 1, 2))) for b in blocks), strict=True)
+    mean = np.average(means, axis=0, weights=counts)
+    deviation = np.sqrt(np.average(variances + (means - mean) ** 2, axis=0, weights=counts))
+    if not np.isfinite(deviation).all():
+        raise ValueError("the pictures hold NaN or infinity, or pixels whose squares overflow; clean the data first")
     deviation[deviation == 0] = 1
     return Rescale(tuple(1 / deviation), tuple(-mean / deviation))
 

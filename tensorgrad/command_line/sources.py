@@ -128,4 +128,11 @@ def _of_arrays(found: TrainTest, classes: Sequence[str] | None) -> Source:
 
 
 def _with_channels(images: Any) -> Any:
+    """Images with an axis of channels, which comes last."""
+    shape = images.shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[0] < shape[1] == shape[2]:
+        raise DataError(
+            f"the images have the shape {shape}, with the channels first; here they come last: save "
+            "x.transpose(0, 2, 3, 1)"
+        )
     return images[..., np.newaxis] if images.ndim == 3 else images

@@ -191,9 +191,8 @@ def image_table(
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: expected a table as text in UTF-8, columns separated by commas; {error}") from None
     if not {"path", "label"} <= {*columns}:
-        raise DataError(
-            f"{table}: expected the columns path and label in its first line, received {', '.join(columns) or 'none'}"
-        )
+        found = ", ".join(columns[:9]) + (f" and {len(columns) - 9} more" if len(columns) > 9 else "")
+        raise DataError(f"{table}: expected the columns path and label in its first line, received {found or 'none'}")
     rows = [(table.parent / (line["path"] or ""), line["label"] or "") for line in lines]
     if not rows:
         raise DataError(f"{table}: expected a line for each picture, found none after the first")

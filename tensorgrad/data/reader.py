@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tensorgrad.checks import brief, one_of, pair, without
 from tensorgrad.data.errors import DataError
 
 FITS = ("stretch", "crop", "pad")
+MOST = 2**25  # numbers of a picture, as many as a sample has at most in the file of a model
 
 Pictures = NDArray[np.uint8]
 
@@ -40,6 +42,10 @@ class Reader:
         if isinstance(self.channels, bool) or self.channels not in (1, 3):
             raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {brief(self.channels)}")
         one_of(self.fit, FITS, "images", "fit")
+        if prod(self.shape) > MOST:
+            raise ValueError(
+                f"images: size={self.size} makes {prod(self.shape)} numbers of a picture; {MOST} are the most"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tensorgrad import inspection
-from tensorgrad.atomic_file import replacing
+from tensorgrad.atomic_file import check_target, replacing
 from tensorgrad.inspection.summary import summarize
 from tensorgrad.network import Network
 from tensorgrad.plot import answers, curves, gradients, maps, spreads, weights
@@ -83,9 +83,12 @@ def write_report(
     ------
     ValueError, TypeError
         If the model is no classifier of images, or the images do not fit it. Nothing is written then.
+    OSError
+        If the file cannot be written.
     ImportError
         Without matplotlib, which the extra "viz" installs.
     """
+    check_target(path)
     shape = model.input_shape
     if len(shape) != 3:
         raise ValueError(f"report: expected a classifier of images, but the model takes samples of shape {shape}")

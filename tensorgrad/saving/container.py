@@ -116,7 +116,7 @@ def _checked(infos: list[Any], length: int) -> list[Any]:
         if info.compress_type or info.compress_size != info.file_size:
             raise ModelFileError(f"{info.filename[:100]!r} is compressed; models are stored without compression")
         if info.filename != info.orig_filename or not (info.filename == HEADER or info.filename.endswith(".npy")):
-            raise ModelFileError(f"{info.orig_filename[:100]!r} is not the name of a member of a model")
+            raise ModelFileError(f"{info.orig_filename[:100]!r} is not the name of a member of a model{_whose(infos)}")
     if sum(info.file_size for info in infos) > length:
         raise ModelFileError("its members overlap, or are larger than the file")
     return infos
@@ -199,5 +199,19 @@ def _guess(data: bytes) -> str:
         b"\x80": "; it looks like a pickle, which is never loaded",
         b"\x93NUMPY": "; it looks like a single NumPy array",
         b"{": "; it looks like JSON: rename it to .json",
+        b"\x08": "; it looks like ONNX: use tensorgrad.onnx.load(path)",
+        b"\x1f\x8b": "; it looks like gzip: unpack it first",
+        b"<": "; it looks like a web page",
     }
     return next((hint for start, hint in starts.items() if data.startswith(start)), "")
+
+
+def _whose(infos: list[Any]) -> str:
+    """Which other library a zip is from."""
+    names = {info.filename.rpartition("/")[2] for info in infos}
+    if "data.pkl" in names:
+        return (
+            "; it looks like PyTorch's, which holds a pickle: safetensors.torch.save_file(module.state_dict(), path) "
+            "writes what model.load_weights(path, layout='torch') reads"
+        )
+    return "; it looks like Keras's, which is not read here" if "model.weights.h5" in names else ""

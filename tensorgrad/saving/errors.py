@@ -21,7 +21,9 @@ def reading(path: object) -> Iterator[None]:
     except (OSError, ImportError):
         raise
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {_truncated(error)}") from error.__cause__
+        text = _truncated(error)
+        named = text if text.startswith(f"{path}: ") else f"{path}: {text}"  # by a block inside of this one
+        raise ModelFileError(named) from error.__cause__
     except RecursionError:
         raise ModelFileError(f"{path}: it is nested too deeply to be a model") from None
     except MemoryError:

@@ -16,6 +16,7 @@ from PIL import Image
 
 import tensorgrad
 from tensorgrad import load_model
+from tensorgrad.command_line import commands
 from tensorgrad.command_line.program import main
 from tensorgrad.command_line.sources import load
 from tensorgrad.data import DataError, write_idx
@@ -235,6 +236,8 @@ def test_a_reader_that_has_enough(model: Path, folder: Path) -> None:
         (["train", "FOLDER", "-o", "m.onnx", "-q"], "is a name for another format; use tensorgrad.onnx.export"),
         (["train", "FOLDER", "-o", "m.json", "-q"], "the tutorial's JSON has no layer like Rescale"),
         (["train", "FOLDER", "--report", "nofolder/r.html"], "there is no folder"),
+        (["train", "FOLDER", "--size", "100000"], "makes 30000000000 numbers of a picture; 33554432 are the most"),
+        (["report", "MODEL", "FOLDER", "-o", "nofolder/r.html"], "there is no folder"),
         (["train", "FOLDER", "--patience", "2", "--validation", "0"], "--patience needs pictures to validate with"),
         (["train", "FOLDER", "--from", "nothere.tgrad"], "error: nothere.tgrad: No such file"),
         (["train", "FOLDER", "--resume", "-o", "nothere.tgrad"], "No such file"),
@@ -301,9 +304,46 @@ def test_every_kind_of_data(folder: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "a.npz", x_train=x, y_train=given, x_test=x[:1], y_test=[0])
         with pytest.raises(DataError, match=message):
             load(tmp_path / "a.npz")
+    first = np.zeros((3, 3, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=first, y_train=[0, 1, 0], x_test=first, y_test=[0, 1, 0])
+    with pytest.raises(DataError, match="with the channels first; here they come last"):
+        load(tmp_path / "a.npz")
     (tmp_path / "x.txt").write_text("")
     with pytest.raises(DataError, match=r"expected a folder of pictures, or a \.csv or \.npz file"):
         load(tmp_path / "x.txt")
+
+
+def test_pictures_that_hold_nan_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = np.full((4, 8, 8, 1), np.nan), [0, 1, 0, 1]
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    status, _, err = run(capsys, "train", tmp_path / "a.npz", "-o", tmp_path / "m.tgrad")
+    assert (status, "the pictures hold NaN or infinity" in err) == (1, True)
+
+
+def test_pictures_are_scaled_without_a_copy_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = RNG.integers(0, 256, (7, 5, 4, 3), np.uint8)
+    x[..., 2] = 9
+    whole = commands._scaling(x)
+    monkeypatch.setattr(commands, "BLOCK", 130)  # two pictures, three times, and one
+    asked: list[int] = []
+
+    class Files:
+        shape = x.shape
+
+        def __len__(self) -> int:
+            return len(x)
+
+        def __getitem__(self, chosen: Any) -> Any:
+            asked.append(len(chosen))
+            return x[chosen]
+
+    parts = commands._scaling(Files())
+    assert asked == [2, 2, 2, 1]
+    np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-12)
+    np.testing.assert_allclose(parts.offset, whole.offset, rtol=1e-12)
+    pixels = x.reshape(-1, 3) * np.array(whole.scale) + np.array(whole.offset)
+    np.testing.assert_allclose(pixels.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(pixels.std(0), [1, 1, 0], atol=1e-12)
 
 
 def test_the_program_is_installed_under_its_name() -> None:

@@ -228,6 +228,7 @@ def test_what_is_no_folder_of_classes(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         ("file,class\na.png,cat\n", "expected the columns path and label in its first line, received file, class"),
+        (f"y,{','.join(map(str, range(784)))}\n", "received y, 0, 1, 2, 3, 4, 5, 6, 7 and 776 more$"),
         ("path,label\n", "expected a line for each picture, found none"),
         ("path,label\na.png,\n", "line 2 has no label"),
         ("path,label\na.png,cat\nb.png,dog\n", "2 of 2 pictures cannot be read"),

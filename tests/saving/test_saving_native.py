@@ -672,6 +672,9 @@ OTHERS = [
     (b"\x80\x04\x95" + bytes(100), "a pickle, which is never loaded"),
     (b"\x93NUMPY\x01\x00", "a single NumPy array"),
     (b'{"model": "CNN"}', "rename it to .json"),
+    (b"\x08\x0a\x12\x0atensorgrad", "ONNX: use tensorgrad.onnx.load"),
+    (b"\x1f\x8b\x08" + bytes(20), "gzip: unpack it first"),
+    (b"<!DOCTYPE html>", "a web page"),
     (b"", "not a model of tensorgrad"),
 ]
 
@@ -695,6 +698,29 @@ def test_archives_of_others(tmp_path: Path) -> None:
         tensorgrad.load_model(tmp_path / "m.json")
     with pytest.raises(ModelFileError, match="weights alone"):
         tensorgrad.load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("member", "says"), [("net/data.pkl", "PyTorch's, which holds a pickle"), ("model.weights.h5", "Keras's")]
+)
+def test_zips_of_others(tmp_path: Path, member: str, says: str) -> None:
+    path = tmp_path / "m.tgrad"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/version", "3")
+        archive.writestr(member, b"")
+    with pytest.raises(ModelFileError, match=says) as caught:
+        tensorgrad.load_model(path)
+    assert str(caught.value).count("m.tgrad") == 1
+
+
+def test_an_error_names_the_file_once(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    path.write_text("[1, 2]")
+    model = CNN(seed=0)
+    model.add(FFL(2, neurons=2))
+    with pytest.raises(ModelFileError) as caught:
+        model.load_weights(path)
+    assert str(caught.value) == f"{path}: JSON: expected an object, received [1, 2]"
 
 
 def test_loading_needs_numpy_alone(tmp_path: Path) -> None:
