@@ -343,7 +343,7 @@ class CNNClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         unseen = np.setdiff1d(labels, known)
         if len(unseen):
             raise ValueError(
-                f"partial_fit: y holds {unseen[:5]!r}, which are not among the classes {known}; "
+                f"partial_fit: y holds {brief(unseen[:5].tolist())}, which are not among the classes {known}; "
                 "name all of them in the first call, with classes="
             )
         if len(known) < 2:

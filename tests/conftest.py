@@ -20,6 +20,8 @@ settings.register_profile("strict", settings.get_profile("dev"))  # but for what
 settings.register_profile("ci", max_examples=150, phases=WITHOUT_EXPLAIN, **COMMON)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 settings.load_profile(PROFILE)
+# of the processes that tests start, more than a hundred, each would compile the library anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,12 +67,15 @@ def test_from_a_folder_to_a_model_and_a_report(
     assert status == 0
     first, *drawn, cleared, last = err.split("\r")
     assert first == cleared.strip() == last == ""
-    assert len(drawn) == page.read_text("utf-8").count("<img ")
     assert drawn[-3].startswith("Drawn: What excites Conv2d1")
     assert "40 pictures of 2 classes:\n  left: 20\n  right: 20" in out
     assert "Epoch: 7:" in out
     assert f"{output}: val accuracy 100.00% after 8 epochs" in out
-    assert page.read_text("utf-8").count("<img ") >= 8
+    text = page.read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.count("<img ") == text.count('src="data:image/png;base64,') == len(drawn) >= 8
+    assert text.count("<h2>") >= 8
+    assert not re.search(r"https?:|<script|<link|url\(", text)  # it refers to nothing outside
     assert run(capsys, "report", output, tmp_path, "-o", page)[0] == 1  # no pictures there: the page stays
     assert page.read_text("utf-8").count("<img ") >= 8
     again = load_model(output)
