@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad import ops
 from tensorgrad.checks import Axis, axes, brief, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
-from tensorgrad.kernels.channels import Moments, moments
+from tensorgrad.kernels.batch_norm import Moments, moments
 from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array
 from tensorgrad.random import RNG, generator

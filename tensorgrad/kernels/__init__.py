@@ -7,7 +7,7 @@ written to; loops in Python go over the taps of a kernel and the tiles of a batc
 - ``plan``: which lowering a convolution gets, and why; :func:`explain` says it in words, ``docs/kernels.md`` draws it
 - ``convolution``: the three maps, tile by tile, by the lowering that was planned
 - ``pixels``, ``strips``, ``winograd``, ``depthwise``, ``full``: the lowerings; ``lowering``: what they share
-- ``matrix``: products of matrices; ``channels``: numbers for each channel
+- ``matrix``: products of matrices; ``channels``: numbers for each channel; ``batch_norm``, ``layer_norm``
 - ``pooling``, ``elementwise``: passes over images; ``classes``: cross-entropy
 - ``memory``: arrays from memory that is used again; ``threads``: slices of a batch on all cores;
   ``blas``: the library behind NumPy's matrix products

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import primitive, value
+from tensorgrad.kernels import batch_norm as by_channels
 from tensorgrad.kernels import channels
 from tensorgrad.kernels import layer_norm as by_rows
 from tensorgrad.kernels.memory import Array
@@ -67,19 +68,19 @@ shift_channels.rules(lambda g, _y, _x, _b: g, lambda g, _y, _x, _b: channel_sums
 @primitive
 def batch_norm(x: Array, w: Any, b: Any, *, eps: float, moments: Any) -> Array:
     """``(x - mean) / sqrt(var + eps) w + b`` of each channel; moments are x's, or its whole batch's, or None for x's"""
-    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps, None)
+    return by_channels.batch_norm(x, w, b, moments or by_channels.moments(x), eps, None)
 
 
 @primitive
 def batch_norm_input(g: Array, x: Any, w: Any, *, eps: float, moments: Any) -> Array:
     """batch_norm's derivative in x, transposed: ``w / s (g - mean(g) - z mean(g z))``, where ``z = (x - mean) / s``"""
-    return channels.batch_norm_input(g, x, w, moments or channels.moments(x), eps)
+    return by_channels.batch_norm_input(g, x, w, moments or by_channels.moments(x), eps)
 
 
 @primitive
 def batch_norm_weight(g: Array, x: Any, *, eps: float, moments: Any) -> Array:
     """batch_norm's derivative in w, transposed: the sum of ``g z`` over the pixels, z as in batch_norm_input"""
-    return channels.batch_norm_weight(g, x, moments or channels.moments(x), eps)
+    return by_channels.batch_norm_weight(g, x, moments or by_channels.moments(x), eps)
 
 
 batch_norm.rules(
@@ -112,7 +113,7 @@ def _undivided(own: dict[str, Any]) -> dict[str, Any]:
 @primitive
 def batch_norm_activated(x: Array, w: Any, b: Any, *, activation: LastStep, eps: float, moments: Any) -> Array:
     """``y = activation(batch_norm(x, w, b))``, without a pass over memory for the activation"""
-    return channels.batch_norm(x, w, b, moments or channels.moments(x), eps, in_place(activation))
+    return by_channels.batch_norm(x, w, b, moments or by_channels.moments(x), eps, in_place(activation))
 
 
 batch_norm_activated.rules(
@@ -130,7 +131,7 @@ batch_norm_activated.stands_for(
 
 def _gradients(g: Array, x: Array, w: Array, *, eps: float, moments: Any) -> tuple[Array, Array, Array]:
     """The gradients by all three inputs, which share the sums over g."""
-    return channels.batch_norm_gradients(g, x, w, moments or channels.moments(x), eps)
+    return by_channels.batch_norm_gradients(g, x, w, moments or by_channels.moments(x), eps)
 
 
 def _by_x(h: Any, g: Any, x: Any, w: Any, **own: Any) -> Any:
