@@ -103,7 +103,7 @@ class Closed:
             self._refuse(f"{name} cannot be set; {self.fixed[name]}")
         if isinstance(found, property) and found.fset is None:
             self._refuse(f"{name} cannot be set, it follows from the rest")
-        if inspect.isroutine(found) and not callable(value):
+        if found is not None and inspect.isroutine(found) and not callable(value):
             word = find(name, *(base.__name__ for base in kind.__mro__))
             remedy = instead(word) if word else f"call it: {name}(...)"
             self._refuse(f"{name} is a method, received {value!r:.60} in its place; {remedy}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.kernels.elementwise import all_finite
 from tensorgrad.kernels.memory import Array, empty, ones
 from tensorgrad.kernels.threads import over_first_axis
 
@@ -24,7 +25,7 @@ def cross_entropy(logits: Array, target: Array) -> Array:
         shifted, wanted = _shifted(z[some]), t[some]
         logarithms = np.log(_sums(np.exp(shifted, out=empty(shifted.shape, shifted.dtype))))
         surprise = logarithms * _sums(wanted) - np.einsum("ij,ij->i", wanted, shifted)
-        if not np.isfinite(surprise).all():  # a masked class has the logit -inf; 0 times its surprise is 0
+        if not all_finite(surprise):  # a masked class has the logit -inf; 0 times its surprise is 0
             surprise = (wanted * np.where(wanted == 0, 0, logarithms[:, None] - shifted)).sum(axis=-1)
         out[some] = surprise
 

@@ -285,8 +285,7 @@ def _views(flat: Array, like: Any) -> Iterator[Array]:
 def _settings(model: Trainee) -> list[dict[str, Any]]:
     """The optimizer's settings, and then those of each group."""
     optimizer = model.optimizer
-    common = {name: getattr(optimizer, name) for name in optimizer.settings()}
-    return [common, *({"factor": group.factor, **group.settings} for group in optimizer.groups)]
+    return [dict(optimizer.values), *({"factor": group.factor, **group.settings} for group in optimizer.groups)]
 
 
 def _set(model: Trainee, settings: list[dict[str, Any]]) -> None:
