@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine import recording, watcher
 from tensorgrad.kernels.bound import Bound, Step
+from tensorgrad.kernels.elementwise import leaky_relu_, relu_
 from tensorgrad.layers.activation import Activation
 from tensorgrad.layers.conv2d import Conv2d
 from tensorgrad.layers.ffl import FFL
 from tensorgrad.layers.layer import Layer, is_changed
 from tensorgrad.layers.normalization import BatchNorm
+from tensorgrad.layers.pool2d import Pool2d
 from tensorgrad.recording import Switch
 from tensorgrad.tensor import Array, Tensor
+
+RISING = {"relu": relu_, "leaky_relu": leaky_relu_}  # in place; the largest number has the largest result, to the bit
 
 _folding: ContextVar[bool] = ContextVar("tensorgrad_folding", default=False)
 
@@ -43,16 +48,35 @@ def run_chain(layers: Sequence[Layer], x: Tensor, training: bool) -> Tensor:
 
 
 def bind_chain(layers: Sequence[Layer], x: Array) -> Bound:
-    """Prepare a chain of layers, each of which takes the output of the one before; see :meth:`Layer.bind`."""
+    """Prepare a chain of layers, each of which takes the output of the one before; see :meth:`Layer.bind`.
+
+    A ReLU before max pooling comes after it: the largest number stays the largest, and then there are fewer of them.
+    """
     steps: list[Step] = []
-    for layer, refresh in folded(layers):
-        other = is_changed(layer) or x.dtype.char not in "fd"
-        x, more = Layer.bind(layer, x) if other else layer.bind(x)
-        more = [*refresh, *more]
+    left = list(reversed(list(folded(layers))))
+    while left:
+        layer, refresh = left.pop()
+        if left and _may_be_pooled_first(layer, left[-1][0], x):
+            linear, reread = layer.without_activation()  # type: ignore[attr-defined]
+            y, computing = linear.bind(x)
+            x, pooling = left.pop()[0].bind(y)
+            more = [*refresh, reread, *computing, *pooling, partial(RISING[str(layer.activation)], x)]
+        else:
+            other = is_changed(layer) or x.dtype.char not in "fd"
+            x, computing = Layer.bind(layer, x) if other else layer.bind(x)
+            more = [*refresh, *computing]
         for step in more:  # so that the next one is prepared with numbers, and not with what happens to be in memory
             step()
         steps += more
     return x, steps
+
+
+def _may_be_pooled_first(layer: Layer, pool: Layer, x: Array) -> bool:
+    """Whether the activation of a layer may come after the pool that follows it, exactly."""
+    if is_changed(layer) or is_changed(pool) or x.dtype.char not in "fd":
+        return False
+    relu = type(layer) is Conv2d and layer.activation in RISING
+    return relu and type(pool) is Pool2d and pool.kind == "max"
 
 
 def links(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -520,6 +520,11 @@ def is_changed(layer: Layer) -> bool:
     return not COMPUTING.isdisjoint(vars(layer))
 
 
+def prepares_itself(layer: Layer) -> bool:
+    """Whether the layer's kind knows how to predict in memory that is kept, without its ``forward``."""
+    return type(layer).bind is not Layer.bind
+
+
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id
 _shapes: ContextVar[dict[int, Shape] | None] = ContextVar("shapes", default=None)
 HOLDERS = (Layer, list, tuple)  # what may hold layers: asked first, as most attributes do not, and it is asked often

@@ -126,6 +126,14 @@ class GlobalPool(Layer):
             raise ValueError(f"{self.title}: the pooling {self.kind!r} has no form for whole images")
         return whole(x)
 
+    def bind(self, x: Array) -> Bound:
+        """Prepare to predict; see :meth:`Layer.bind`."""
+        kernel, size = POOLINGS[self.kind].bound, x.shape[1:3]
+        if kernel is None:
+            return super().bind(x)
+        y, steps = kernel(x, size=size, stride=size, padding=NO_FRAME)
+        return y[:, 0, 0], steps
+
     def describe(self) -> str:
         """Such as ``"the average of each map"``."""
         return f"the {self.kind} of each map"

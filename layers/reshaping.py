@@ -50,7 +50,7 @@ class Flatten(Layer):
 
     def bind(self, x: Array) -> Bound:
         """A view; see :meth:`Layer.bind`."""
-        return x.reshape(len(x), -1), []
+        return bound.flatten(x, (prod(x.shape[1:]),))
 
 
 class Reshape(Layer):
@@ -87,7 +87,7 @@ class Reshape(Layer):
 
     def bind(self, x: Array) -> Bound:
         """A view; see :meth:`Layer.bind`."""
-        return x.reshape(len(x), *as_tuple(self.infer_shape(x.shape[1:]))), []
+        return bound.flatten(x, as_tuple(self.infer_shape(x.shape[1:])))
 
     def describe(self) -> str:
         """Such as ``"to 7 x 7 x 32"``."""

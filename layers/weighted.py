@@ -116,6 +116,12 @@ class Weighted(Parametric):
         vars(new).update(_weights=Tensor.wrap(weights), _biases=Tensor.wrap(biases), isbias=True, activation=activation)
         return new
 
+    def without_activation(self) -> tuple[Self, Callable[[], object]]:
+        """A layer like this one, but for the activation, and what gives it the parameters of this one again."""
+        new = copy(self)
+        vars(new).update(activation=None)
+        return new, lambda: vars(new).update(_weights=self._weights, _biases=self._biases)
+
     def build(self, input_shape: Shape) -> None:
         """Draw the weights that were not given; check those that were."""
         shape = self.weight_shape(input_shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
+from operator import add
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import brief, numbers, positive
-from tensorgrad.engine import no_grad, set_recording
+from tensorgrad.engine import no_grad, set_recording, watcher
 from tensorgrad.kernels import blas
+from tensorgrad.kernels.images_last import LEAST
 from tensorgrad.layers.chain import folding, links, run_chain
-from tensorgrad.layers.layer import Layer, named_layers, named_state
+from tensorgrad.layers.conv2d import Conv2d
+from tensorgrad.layers.layer import Layer, is_changed, named_layers, named_state, prepares_itself
 from tensorgrad.layers.shapes import as_tuple, channels_hint
 from tensorgrad.layers.state import Stateful
-from tensorgrad.predictor import Predictor
+from tensorgrad.predictor import Predictor, Slices
 from tensorgrad.random import generator
 from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
@@ -26,7 +29,10 @@ from tensorgrad.vocabulary import speaks
 __all__ = ["Layered", "Network"]
 
 BLOCK = 256  # samples that are predicted at once, at most ...
+SLICE = 64  # samples in a slice of a plan, at most
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
+
+_slices = Slices()
 
 
 class Layered(Protocol):
@@ -72,7 +78,7 @@ class Network(Closed, Stateful):
         self.layers: list[Layer] = []
         self._classes: tuple[str, ...] = ()
         self.picture_fit = "stretch"
-        self._measured: tuple[list[Layer], int] | None = None  # the layers whose widest was found, and what it is
+        self._measured: tuple[list[Layer], list[Layer], int, int] | None = None  # layers, and what was found about them
         self._passed: tuple[Tensor, Tensor] | None = None  # what the last layer got and gave in feedforward
 
     @property
@@ -307,9 +313,15 @@ class Network(Closed, Stateful):
         dtype = self.dtype
         with no_grad(), folding(), blas.one_thread:
             parts = []
-            for block in self.blocks(len(x), batch_size, "predict"):
-                t = Tensor.wrap(x[block].astype(dtype, copy=False))
-                parts.append((self._shown(t) if single else run_chain(self.layers, t, training=False)).array)
+            size = self._slice() if batch_size is None and not (single or watcher()) else 0
+            for block in self.blocks(len(x), 4 * size or batch_size, "predict"):
+                samples = x[block]
+                if size and len(samples) >= size:
+                    parts.append(_slices.run(self, samples, size))
+                    samples = samples[len(samples) // size * size :]
+                if len(samples):
+                    t = Tensor.wrap(samples.astype(dtype, copy=False))
+                    parts.append((self._shown(t) if single else run_chain(self.layers, t, training=False)).array)
         found: Array = self.layers[-1].separated(np.concatenate(parts))
         return found
 
@@ -343,19 +355,25 @@ class Network(Closed, Stateful):
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples, of `batch_size` samples or as many as the bound on memory allows."""
         if batch_size is None:
-            fitting = 1 if samples == 1 else BLOCK_BYTES // (self._widest() * self.dtype.itemsize)
+            fitting = 1 if samples == 1 else BLOCK_BYTES // (self._measure()[1] * self.dtype.itemsize)
             size = min(BLOCK, max(1, fitting))
         else:
             size = positive(batch_size, owner, "batch_size", ", or None")
         return (slice(start, start + size) for start in range(0, samples, size))
 
-    def _widest(self) -> int:
-        """The largest sum of one sample's input and output numbers over all layers, at any depth."""
+    def _slice(self) -> int:
+        """How many samples at a time :class:`Slices` takes; 0 where it would not help, or could not be relied on."""
+        parts, _, size = self._measure()
+        return 0 if any(map(is_changed, parts)) else size
+
+    def _measure(self) -> tuple[list[Layer], int, int]:
+        """All layers at any depth, the largest sum of one sample's input and output numbers, and a slice's samples."""
         if self._measured is None or self._measured[0] != self.layers:
-            widest = max(
-                prod(as_tuple(part.input_shape or 1)) + prod(as_tuple(part.output_shape or 1))
-                for layer in self.layers
-                for part in layer.walk()
-            )
-            self._measured = list(self.layers), widest
-        return self._measured[1]
+            parts = [part for layer in self.layers for part in layer.walk()]
+            given = [prod(as_tuple(part.input_shape or 1)) for part in parts]
+            made = [prod(as_tuple(part.output_shape or 1)) for part in parts]
+            size = min(SLICE, BLOCK_BYTES // (sum(made) * self.dtype.itemsize)) // LEAST * LEAST
+            if not any(type(part) is Conv2d for part in parts) or not all(map(prepares_itself, parts)):
+                size = 0
+            self._measured = list(self.layers), parts, max(map(add, given, made)), size
+        return self._measured[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
+from tensorgrad.kernels.threads import SHARE, over_batch
 from tensorgrad.layers.chain import bind_chain
 from tensorgrad.layers.layer import Layer, named_state
 from tensorgrad.tensor import Array, Tensor
@@ -37,9 +39,9 @@ class Predicting(Protocol):
 
 
 class Plan:
-    """A network's layers, bound to memory for a batch of one size."""
+    """A network's layers, bound to memory for a batch of one size; ``out`` holds what they give for the samples."""
 
-    def __init__(self, network: Predicting, batch_size: int) -> None:
+    def __init__(self, network: Predicting, samples: Array) -> None:
         self.layers = list(network.layers)
         self.dtype = network.dtype
         state = named_state((str(i), layer) for i, layer in enumerate(self.layers))
@@ -47,7 +49,7 @@ class Plan:
         self.dtypes = [parameter.array.dtype for parameter in self.parameters]
         self.parts = [part for layer in self.layers for part in layer.walk()]
         self.revision = sum(part.revision for part in self.parts)
-        self.x = np.zeros((batch_size, *network.input_shape), self.dtype)
+        self.x = samples.astype(self.dtype)
         with no_grad(), blas.one_thread:
             self.out, self.steps = bind_chain(self.layers, self.x)
 
@@ -65,6 +67,37 @@ class Plan:
         for step in self.steps:
             step()
         return self.out
+
+
+class Slices:
+    """Large batches, predicted slice by slice: each thread has a plan for slices of one size, of one network at a time.
+
+    A slice is as many samples as the memory of all layers allows, so each layer's images are in the cache when the next
+    layer reads them. Whole slices are shared among threads.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    def run(self, network: Predicting, samples: Array, size: int) -> Array:
+        """The outputs for as many whole slices as there are."""
+        parts: list[Array] = over_batch(
+            lambda some: self._computed(network, samples[some.start * size : some.stop * size]),
+            len(samples) // size,
+            1,
+            2 * SHARE,
+        )
+        return np.concatenate(parts)
+
+    def _computed(self, network: Predicting, samples: Array) -> Array:
+        """The outputs for one slice."""
+        plans: WeakKeyDictionary[Predicting, Plan] = vars(self._own).setdefault("plans", WeakKeyDictionary())
+        plan = plans.get(network)
+        if plan is not None and len(plan.x) == len(samples) and plan.fits(network.layers):
+            return plan.run(samples).copy()
+        plans.clear()  # so that memory is kept for one network only
+        plan = plans[network] = Plan(network, samples)
+        return plan.out.copy()
 
 
 class Predictor:
@@ -131,7 +164,7 @@ class Predictor:
     def _plan(self) -> Plan:
         plan: Plan | None = getattr(self._own, "plan", None)
         if plan is None or not plan.fits(self._network.layers):
-            plan = self._own.plan = Plan(self._network, self.batch_size)
+            plan = self._own.plan = Plan(self._network, np.zeros(self._shape, np.float32))
         return plan
 
     def _checked(self, X: npt.ArrayLike) -> Array:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool, Sequential
+import tensorgrad
+from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool, Layer, Pool2d, Sequential
 from tensorgrad.network import Network
+from tensorgrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
 
 
 def made(seed: int, classes: int = 3) -> Network:
@@ -85,6 +90,58 @@ def test_prediction_goes_in_blocks_bounded_by_bytes() -> None:
     assert max(sizes) * 128 * 128 * (3 + 16) * 4 < 2**26
     small = made(0)
     np.testing.assert_allclose(small.predict(X, batch_size=3), small.predict(X), rtol=1e-5)
+
+
+def images_and_network() -> tuple[Array, Network]:
+    network = Network(seed=0)
+    network.add(Conv2d(input_shape=(8, 8, 2), filters=5, activation="relu"))
+    for layer in (BatchNorm(), Pool2d(), Conv2d(filters=3), GlobalPool()):
+        network.add(layer)
+    return np.random.default_rng(0).standard_normal((150, 8, 8, 2)).astype(np.float32), network
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_batches_go_in_slices_that_change_nothing(threads: int) -> None:
+    images, network = images_and_network()
+    before = tensorgrad.get_num_threads()
+    tensorgrad.set_num_threads(threads)
+    try:
+        for dtype, error in (("float32", 1e-6), ("float64", 1e-14)):
+            network.astype(dtype)
+            one_by_one = network.predict(images, batch_size=1)
+            for count in (150, 128, 64, 63, 2, 150):
+                found = network.predict(images[:count])
+                np.testing.assert_allclose(found, one_by_one[:count], rtol=0, atol=error * 10)
+            assert not np.shares_memory(found, network.predict(images))
+    finally:
+        tensorgrad.set_num_threads(before)
+
+
+def test_slices_see_what_changes() -> None:
+    images, network = images_and_network()
+    network.predict(images)
+    changes: list[Callable[[], object]] = [
+        lambda: network.load_state_dict({name: value + 1 for name, value in network.state_dict().items()}),
+        lambda: setattr(network.layers[0], "activation", "tanh"),
+        lambda: setattr(network.layers[3], "forward", lambda x, training: x[..., :3] * 2),
+        lambda: network.add(FFL(neurons=2)),
+    ]
+    for change in changes:
+        before = network.predict(images)
+        change()
+        after = network.predict(images)
+        np.testing.assert_allclose(after, network.predict(images, batch_size=7), rtol=1e-5, atol=1e-5)
+        assert before.shape != after.shape or not np.allclose(before, after)
+
+
+def test_what_cannot_be_prepared_is_not_sliced() -> None:
+    class Centred(Layer):
+        def forward(self, x: Tensor, training: bool) -> Tensor:
+            return x - x.mean(axis=0)
+
+    images, network = images_and_network()
+    network.add(Centred())
+    np.testing.assert_allclose(network.predict(images).mean(axis=0), 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", ["abc", 1.5, -1, True])

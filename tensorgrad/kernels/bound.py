@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tensorgrad.kernels import convolution, matrix, pooling
+from tensorgrad.kernels import blas, convolution, images_last, matrix, pooling
 from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, side_by_side, windows
@@ -42,6 +42,14 @@ def conv2d(
     """As :func:`tensorgrad.kernels.convolution.conv2d`, whose own lowerings are taken where a matrix would be large."""
     kh, kw, c, f = w().shape
     n = len(x)
+    small = blas.multiplies_small_matrices_as_they_are()
+    depthwise = groups == f == x.shape[3] and groups > 1
+    if n >= images_last.LEAST and dilation == ONE and (groups == 1 or depthwise) and not small:
+        return images_last.conv2d(x, w, b, activation, stride, padding, depthwise)
+    if not x.flags.c_contiguous:
+        x, before = in_order(x)
+        y, steps = conv2d(x, w, b, activation, stride, padding, dilation, groups)
+        return y, [*before, *steps]
     planned = plan(n, convolution.geometry_of(x.shape, padding, (kh, kw), f, stride, dilation, groups, x.dtype))
     y = np.empty((n, *planned.out, f), x.dtype)
     rows, k = y.size // f, kh * kw * c
@@ -92,13 +100,33 @@ def _split(rows: Array, shape: tuple[int, ...]) -> Array:
     return view
 
 
+def in_order(x: Array) -> Bound:
+    """The images in one piece of memory each."""
+    if x.flags.c_contiguous:
+        return x, []
+    y = np.empty(x.shape, x.dtype)
+    return y, [partial(np.copyto, y, x)]
+
+
+def flatten(x: Array, shape: tuple[int, ...]) -> Bound:
+    """Samples of another shape.
+
+    Those of images that lie side by side still do: they are columns of a matrix then.
+    """
+    if not images_last.are_last(x):
+        return x.reshape(len(x), *shape), []
+    y = np.empty((*x.shape[1:], len(x)), x.dtype)  # (H, W, C, N)
+    return np.moveaxis(y.reshape(*shape, len(x)), -1, 0), [partial(np.copyto, y, np.moveaxis(x, 0, -1))]
+
+
 def pad(x: Array, frame: Frame) -> Bound:
     """The images in a frame of zeros."""
     if frame == NO_FRAME:
         return x, []
     n, h, w, c = x.shape
     (top, bottom), (left, right) = frame
-    wide = np.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
+    wide = images_last.empty_as(x, (n, top + h + bottom, left + w + right, c))
+    wide[...] = 0
     return wide, [partial(np.copyto, wide[:, top : top + h, left : left + w], x)]
 
 
@@ -135,26 +163,29 @@ def _pooled(x: Array, size: Pair, stride: Pair, padding: Frame) -> tuple[Array, 
     """Memory for the pooled images, and for them while only their rows are pooled."""
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
-    return np.empty((n, oh, ow, c), x.dtype), np.empty((n, oh, w, c), x.dtype)
+    return images_last.empty_as(x, (n, oh, ow, c)), images_last.empty_as(x, (n, oh, w, c))
 
 
 def batch_norm(x: Array, w: Live, b: Live, mean: Live, variance: Live, eps: float) -> Bound:
     """``(x - mean) / sqrt(var + eps) w + b`` for each channel, the last axis."""
-    y = np.empty(x.shape, x.dtype)
-    rows, out = rows_of(x), rows_of(y)
+    y = np.empty_like(x)
+    apart = not x.flags.c_contiguous
+    rows, out = (x, y) if apart else (rows_of(x), rows_of(y))
 
     def scale() -> None:
         slopes = w() * (variance().astype(x.dtype, copy=False) + eps) ** -0.5
-        np.subtract(rows, repeated(mean().astype(x.dtype, copy=False), rows), out=out)
-        np.multiply(out, repeated(slopes, rows), out=out)
-        np.add(out, repeated(b(), rows), out=out)
+        values = mean().astype(x.dtype, copy=False), slopes, b()
+        shift, factor, last = values if apart else (repeated(each, rows) for each in values)
+        np.subtract(rows, shift, out=out)
+        np.multiply(out, factor, out=out)
+        np.add(out, last, out=out)
 
     return y, [scale]
 
 
 def activate(x: Array, activation: InPlace) -> Bound:
     """An activation that is a step of its own."""
-    y = np.empty(x.shape, x.dtype)
+    y = np.empty_like(x)
     return y, [partial(np.copyto, y, x), partial(activation, y)]
 
 
@@ -165,7 +196,9 @@ def _activated(y: Array, activation: InPlace | None) -> list[Step]:
 def upsample(x: Array, times: Pair) -> Bound:
     """Each pixel repeated along rows and columns."""
     (n, h, w, c), (kh, kw) = x.shape, times
-    y = np.empty((n, h * kh, w * kw, c), x.dtype)
+    y = images_last.empty_as(x, (n, h * kh, w * kw, c))
+    if images_last.are_last(x):
+        return y, [partial(np.copyto, y[:, i::kh, j::kw], x) for i in range(kh) for j in range(kw)]
     return y, [partial(copy_pixels, x[:, :, None, :, None], y.reshape(n, h, kh, w, kw, c))]
 
 
@@ -174,11 +207,12 @@ def add(parts: list[Array]) -> Bound:
     first, *others = parts
     if not others:
         return first, []
-    y = np.empty(first.shape, np.result_type(*parts))
+    y = np.empty_like(first, np.result_type(*parts))
     return y, [partial(np.add, a, b, out=y) for a, b in zip([first, *[y] * (len(others) - 1)], others, strict=True)]
 
 
 def concatenate(parts: list[Array]) -> Bound:
     """Arrays one after the other along the last axis."""
-    y = np.empty((*parts[0].shape[:-1], sum(part.shape[-1] for part in parts)), np.result_type(*parts))
+    shape = *parts[0].shape[:-1], sum(part.shape[-1] for part in parts)
+    y = images_last.empty_as(parts[0].astype(np.result_type(*parts), copy=False), shape)
     return y, [partial(side_by_side, parts, y)]

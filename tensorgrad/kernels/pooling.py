@@ -182,6 +182,9 @@ def reductions(
     """The passes of :func:`_reduce`, in order. What ``prepared`` makes of a tap of ``rows`` is used instead of it."""
     for axis, source, target in ((1, x, rows), (2, rows, y)):
         k, s, around = size[axis - 1], stride[axis - 1], padding[axis - 1]
+        if k == source.shape[axis] and target.shape[axis] == 1 and not any(around):
+            yield partial(join.reduce, source, axis=axis, out=target, keepdims=True)
+            continue
         taps = _taps(source.shape[axis], target.shape[axis], k, s, around[0])
         pixels = (source[_at(axis, where)] for where, _ in taps)
         pieces = zip(pixels if axis == 1 else map(prepared, pixels), taps, strict=True)
