@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from tensorgrad.kernels.convolution import geometry_of, parts
+from tensorgrad.kernels.convolution import geometry_of, parts, turned_around
 from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
 from tensorgrad.kernels.plan import ONE, Columns, Plan, plan
 from tensorgrad.kernels.threads import share_out
@@ -79,7 +79,12 @@ def explain(
     ]
     asked = geometry_of(shape, frame, size, filters, steps, reach, groups, number)
     lines += ["the result", *_told(plan(n, asked), n, False)]
-    lines += ["the gradient by the weights", *_told(plan(n, asked, by_weights=True), n, True)]
+    lines += ["the gradient by the weights"]
+    turned = turned_around(shape, (n, *out, filters), size, steps, frame, reach, groups)
+    if turned is not None:
+        lines += ["    by windows of the gradient of the result, which is the narrower one; where images are finite"]
+        asked = geometry_of((n, *out, filters), turned, size, c, ONE, ONE, 1, number)
+    lines += _told(plan(n, asked, by_weights=True), n, True)
     if steps != ONE and reach != ONE:  # the kernel is then written out, with zeros between its taps
         size, reach = ((size[0] - 1) * reach[0] + 1, (size[1] - 1) * reach[1] + 1), ONE
     found = parts((h, w), out, size, steps, frame, reach)

@@ -26,6 +26,7 @@ KEPT = 1024  # plans; a network needs up to three per convolution and size of ba
 TILE = 3 << 20  # bytes of lowered images and results in one tile: more is no faster, a third of it 10 % slower
 VECTOR = 64  # bytes of a vector register
 PAIRS = 384  # of windows in a tile: at 392, Winograd takes 0.8 of the time of strips; at 256, with 64 channels, 1.1
+NARROW = 2  # times fewer channels than images have: a gradient that is lowered in their place, for that by the weights
 FEW_CHANNELS = 2  # up to which full im2col is written tap by tap, that is transposed
 PIXELS = 512  # of the result in one product, for the weights' gradient; adding up more products costs a few percent
 SMALL_PRODUCT = 1_000_000  # multiply-adds up to which OpenBLAS multiplies without packing, where it can
@@ -162,6 +163,22 @@ def _plan(n: int, geometry: Geometry, by_weights: bool, in_place: bool, _threads
         why = "many channels meet many filters: products save a third of their work, and sums cost less"
         return planned("winograd", why, (Columns(0, ow, 2, True, pieces),), plain)
     return plain
+
+
+def gradient_is_narrow(image: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether to lower the gradient of the result, and not the images, for the gradient by the weights.
+
+    A lowering copies what it lowers, and BLAS packs the windows once more. So the narrower of the two is lowered, if it
+    is narrower by so much that the larger frame around it does not matter. Images and results are (H, W, C). With AVX2,
+    that takes this part of the time of windows of the images::
+
+        32 x 32 x 24 to 8; 16 x 16 x 48 to 16               0.73  0.80
+        16 x 16 x 64 to 3; 32 x 32 x 16 to 1                0.40  0.38
+        16 x 16 x 32 to 16; 8 x 8 x 64 to 32                0.83  0.90
+        without padding, 26 x 26 x 16 to 8; 8 to 4          1.01  1.07
+    """
+    (h, w, c), (oh, ow, f) = image, result
+    return c * oh * ow >= NARROW * f * h * w and not blas.multiplies_small_matrices_as_they_are()
 
 
 def _why_full(geometry: Geometry, in_place: bool, block: int, small: bool) -> str | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from tensorgrad.kernels import (
+    blas,
     convolution,
     depthwise,
     elementwise,
@@ -309,6 +310,37 @@ def test_a_plan_that_would_spread_infinities_has_another_with_it(dtype: Any, mon
                 np.testing.assert_array_equal(np.isnan(result), np.isnan(other))
             spoilt[1, 0, 1, 1] = before
     plan._plan.cache_clear()
+
+
+@pytest.mark.parametrize("size", [(3, 3), (1, 4), (2, 1)])
+@pytest.mark.parametrize("padding", [BOTH, ((0, 2), (3, 1)), ((5, 5), (5, 5))])
+@pytest.mark.parametrize("filters", [1, 4, 8])
+def test_windows_of_a_narrow_gradient_give_the_same_as_windows_of_the_images(
+    size: tuple[int, int], padding: Any, filters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An infinity or NaN at the edge of an image meets those weights alone that reach it."""
+    monkeypatch.setattr(convolution, "gradient_is_narrow", lambda image, result: image[2] >= 2 * result[2])
+    x, geometry = normal(0, (5, 7, 6, 16)), (ONE, padding, ONE, 1)
+    g = normal(1, convolution.conv2d(x, normal(2, (*size, 16, filters)), *geometry).shape)
+    assert convolution.turned_around(x.shape, g.shape, size, *geometry) is not None
+    for number in (1.0, np.inf, np.nan):
+        x[2, 0, 0, 3] = number
+        with np.errstate(invalid="ignore"):
+            found = convolution.conv2d_weight(x, g, size, *geometry)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(convolution, "turned_around", lambda *_: None)
+                windows_of_images = convolution.conv2d_weight(x, g, size, *geometry)
+        np.testing.assert_allclose(found, windows_of_images, atol=1e-11)
+
+
+@pytest.mark.parametrize(("filters", "padding", "narrow"), [(8, 1, True), (8, 0, False), (16, 1, False), (1, 0, True)])
+def test_a_narrow_gradient_is_lowered_where_blas_packs_windows(
+    filters: int, padding: int, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 24 + 2 * padding
+    for small in (False, True):
+        monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda small=small: small)
+        assert plan.gradient_is_narrow((26, 26, 16), (rows, rows, filters)) is (narrow and not small)
 
 
 @pytest.mark.parametrize("pixels", [(), (3, 4), (3, 32, 32)])
