@@ -180,20 +180,22 @@ def image_table(
 ) -> LabelledImages:
     """Pictures from a CSV file with the columns ``path`` and ``label``.
 
-    Paths count from the CSV file's folder. The other arguments and the errors are those of :func:`image_folder`.
+    Paths count from the CSV file's folder. Spaces around names, paths and labels do not count. The other arguments and
+    the errors are those of :func:`image_folder`.
     """
     table = Path(path)
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
+            columns = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = columns
             lines = list(reader) if {"path", "label"} <= {*columns} else []
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: expected a table as text in UTF-8, columns separated by commas; {error}") from None
     if not {"path", "label"} <= {*columns}:
         found = ", ".join(columns[:9]) + (f" and {len(columns) - 9} more" if len(columns) > 9 else "")
         raise DataError(f"{table}: expected the columns path and label in its first line, received {found or 'none'}")
-    rows = [(table.parent / (line["path"] or ""), line["label"] or "") for line in lines]
+    rows = [(table.parent / (line["path"] or "").strip(), (line["label"] or "").strip()) for line in lines]
     if not rows:
         raise DataError(f"{table}: expected a line for each picture, found none after the first")
     unlabelled = [number for number, (_, label) in enumerate(rows, 2) if not label]

@@ -32,7 +32,7 @@ MANY = 64  # numbers: an array that has more is kept as an array, even if it is 
 def load(
     path: str | os.PathLike[str],
     *,
-    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    layout: Literal["NCHW", "NHWC"] | None = None,
     input_shape: tuple[int, ...] | int | None = None,
     outputs: Sequence[str] | None = None,
 ) -> CNN:
@@ -45,9 +45,11 @@ def load(
     Parameters
     ----------
     path : path
-    layout : "NCHW" or "NHWC"
+    layout : "NCHW" or "NHWC", optional
         What the file's arrays of four axes are. "NCHW": images, channels first; the model takes and gives them channels
-        last, as all models here. "NHWC": what the model takes and gives is as in the file.
+        last, as all models here. "NHWC": what the model takes and gives is as in the file. By default what a file from
+        here says; of others "NHWC" if all they do first is to move the channels of their images to the front, as what
+        was converted from TensorFlow does, and "NCHW" otherwise.
     input_shape : tuple of int, optional
         Of one sample, as the model takes it, where the file leaves the size of its images open.
     outputs : sequence of str, optional
@@ -68,14 +70,16 @@ def load(
         If it is not an ONNX file, or has what is not supported here: unknown operators are listed with their nodes.
     """
     package("onnx.load")
-    one_of(layout, LAYOUTS, "onnx.load", "layout")
+    if layout is not None:
+        one_of(layout, LAYOUTS, "onnx.load", "layout")
     given = None if input_shape is None else check_shape(input_shape, "onnx.load")
     with reading(path):
         contents = read(path)
         _choose(contents, outputs)
         renewed(contents)
-        sample = _sample(contents, layout, given)
-        layers = _layers(contents, prepared(contents, sample), sample, layout)
+        order = layout or _layout(contents)
+        sample = _sample(contents, order, given)
+        layers = _layers(contents, prepared(contents, sample), sample, order)
         model = CNN()
         for layer in layers:
             model.add(layer)
@@ -102,6 +106,23 @@ def _name_classes(model: CNN, names: str | None) -> None:
     with suppress(ValueError, TypeError, RecursionError):
         if names is not None:
             model.classes = json.loads(names)
+
+
+def _layout(contents: Contents) -> str:
+    """What a file says of its arrays of four axes, or shows by what it does with its input."""
+    said = contents.properties.get("layout")
+    if said in LAYOUTS:
+        return said
+    name = contents.source
+    while True:
+        readers = [node for node in contents.nodes if name in node.inputs]
+        if len(readers) == 1 and readers[0].op in ("Add", "Cast", "Div", "Identity", "Mul", "Sub"):
+            name = readers[0].outputs[0]
+            continue
+        to_the_front = [
+            node.op == "Transpose" and list(node.attributes.get("perm", ())) == [0, 3, 1, 2] for node in readers
+        ]
+        return "NHWC" if readers and all(to_the_front) else "NCHW"
 
 
 def _axes(ndim: int, layout: str) -> tuple[int, ...]:

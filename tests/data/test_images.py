@@ -191,6 +191,16 @@ def test_a_table_of_paths_and_labels(folder: Path) -> None:
     np.testing.assert_array_equal(found.images[0], load(folder / "dogs" / "a.png"))
 
 
+def test_spaces_in_a_table_make_no_other_class(folder: Path) -> None:
+    """As people write commas: " cat" and "cat" were two classes."""
+    table, (first, second) = folder / "spaced.csv", sorted((folder / "cats").glob("*"))[:2]
+    lines = ["path , label", f"cats/{first.name}, cat", f" cats/{second.name},cat ", f"cats/{first.name}, dog"]
+    table.write_text("\n".join(lines))
+    found = image_table(table, size=8)
+    assert found.classes == ("cat", "dog")
+    assert found.labels.tolist() == [0, 0, 1]
+
+
 def test_the_classes_of_a_model_number_those_of_a_folder(folder: Path) -> None:
     assert image_folder(folder, size=8, classes=("dogs", "birds", "cats")).labels.tolist() == [2, 2, 2, 0, 0]
     with pytest.raises(DataError, match="expected the classes dogs, birds; found cats too"):

@@ -85,7 +85,7 @@ def nodes_of(path: Path) -> int:
 def test_there_and_back(folder: Path, model: CNN, layout: Any, opset: int) -> None:
     first, second = folder / "first.onnx", folder / "second.onnx"
     tensorgrad.onnx.export(model, first, layout=layout, opset=opset)
-    loaded = tensorgrad.onnx.load(first, layout=layout)
+    loaded = tensorgrad.onnx.load(first)  # the file says the layout
     tensorgrad.onnx.export(loaded, second, layout=layout, opset=opset)
     again = tensorgrad.onnx.load(second, layout=layout)
     x = samples(model)
@@ -499,6 +499,28 @@ def test_data_beside_the_model(tmp_path: Path) -> None:
     (tmp_path / "model.onnx.data").symlink_to("/etc/passwd")
     with pytest.raises(ModelFileError, match="outside of the model's own folder"):
         tensorgrad.onnx.load(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "perm", "shape"),
+    [
+        ([], [0, 3, 1, 2], (6, 5, 3)),
+        ([("Cast", ["x"]), ("Mul", ["v0", "scale"])], [0, 3, 1, 2], (6, 5, 3)),
+        ([], [0, 2, 1, 3], (5, 3, 6)),  # which does not move channels to the front
+        ([("Relu", ["x"])], [0, 3, 1, 2], (5, 3, 6)),
+    ],
+)
+def test_files_that_move_channels_to_the_front_take_them_last(folder: Path, before: Any, perm: Any, shape: Any) -> None:
+    """As tf2onnx writes them; without asking, their channels would be taken for rows."""
+    nodes = [
+        helper.make_node(op, names, [f"v{i}"], **({"to": TensorProto.FLOAT} if op == "Cast" else {}))
+        for i, (op, names) in enumerate(before)
+    ]
+    last = f"v{len(nodes) - 1}" if nodes else "x"
+    nodes.append(helper.make_node("Transpose", [last], ["y"], perm=perm))
+    made(folder / "tf.onnx", nodes, {"scale": np.float32(0.5)}, shape=[None, 6, 5, 3])
+    assert tensorgrad.onnx.load(folder / "tf.onnx").input_shape == shape
+    assert tensorgrad.onnx.load(folder / "tf.onnx", layout="NCHW").input_shape == (5, 3, 6)
 
 
 def test_bad_arguments(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
