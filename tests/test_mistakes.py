@@ -97,6 +97,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "no epochs": (lambda: net().fit(X, Y, epochs=0), "fit: epochs must be an int of at least 1"),
     "half a batch": (lambda: net().fit(X, Y, batch_size=2.5), "batch_size must be an int of at least 1"),
     "percent": (lambda: net().fit(X, Y, val_split=20), "val_split must be at least 0 and below 1"),
+    "keras's figure": (lambda: net().fit(X, Y, verbose=0)["val_acc"], "did you mean 'val_accuracy'?"),
+    "a number of digits": (lambda: tg.data.mnist(1000), "fewer images are x_train[:1000]"),
     "val_x alone": (lambda: net().fit(X, Y, val_x=X), "give the labels, or batches (x, y)"),
     "misspelt": (lambda: net().fit(X, Y, epoch=3), "did you mean 'epochs'?"),
     "data of 3": (lambda: net().fit(X, Y, validation_data=X), "give the labels, or batches (x, y)"),
@@ -200,7 +202,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_the_message_says_what_to_do(name: str) -> None:
     call, remedy = MISTAKES[name]
-    with pytest.raises((TypeError, ValueError, RuntimeError, AttributeError, ImportError)) as caught:
+    with pytest.raises((TypeError, ValueError, RuntimeError, AttributeError, ImportError, KeyError)) as caught:
         call()
     assert re.sub(r"\s+", " ", str(caught.value)) == str(caught.value), "one line"
     assert remedy in str(caught.value)

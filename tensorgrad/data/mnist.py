@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorgrad.checks import brief
 from tensorgrad.data.errors import DataError
 from tensorgrad.data.idx import read_idx
 
@@ -139,6 +140,10 @@ def _from_folder_or_network(name: str, folder: str | os.PathLike[str] | None, do
         return idx_dataset(download_dataset(name))
     if download:
         raise ValueError(f"{name}: expected a folder to read from or download=True, received both; leave one out")
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(
+            f"{name}: expected the path of a folder, received {brief(folder)}; fewer images are x_train[:1000]"
+        )
     return idx_dataset(folder)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import nan
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from tensorgrad.vocabulary import did_you_mean, find
 
 
 class History:
@@ -34,7 +36,8 @@ class History:
     def __getitem__(self, name: str) -> list[float]:
         """The figures under a name, one per epoch."""
         if name not in self.history:
-            raise KeyError(f"History: there is no {name!r}; recorded are {', '.join(self.history) or 'no figures yet'}")
+            recorded = f"recorded are {', '.join(self.history) or 'no figures yet'}"
+            raise KeyError(f"History: there is no {name!r}; {recorded}{meant(name, self.history)}")
         return self.history[name]
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -71,3 +74,13 @@ class History:
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         lines = [[f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)] for row in [names, *rows]]
         return "\n".join("  ".join(line) for line in lines)
+
+
+def meant(name: Any, figures: Iterable[str]) -> str:
+    """A suggestion for the name of a figure, ``"; did you mean 'val_accuracy'?"``; empty if none is similar."""
+    if not isinstance(name, str):
+        return ""
+    start = "val_" if name.startswith("val_") else ""
+    word = find(name.removeprefix(start), "metrics")
+    ours = f"{start}{word.ours}" if word is not None and word.works else ""
+    return f"; did you mean {ours!r}?" if ours in figures else did_you_mean(name, figures)

@@ -362,6 +362,9 @@ BAD = [
     (lambda: trained(line(), DOTS, SIDES, class_weight={2: 1.0}), "class_weight[2] = 1.0: expected classes from 0"),
     (lambda: trained(line(), DOTS, SIDES, callbacks=[EarlyStopping()]),
      "monitors 'val_loss', but an epoch has 'loss', 'accuracy', 'time'; validate with val_split or val_x"),
+    (lambda: trained(line(), DOTS, SIDES, val_x=DOTS, val_y=SIDES, callbacks=[EarlyStopping("val_acc")]),
+     "'time'; did you mean 'val_accuracy'?"),
+    (lambda: trained(line(), DOTS, SIDES, callbacks=[EarlyStopping("los")]), "'time'; did you mean 'loss'?"),
     (lambda: line().set_weights([]), "set_weights: expected 2 arrays, received 0"),
     (lambda: line().set_weights([np.ones((2, 2)), np.ones(3)]), "0.biases has shape (2,), received shape (3,)"),
 ]  # fmt: skip

@@ -147,6 +147,17 @@ def test_a_hook_that_nobody_calls_is_refused(name: str, hint: str) -> None:
         type("Mine", (Callback,), {name: lambda self, *arguments: None})
 
 
+def test_a_hook_that_takes_other_arguments_is_refused_where_it_is_defined() -> None:
+    """And not after the first epoch."""
+    with pytest.raises(TypeError, match=r"Mine: on_epoch_end must be a function of \(self, epoch, logs\); it takes"):
+        type("Mine", (Callback,), {"on_epoch_end": lambda self, epoch: None})
+    type(
+        "Mine",
+        (Callback,),
+        {"on_epoch_end": lambda self, *arguments: None, "on_train_end": lambda self, logs=None: None},
+    )
+
+
 # -- schedules ---------------------------------------------------------------------------
 
 

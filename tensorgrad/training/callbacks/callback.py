@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, ClassVar, TypeAlias
 
 from tensorgrad.attributes import Closed
@@ -18,7 +19,8 @@ class Callback(Closed):
     Raises
     ------
     TypeError
-        When a subclass is defined that has a method ``on_...`` of another name, which nobody would call.
+        When a subclass is defined that has a method ``on_...`` of another name, which nobody would call, or one that
+        takes other arguments.
     """
 
     model: Trainee
@@ -33,6 +35,8 @@ class Callback(Closed):
                 near = get_close_matches(name, HOOKS, 1, cutoff=0.8)
                 hint = f"did you mean {near[0]}? It" if near else "it"
                 raise TypeError(f"{cls.__name__}: nobody calls {name}; {hint} must be one of {', '.join(HOOKS)}")
+            if name in HOOKS and isinstance(vars(cls)[name], FunctionType):
+                check_function(vars(cls)[name], _arguments(name, "self"), f"{cls.__name__}: {name}")
 
     def check_run(self, figures: Sequence[str]) -> None:
         """Raise, before training begins, if it cannot work with an epoch's figures, whose names these are."""
@@ -76,6 +80,11 @@ class Callback(Closed):
         """After the last epoch, whatever ended the training: its end, another callback, Ctrl-C or an error."""
 
 
+def _arguments(hook: str, *first: str) -> tuple[str, ...]:
+    """What a hook is called with."""
+    return (*first, *parameters(getattr(Callback, hook))[0][1:])
+
+
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
@@ -91,6 +100,5 @@ class LambdaCallback(Callback):
     def __init__(self, **hooks: Callable[..., None]) -> None:
         for name, function in hooks.items():
             one_of(name, HOOKS, "LambdaCallback", "hook")
-            arguments, _ = parameters(getattr(Callback, name))
-            check_function(function, arguments[1:], f"LambdaCallback: {name}")
+            check_function(function, _arguments(name), f"LambdaCallback: {name}")
             setattr(self, name, function)

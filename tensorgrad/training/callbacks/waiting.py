@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tensorgrad.checks import brief, is_number, one_of
 from tensorgrad.tensor import Array
 from tensorgrad.training.callbacks.callback import Callback, Logs
+from tensorgrad.training.history import meant
 
 
 class Waiting(Callback):
@@ -38,9 +39,10 @@ class Waiting(Callback):
     def check_run(self, figures: Sequence[str]) -> None:
         """The figure must be there."""
         if self.monitor not in figures:
+            lacks_validation = self.monitor.startswith("val_") and "val_loss" not in figures
             raise ValueError(
                 f"{type(self).__name__}: monitors {self.monitor!r}, but an epoch has {', '.join(map(repr, figures))}"
-                + ("; validate with val_split or val_x" if self.monitor.startswith("val_") else "")
+                + ("; validate with val_split or val_x" if lacks_validation else meant(self.monitor, figures))
             )
         if self.mode == "auto":
             higher = self.model.objective.is_better_higher(self.monitor)
