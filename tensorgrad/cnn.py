@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -47,6 +48,7 @@ __all__ = ["CNN", "load_model", "save_model"]
 Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
 
 _in_training: WeakSet[CNN] = WeakSet()  # those that `train` is at work on, in any thread; a copy of one is not
+_in_training_lock = threading.Lock()
 
 
 def _optimizer(model: Network, optimizer: Optimizer) -> Optimizer:
@@ -407,7 +409,9 @@ class CNN(Network):
         ranks, said = run.described(self, samples, course, asked)
         if said:
             logger.progress.say(said)
-        _in_training.add(self)
+        with _in_training_lock:
+            self._check_idle("train")  # again, as another thread may have begun meanwhile
+            _in_training.add(self)
         try:
             run.train(self, samples, aside, course, (logger, *callbacks), ranks)
         finally:

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -550,6 +551,29 @@ def test_a_model_in_training_is_left_to_it(change: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         model.train(X, Y, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 // epoch)])
     change(model)  # which is free again, also after an error
+
+
+def test_of_several_threads_that_train_a_model_one_does() -> None:
+    model, refused, others = small(), [], threading.Semaphore(0)
+
+    def wait(logs: Any) -> None:
+        assert all(others.acquire(timeout=60) for _ in range(3))
+
+    def work() -> None:
+        try:
+            model.train(X, Y, 2, verbose=0, callbacks=[LambdaCallback(on_train_begin=wait)])
+        except RuntimeError as error:
+            refused.append(str(error))
+            others.release()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 3
+    assert all("the model is in training" in text for text in refused)
+    assert model.history.epoch == [0, 1]
 
 
 def test_a_copy_of_a_model_in_training_can_be_trained() -> None:
