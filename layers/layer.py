@@ -521,8 +521,8 @@ def is_changed(layer: Layer) -> bool:
 
 
 def prepares_itself(layer: Layer) -> bool:
-    """Whether the layer's kind knows how to predict in memory that is kept, without its ``forward``."""
-    return type(layer).bind is not Layer.bind
+    """Whether the layer knows how to predict in memory that is kept, without its ``forward``."""
+    return type(layer).bind is not Layer.bind and not is_changed(layer)
 
 
 # while a layer is wired: the shape of each layer inside of it that is wired by now, by id

@@ -17,10 +17,10 @@ from tensorgrad.kernels import blas
 from tensorgrad.kernels.images_last import LEAST
 from tensorgrad.layers.chain import folding, links, run_chain
 from tensorgrad.layers.conv2d import Conv2d
-from tensorgrad.layers.layer import Layer, is_changed, named_layers, named_state, prepares_itself
+from tensorgrad.layers.layer import Layer, named_layers, named_state, prepares_itself
 from tensorgrad.layers.shapes import as_tuple, channels_hint
 from tensorgrad.layers.state import Stateful
-from tensorgrad.predictor import Predictor, Slices
+from tensorgrad.predictor import SLICE, Predictor, Slices, evenly
 from tensorgrad.random import generator
 from tensorgrad.rows import Indexed, Rows, is_indexed, numeric_rows
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
@@ -29,9 +29,8 @@ from tensorgrad.vocabulary import speaks
 __all__ = ["Layered", "Network"]
 
 BLOCK = 256  # samples that are predicted at once, at most ...
-SLICE = 64  # samples in a slice of a plan, at most
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
-
+CACHED = 2**23  # bytes of all layers' outputs, beyond which slices are half as long: 0.91 to 0.97 of the time
 _slices = Slices()
 
 
@@ -316,10 +315,9 @@ class Network(Closed, Stateful):
             size = self._slice() if batch_size is None and not (single or watcher()) else 0
             for block in self.blocks(len(x), 4 * size or batch_size, "predict"):
                 samples = x[block]
-                if size and len(samples) >= size:
-                    parts.append(_slices.run(self, samples, size))
-                    samples = samples[len(samples) // size * size :]
-                if len(samples):
+                if size and len(samples) >= LEAST:
+                    parts.append(_slices.run(self, samples, evenly(len(samples), size)))
+                else:
                     t = Tensor.wrap(samples.astype(dtype, copy=False))
                     parts.append((self._shown(t) if single else run_chain(self.layers, t, training=False)).array)
         found: Array = self.layers[-1].separated(np.concatenate(parts))
@@ -364,7 +362,7 @@ class Network(Closed, Stateful):
     def _slice(self) -> int:
         """How many samples at a time :class:`Slices` takes; 0 where it would not help, or could not be relied on."""
         parts, _, size = self._measure()
-        return 0 if any(map(is_changed, parts)) else size
+        return size if all(map(prepares_itself, parts)) else 0
 
     def _measure(self) -> tuple[list[Layer], int, int]:
         """All layers at any depth, the largest sum of one sample's input and output numbers, and a slice's samples."""
@@ -372,8 +370,9 @@ class Network(Closed, Stateful):
             parts = [part for layer in self.layers for part in layer.walk()]
             given = [prod(as_tuple(part.input_shape or 1)) for part in parts]
             made = [prod(as_tuple(part.output_shape or 1)) for part in parts]
-            size = min(SLICE, BLOCK_BYTES // (sum(made) * self.dtype.itemsize)) // LEAST * LEAST
-            if not any(type(part) is Conv2d for part in parts) or not all(map(prepares_itself, parts)):
+            held = sum(made) * self.dtype.itemsize  # bytes of all layers' outputs for one sample
+            size = min(SLICE, max(CACHED // held, SLICE // 2), BLOCK_BYTES // held) // LEAST * LEAST
+            if not any(type(part) is Conv2d for part in parts):
                 size = 0
             self._measured = list(self.layers), parts, max(map(add, given, made)), size
         return self._measured[1:]

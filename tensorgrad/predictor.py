@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -13,12 +13,16 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
-from tensorgrad.kernels.threads import SHARE, over_batch
+from tensorgrad.kernels.images_last import LEAST
+from tensorgrad.kernels.threads import SHARE, cut, get_num_threads, over_batch
 from tensorgrad.layers.chain import bind_chain
-from tensorgrad.layers.layer import Layer, named_state
+from tensorgrad.layers.layer import Layer, named_state, prepares_itself
 from tensorgrad.tensor import Array, Tensor
 
-__all__ = ["Plan", "Predicting", "Predictor"]
+__all__ = ["SLICE", "Plan", "Predicting", "Predictor", "Slices", "evenly"]
+
+
+SLICE = 64  # samples in a slice, at most
 
 
 class Predicting(Protocol):
@@ -70,34 +74,37 @@ class Plan:
 
 
 class Slices:
-    """Large batches, predicted slice by slice: each thread has a plan for slices of one size, of one network at a time.
-
-    A slice is as many samples as the memory of all layers allows, so each layer's images are in the cache when the next
-    layer reads them. Whole slices are shared among threads.
-    """
+    """Large batches, slice by slice: each thread has plans for slices of two sizes, of one network at a time."""
 
     def __init__(self) -> None:
         self._own = threading.local()
 
-    def run(self, network: Predicting, samples: Array, size: int) -> Array:
-        """The outputs for as many whole slices as there are."""
-        parts: list[Array] = over_batch(
-            lambda some: self._computed(network, samples[some.start * size : some.stop * size]),
-            len(samples) // size,
-            1,
-            2 * SHARE,
-        )
-        return np.concatenate(parts)
+    def run(self, network: Predicting, samples: Array, slices: Iterable[slice]) -> Array:
+        """The outputs for slices of the samples, on all threads."""
+        cuts = list(slices)
+
+        def computed(some: slice) -> Array:
+            return self._computed(network, samples[cuts[some.start]])
+
+        return np.concatenate(over_batch(computed, len(cuts), 1, 2 * SHARE))
 
     def _computed(self, network: Predicting, samples: Array) -> Array:
         """The outputs for one slice."""
-        plans: WeakKeyDictionary[Predicting, Plan] = vars(self._own).setdefault("plans", WeakKeyDictionary())
-        plan = plans.get(network)
-        if plan is not None and len(plan.x) == len(samples) and plan.fits(network.layers):
-            return plan.run(samples).copy()
+        plans: WeakKeyDictionary[Predicting, list[Plan]] = vars(self._own).setdefault("plans", WeakKeyDictionary())
+        held = [plan for plan in plans.get(network, []) if plan.fits(network.layers)]
+        for plan in held:
+            if len(plan.x) == len(samples):
+                return plan.run(samples).copy()
         plans.clear()  # so that memory is kept for one network only
-        plan = plans[network] = Plan(network, samples)
+        plan = Plan(network, samples)
+        plans[network] = [plan, *held[:1]]
         return plan.out.copy()
+
+
+def evenly(samples: int, most: int) -> list[slice]:
+    """Slices of about equal length, at most `most`, of which each thread has one if that leaves enough for each."""
+    shared = -(-samples // get_num_threads())
+    return list(cut(0, samples, min(most, max(shared, LEAST))))
 
 
 class Predictor:
@@ -136,6 +143,7 @@ class Predictor:
         self._network = network
         self._shape = (self.batch_size, *network.input_shape)
         self._own = threading.local()
+        self._slices = Slices()
 
     def __call__(self, X: npt.ArrayLike) -> Array:
         """The outputs for a batch.
@@ -157,9 +165,18 @@ class Predictor:
         known = isinstance(X, np.ndarray) and X.shape == self._shape and X.dtype.kind in "fiub"
         samples: Any = X if known else self._checked(X)
         with no_grad(), blas.one_thread:
-            out = self._plan().run(samples).copy()
+            if self._goes_in_slices():
+                out = self._slices.run(self._network, samples, evenly(self.batch_size, SLICE))
+            else:
+                out = self._plan().run(samples).copy()
         found: Array = self._network.layers[-1].separated(out)
         return found
+
+    def _goes_in_slices(self) -> bool:
+        """Whether the batch is large, and no layer might look at all of it at once."""
+        if self.batch_size < 2 * LEAST:
+            return False
+        return all(prepares_itself(part) for layer in self._network.layers for part in layer.walk())
 
     def _plan(self) -> Plan:
         plan: Plan | None = getattr(self._own, "plan", None)

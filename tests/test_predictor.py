@@ -174,6 +174,22 @@ def test_large_batches_take_the_lowerings_of_predict() -> None:
     agree(model, X, model.predictor(12)(X))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [64, 101])
+def test_large_batches_go_in_slices_on_all_threads(threads: int, count: int) -> None:
+    model = network(Conv2d(filters=4, activation="relu"), Pool2d(), Flatten(), FFL(neurons=3))
+    before = tensorgrad.get_num_threads()
+    tensorgrad.set_num_threads(threads)
+    try:
+        p = model.predictor(count)
+        for X in (samples(count), samples(count) + 1):
+            found = p(X)
+            one_by_one = np.concatenate([model.predict(x[None]) for x in X])
+            np.testing.assert_allclose(found, one_by_one, rtol=0, atol=1e-6 * largest(model, X))
+    finally:
+        tensorgrad.set_num_threads(before)
+
+
 def trained(model: CNN) -> None:
     model.compile_model(lr=0.1, opt="sgd", loss="mse")
     model.train(samples(8), np.ones((8, *model.output_shape)), epochs=1, verbose=0, val_split=0)
