@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.kernels import full, pixels, strips, winograd
+from tensorgrad.kernels import full, pixels, shifted, strips, winograd
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.plan import Plan
 
-ALONE: dict[str, Any] = {"pixels": pixels, "strips": strips, "winograd": winograd, "full": full}
+ALONE: dict[str, Any] = {
+    "pixels": pixels,
+    "strips": strips,
+    "winograd": winograd,
+    "shifted": shifted,
+    "full": full,
+}
 
 
 def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from tensorgrad.kernels import (
     pixels,
     plan,
     pooling,
+    shifted,
     strips,
     winograd,
 )
@@ -248,6 +249,38 @@ def test_full_im2col_is_convolution(case: dict[str, Any]) -> None:
     frame = lowering.framed(x, padding)
     geometry = geometry_of(frame, w, stride, dilation)
     agrees(full, Plan("full", "", geometry, 1, 1.0, geometry.out), frame, w)
+
+
+@given(convolutions(groups=1, dilated=False, least=1))
+def test_shifted_products_are_convolution(case: dict[str, Any]) -> None:
+    x, w, (_, padding, _, _) = operands(case)
+    frame = lowering.framed(x, padding)
+    geometry = geometry_of(frame, w)
+    expected = reference.conv2d(frame, w)
+    wide: Array = np.full((*expected.shape[:3], 2 * expected.shape[3]), np.nan)
+    shifted.correlate(frame, w, wide[..., ::2], Plan("shifted", "", geometry, 1, 1.0, geometry.out))
+    np.testing.assert_allclose(wide[..., ::2], expected, atol=1e-11)
+    assert np.isnan(wide[..., 1::2]).all()
+
+
+@pytest.mark.usefixtures("any_blas", "any_threads")
+@pytest.mark.parametrize(("channels", "filters", "groups"), [(16, 1, 1), (20, 4, 1), (30, 6, 3)])
+def test_few_filters_of_many_channels_are_convolution(channels: int, filters: int, groups: int) -> None:
+    """With a gradient by images that have few channels, and infinities that stay in their own windows."""
+    x, w = normal(0, (5, 7, 6, channels)), normal(1, (3, 2, channels // groups, filters))
+    geometry = (ONE, ((1, 0), (0, 2)), ONE, groups)
+    np.testing.assert_allclose(convolution.conv2d(x, w, *geometry), reference.conv2d(x, w, *geometry), atol=1e-12)
+    g, v = normal(2, (5, 6, 7, channels)), normal(3, (3, 2, filters // groups, channels))
+    images = normal(4, (5, 7, 6, filters))
+    by_images = convolution.conv2d_input(g, v, images.shape, *geometry)
+    np.testing.assert_allclose((by_images * images).sum(), (convolution.conv2d(images, v, *geometry) * g).sum())
+    for x[1, 0, 0, 0] in (np.inf, np.nan):
+        with np.errstate(invalid="ignore"):
+            y = convolution.conv2d(x, w, *geometry)
+        reached = np.zeros(y.shape, bool)
+        reached[1, :2, :1, : filters // groups] = True
+        assert not np.isfinite(y[reached]).any()
+        assert np.isfinite(y[~reached]).all()
 
 
 @pytest.mark.usefixtures("any_blas")

@@ -59,6 +59,27 @@ def test_a_blas_that_packs_gets_one_product_for_all_windows(
     assert plan.plan(32, asked).lowering == plan.plan(32, asked, by_weights=True).lowering == lowering
 
 
+@pytest.mark.parametrize(
+    ("asked", "lowering"),
+    [
+        (geometry((34, 34, 16), filters=1), "shifted"),
+        (geometry((34, 34, 20), filters=4), "shifted"),
+        (geometry((34, 34, 16), filters=4), "strips"),  # too few channels for so many filters
+        (geometry((34, 34, 64), filters=5), "strips"),
+        (geometry((34, 34, 16), filters=1, stride=2), "strips"),
+        (geometry((34, 34, 16), filters=1, dilation=2), "full"),
+        (geometry((34, 34, 16), filters=1, size=1), "pixels"),
+    ],
+)
+def test_products_are_shifted_where_blas_packs_windows(
+    asked: Geometry, lowering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for small in (False, True):
+        monkeypatch.setattr("tensorgrad.kernels.blas.multiplies_small_matrices_as_they_are", lambda small=small: small)
+        assert plan.plan(32, asked).lowering == ("strips" if small and lowering == "shifted" else lowering)
+        assert plan.plan(32, asked, by_weights=True).lowering != "shifted"
+
+
 @pytest.mark.usefixtures("any_blas", "any_threads")
 @given(convolutions(), st.booleans(), st.booleans())
 def test_a_plan_covers_the_result_once(case: dict[str, Any], by_weights: bool, in_place: bool) -> None:
