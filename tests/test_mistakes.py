@@ -86,6 +86,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "masked tensor": (lambda: tg.tensor(np.ma.masked_less(X, 0.1)), "fill them in with data.filled(value)"),
     "records": (lambda: net().fit(np.rec.fromarrays(X.T), Y), "np.stack([X[name] for name in X.dtype.names], axis=-1)"),
     "sparse": (lambda: net().fit(scipy.sparse.csr_matrix(X), Y), "make it dense with X.toarray()"),
+    "a data set and labels": (lambda: net().fit(tg.data.Dataset(X, Y), Y), "fit: a Dataset brings its labels with it"),
     "generator": (lambda: net().fit((row for row in X), Y), "make one with np.array(list(X))"),
     "complex": (lambda: net().fit(X * 1j, Y), "np.stack([X.real, X.imag], axis=-1)"),
     "ragged": (lambda: net().fit([[1.0, 2.0], [1.0]], [0, 1]), "its samples must have one shape"),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorgrad.checks import check_function, positive
+from tensorgrad.checks import brief, check_function, positive
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
@@ -119,7 +119,7 @@ def augmented(x: NDArray[Any], augment: Augmentation, rng: np.random.Generator) 
     """The augmented batch; an error if it has another number of samples."""
     found = augment(x, rng)
     if not isinstance(found, np.ndarray) or found.shape[:1] != x.shape[:1]:
-        received = f"shape {found.shape}" if isinstance(found, np.ndarray) else f"{found!r:.60}"
+        received = f"shape {found.shape}" if isinstance(found, np.ndarray) else brief(found)
         raise ValueError(
             f"batches: augment must return an array of {len(x)} samples in the place of the batch, received {received}"
         )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from tensorgrad.atomic_file import replacing
-from tensorgrad.checks import brief, is_number, whole
+from tensorgrad.checks import brief, check_function, is_number, whole
 from tensorgrad.data.errors import DataError
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
@@ -90,8 +90,8 @@ class Dataset:
         The function receives all arrays of a batch, with samples along the first axis, and returns as many; more than
         one as a tuple.
         """
-        if not callable(function):
-            raise TypeError(f"Dataset.map: expected a function of a batch, received {brief(function)}")
+        arrays = ("x", "y", "weights", *(f"array {i}" for i in range(3, len(self._rows))))[: len(self._rows)]
+        check_function(function, arrays, "Dataset.map: what it is given")
         return self._with(steps=(*self._plan.steps, function))
 
     def shuffle(self, buffer: int | None = None) -> Self:
@@ -151,33 +151,46 @@ class Dataset:
         """Store the samples, as they are after all maps so far, in a folder, and read them from there.
 
         They are written if the folder does not hold them yet, and mapped into memory, so they may exceed it. Remove the
-        folder when the data or the maps change.
+        folder when the data or the maps change; of the maps nobody notices.
 
         Raises
         ------
         DataError
-            If the folder holds another number of samples.
+            If the folder holds what was made of other data, going by their shapes, their dtypes and three samples.
         OSError
             If it cannot be written; it then holds nothing new.
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         files = [place / f"{i}.npy" for i in range(len(self._rows))]
-        if not all(file.is_file() for file in files):
-            self._write(files)
-        rows = tuple(Rows(np.load(file, mmap_mode="r")) for file in files)
-        held = {len(row) for row in rows}
-        if held != {len(self)}:
-            raise DataError(f"{place}: expected {len(self)} samples, but it holds {sorted(held)}; remove the folder")
-        return self._with(rows=rows, steps=())
+        origin, digest = place / "origin.txt", self._digest()
+        if not all(file.is_file() for file in (origin, *files)):
+            self._write(files, origin, digest)
+        if origin.read_bytes() != digest:
+            raise DataError(
+                f"{place}: it holds what was made of other data than these; remove the folder, or name another"
+            )
+        return self._with(rows=tuple(Rows(np.load(file, mmap_mode="r")) for file in files), steps=())
 
-    def _write(self, files: list[Path]) -> None:
-        """Write the samples, block by block; all files or none."""
+    def _digest(self) -> bytes:
+        """What tells the data from others, before any map."""
+        from hashlib import blake2b
+
+        digest = blake2b(digest_size=16)
+        for row in self._rows:
+            some = row[np.array([0, len(self) // 2, len(self) - 1])]
+            content = repr(some.tolist()).encode() if some.dtype.hasobject else some.tobytes()
+            digest.update(f"{row.shape} {row.dtype} ".encode() + content)
+        return digest.hexdigest().encode()
+
+    def _write(self, files: list[Path], origin: Path, digest: bytes) -> None:
+        """Write the samples, block by block, and what they were made of; all files or none."""
         from contextlib import ExitStack
 
         bytes_each = max(1, sum(row.size * row.dtype.itemsize for row in self._rows) // len(self))
         block = max(1, BLOCK_BYTES // bytes_each)
         with ExitStack() as stack:
+            stack.enter_context(replacing(origin)).write(digest)  # first, so that it takes its place after the others
             opened = [stack.enter_context(replacing(file)) for file in files]
             kinds: list[np.dtype[Any]] = []
             for start in range(0, len(self), block):

@@ -22,10 +22,18 @@ def source(
 ) -> Samples | Stream:
     """Samples to evaluate on, checked: X and Y, or without Y a Dataset or an iterable of batches in the place of X."""
     if Y is not None:
+        _check_no_batches(X, owner)
         return checked(model, X, Y, owner, task)
     if isinstance(X, Dataset):
         return Stream(model, _batched(X, batch_size or 256), owner, task=task)
     return Stream(model, _batches(X, owner), owner, task=task)
+
+
+def _check_no_batches(X: Any, owner: str) -> None:
+    if isinstance(X, Dataset):
+        raise TypeError(
+            f"{owner}: a Dataset brings its labels with it, as batches (x, y); leave Y out, or Dataset(X, Y)"
+        )
 
 
 def inputs(model: Trainee, X: Any) -> Iterator[Rows] | None:
@@ -105,6 +113,7 @@ def sources(
     else:
         if steps is not None:
             raise ValueError("train: steps_per_epoch goes with an iterable of batches; X and Y go with batch_size")
+        _check_no_batches(X, "train")
         training = checked(model, X, Y, "train")
         training = replace(
             training,

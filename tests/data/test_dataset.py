@@ -153,8 +153,15 @@ def test_a_cache_keeps_what_the_maps_make(tmp_path: Path) -> None:
         np.testing.assert_array_equal(x, X / 2)
         np.testing.assert_array_equal(y, Y)
     assert sum(calls) == 10
-    with pytest.raises(DataError, match=r"expected 5 samples, but it holds \[10\]; remove"):
-        data.take(5).cache(tmp_path / "new" / "cache")
+    changed = X.copy()
+    changed[-1] += 1
+    for other in (data.take(5), Dataset(changed, Y).map(halve), Dataset(X, Y.astype(np.int8)).map(halve)):
+        with pytest.raises(DataError, match="it holds what was made of other data than these; remove the folder"):
+            other.cache(tmp_path / "new" / "cache")
+    assert sum(calls) == 10
+    (tmp_path / "new" / "cache" / "1.npy").unlink()
+    ((x, y),) = data.cache(tmp_path / "new" / "cache")
+    np.testing.assert_array_equal(y, Y)
 
 
 def test_a_cache_that_cannot_be_finished_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +203,8 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "a number": (lambda: Dataset(3), ValueError, r"received the shapes \(\)"),
     "batch": (lambda: Dataset(X).batch(0), ValueError, "Dataset.batch: size must be an int of at least 1, received 0"),
     "drop": (lambda: Dataset(X).batch(11, drop_last=True), ValueError, "leaves nothing of 10 samples in batches of 11"),
-    "map": (lambda: Dataset(X).map(3), TypeError, "Dataset.map: expected a function of a batch, received 3"),
+    "map": (lambda: Dataset(X).map(3), TypeError, r"Dataset.map: what it is given must be a function of \(x\)"),
+    "map of x alone": (lambda: Dataset(X, Y).map(lambda x: x), TypeError, r"a function of \(x, y\); it takes \(x\)"),
     "none": (lambda: list(Dataset(X).map(lambda x: None)), ValueError, "expected 1 arrays of 10 samples from .*None"),
     "fewer": (lambda: list(Dataset(X, Y).map(lambda x, y: (x[1:], y))), ValueError, r"received \(9, 2\), \(10,\)"),
     "one": (lambda: list(Dataset(X, Y).map(lambda x, y: x)), ValueError, "expected 2 arrays of 10 samples"),
