@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from tensorgrad.checks import numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Live
+from tensorgrad.kernels.classes import softmax_
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.parameters import Parametric, parameter
@@ -108,6 +110,8 @@ class Weighted(Parametric):
         last_step, rest = ending(self.activation)
         biases = None if self._biases is None else lambda: self._biases.array
         y, steps = kernel(x, lambda: self._weights.array, biases, in_place(last_step))
+        if self.activation == "softmax":
+            return y, [*steps, partial(softmax_, y)]
         return (y, steps) if rest is None else (y, [*steps, lambda: np.copyto(y, rest(Tensor.wrap(y)).array)])
 
     def with_parameters(self, weights: Array, biases: Array, activation: str | None) -> Self:

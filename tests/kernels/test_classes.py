@@ -23,6 +23,15 @@ def test_cross_entropy_is_its_definition(shape: tuple[int, ...], tile: int, monk
     np.testing.assert_allclose(classes.cross_entropy_logits(g, logits, target), g[..., None] * excess, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(7, 1), (5, 3), (2, 4, 9, 21), (4,)])
+def test_softmax_in_place_is_its_definition(shape: tuple[int, ...]) -> None:
+    logits = np.random.default_rng(0).normal(0, 50, shape)
+    logits.flat[0] = -np.inf if shape[-1] > 1 else 1e4  # a masked class, or one that alone is there
+    for given in (logits.copy(), logits.copy("F")):
+        classes.softmax_(given)
+        np.testing.assert_allclose(given, special.softmax(logits, axis=-1), rtol=1e-12)
+
+
 def test_masked_and_saturated_classes() -> None:
     logits = np.array([[0, -np.inf, 1], [-np.inf, 3, 3], [1e4, 0, -1e4], [2, 1, 0]], np.float32)
     target: Any = np.array([[1, 0, 0], [0, 0.5, 0.5], [0, 1, 0], [0, 0, 0]], np.float32)
