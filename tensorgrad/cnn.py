@@ -354,6 +354,8 @@ class CNN(Network):
         with run.alike(asked):
             epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
             show_every = positive(show_every, "train", "show_every")
+            if isinstance(first_epoch, bool) or not isinstance(first_epoch, int | np.integer) or first_epoch < 0:
+                raise ValueError(f"train: first_epoch must be an int of at least 0, received {brief(first_epoch)}")
             if not isinstance(shuffle, bool | np.bool_):
                 raise TypeError(f"train: shuffle must be True or False, received {brief(shuffle)}")
             if not is_number(val_split) or not 0 <= val_split < 1:

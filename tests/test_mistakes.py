@@ -96,6 +96,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "no channel": (lambda: images().predict(np.zeros((28, 28))), "use x.reshape(-1, 28, 28, 1)"),
     # -- settings of a training
     "no epochs": (lambda: net().fit(X, Y, epochs=0), "fit: epochs must be an int of at least 1"),
+    "an epoch before the first": (lambda: net().fit(X, Y, first_epoch=-1), "first_epoch must be an int of at least 0"),
+    "the name of an epoch": (lambda: net().fit(X, Y, first_epoch="2"), "an int of at least 0, received '2'"),
     "half a batch": (lambda: net().fit(X, Y, batch_size=2.5), "batch_size must be an int of at least 1"),
     "percent": (lambda: net().fit(X, Y, val_split=20), "val_split must be at least 0 and below 1"),
     "keras's figure": (lambda: net().fit(X, Y, verbose=0)["val_acc"], "did you mean 'val_accuracy'?"),

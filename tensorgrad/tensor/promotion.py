@@ -24,6 +24,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     """A fresh array of the data; Python numbers and lists of them are float32."""
+    given = data
     if isinstance(data, Traced):
         data = data.array
     elif isinstance(data, np.ma.MaskedArray):
@@ -41,7 +42,7 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
             dtype = np.complex64
     array = np.array(data, dtype=dtype)
     if array.dtype.kind not in "fciub":
-        raise TypeError(f"tensor: expected numbers, received data of dtype {array.dtype}")
+        raise TypeError(f"tensor: expected numbers, received {brief(given)}, which makes dtype {array.dtype}")
     return array
 
 
