@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 ACROSS = 6  # mistakes in a row
+LONGEST = 20  # letters of a class's name beside the matrix
 HEAD, ROW = 0.3, 1.4  # inches
 
 
@@ -37,8 +38,9 @@ def confusion_matrix(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike, names: 
         The classes' names.
     """
     counts = inspection.confusion_matrix(model, X, Y)
-    names = _names(names, len(counts), "confusion_matrix")
-    size = 1.3 + 0.42 * len(counts)
+    names = class_names(names, len(counts), "confusion_matrix")
+    short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    size = 1.3 + 0.42 * len(counts) + 0.1 * max(0, max(map(len, short)) - 8)
     figure = new_figure(size + 1.7, size, flowing=True)
     axes = figure.add_subplot()
     axes.imshow(_shades(counts), interpolation="nearest")
@@ -46,8 +48,8 @@ def confusion_matrix(model: Network, X: npt.ArrayLike, Y: npt.ArrayLike, names: 
         if count:
             dark = count > 0.6 * counts[i].sum()
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
-    axes.set_xticks(range(len(counts)), map(literal, names))
-    axes.set_yticks(range(len(counts)), map(literal, names))
+    axes.set_xticks(range(len(counts)), map(literal, short))
+    axes.set_yticks(range(len(counts)), map(literal, short))
     axes.set_xticks([i + 0.5 for i in range(len(counts) - 1)], minor=True)
     axes.set_yticks([i + 0.5 for i in range(len(counts) - 1)], minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
@@ -113,7 +115,7 @@ def mistakes(
     if images.ndim != 4:
         raise ValueError(f"mistakes: expected images of shape (N, H, W, C) to show, received shape {images.shape}")
     classes = max(2, model.predict(images[:1]).shape[1])
-    names = _names(names, classes, "mistakes")
+    names = class_names(names, classes, "mistakes")
     total = len(found.indices)
     shown = min(most, total)
     down = max(1, ceil(shown / ACROSS))
@@ -139,7 +141,8 @@ def _cell(figure: Any, down: int, row: int, column: int) -> Any:
     return figure.add_axes((left, bottom, 0.976 / ACROSS - 0.02, (ROW - 0.47) / height))
 
 
-def _names(names: Sequence[str] | None, classes: int, owner: str) -> list[str]:
+def class_names(names: Sequence[str] | None, classes: int, owner: str) -> list[str]:
+    """One name for each class; their numbers if there are none."""
     if names is None:
         return [str(i) for i in range(classes)]
     if len(names) != classes:

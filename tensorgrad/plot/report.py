@@ -147,6 +147,7 @@ def _sections(
             picture(curves.training_curves(history), "Loss and accuracy by epoch"),
         )
     counts = inspection.confusion_matrix(model, x, y)
+    names = answers.class_names(names, len(counts), "report")
     yield _section(
         "What it says",
         "Each row is a class, each column an answer: blue on the diagonal is right, red beside it is wrong. "
@@ -228,12 +229,12 @@ def _had(look: Callable[[Network], dict[str, Array]], model: Network) -> dict[st
         return {}
 
 
-def _worst(counts: Array, names: Sequence[str] | None) -> str:
+def _worst(counts: Array, names: Sequence[str]) -> str:
     off = counts - np.diag(np.diag(counts))
     if not off.any():
         return "It makes no mistake here."
     label, said = (int(i) for i in np.unravel_index(off.argmax(), off.shape))
-    called = [escape(str(i if names is None else names[i])) for i in (label, said)]
+    called = [escape(names[i]) for i in (label, said)]
     times = f"{off.max()} of {counts[label].sum()} times"
     return f"The most frequent mistake is to take {called[0]} for {called[1]}: {times}."
 

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -313,6 +314,24 @@ def test_what_is_not_finite_is_pink_and_counted() -> None:
     assert "no finite number" in texts(figure)
     size(figure)
     size(plot.saliency(model, images(1)[0]))
+
+
+@pytest.mark.parametrize("length", [12, 20, 99])
+def test_long_names_leave_room_for_the_matrix(length: int) -> None:
+    """Beside names of 18 wide letters it shrank to nothing, with a warning."""
+    model, x = nested(), images(12)
+    names = [f"{i}{'W' * (length - 1)}" for i in range(4)]
+    figure = plot.confusion_matrix(model, x, np.arange(12) % 4, names)
+    size(figure)
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown == (names if length <= 20 else [f"{name[:19]}…" for name in names])
+    assert figure.axes[0].get_position().width * figure.get_size_inches()[0] > 1
+
+
+def test_a_report_needs_a_name_for_each_class(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="report: expected 4 names, one per class, received 1"):
+        plot.write_report(tmp_path / "r.html", nested(), images(12), np.arange(12) % 4, names=["a"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_dollar_signs_are_no_formulas() -> None:
