@@ -46,6 +46,10 @@ def images() -> Any:
     return of(Conv2d(input_shape=(28, 28, 1), filters=2))
 
 
+def pairs() -> Any:
+    yield X, Y
+
+
 def leaf(*values: float) -> Any:
     return tg.tensor(list(values), requires_grad=True)
 
@@ -87,6 +91,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "records": (lambda: net().fit(np.rec.fromarrays(X.T), Y), "np.stack([X[name] for name in X.dtype.names], axis=-1)"),
     "sparse": (lambda: net().fit(scipy.sparse.csr_matrix(X), Y), "make it dense with X.toarray()"),
     "a data set and labels": (lambda: net().fit(tg.data.Dataset(X, Y), Y), "fit: a Dataset brings its labels with it"),
+    "a function for a generator": (lambda: net().fit(pairs), "received function alone; call it, pairs()"),
+    "a list of arrays": (lambda: tg.data.Dataset([X, Y]), "give arrays one by one, as in Dataset(x, y)"),
     "generator": (lambda: net().fit((row for row in X), Y), "make one with np.array(list(X))"),
     "complex": (lambda: net().fit(X * 1j, Y), "np.stack([X.real, X.imag], axis=-1)"),
     "ragged": (lambda: net().fit([[1.0, 2.0], [1.0]], [0, 1]), "its samples must have one shape"),

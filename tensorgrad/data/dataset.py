@@ -62,7 +62,10 @@ class Dataset:
     """
 
     def __init__(self, *arrays: npt.ArrayLike | Indexed, rng: RNG = None) -> None:
-        rows = tuple(Rows(array) for array in arrays)
+        try:
+            rows = tuple(Rows(array) for array in arrays)
+        except ValueError as error:
+            raise ValueError(f"Dataset: {error}; give arrays one by one, as in Dataset(x, y)") from None
         lengths = {row.shape[0] if row.shape else None for row in rows}
         if len(lengths) != 1 or not lengths.copy().pop():
             shapes = ", ".join(str(row.shape) for row in rows) or "none"

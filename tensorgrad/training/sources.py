@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from inspect import isgeneratorfunction
 from typing import Any
 
 import numpy as np
@@ -134,8 +135,9 @@ def _batched(data: Dataset, batch_size: int) -> Dataset:
 def _batches(given: Any, owner: str) -> Iterable[Any]:
     """An iterable of batches, or an error if it is something else that came without Y."""
     if isinstance(given, np.ndarray) or is_indexed(given) or not isinstance(given, Iterable):
+        remedy = f"; call it, {given.__name__}()" if isgeneratorfunction(given) else ""
         raise TypeError(
             f"{owner}: Y is missing; give the labels, or batches (x, y) as an iterable or a tensorgrad.data.Dataset; "
-            f"received {type(given).__name__} alone"
+            f"received {type(given).__name__} alone{remedy}"
         )
     return given
