@@ -14,7 +14,7 @@ from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import brief, numbers, positive
 from tensorgrad.engine import no_grad, set_recording, watcher
 from tensorgrad.kernels import blas
-from tensorgrad.kernels.images_last import LEAST
+from tensorgrad.kernels.images_last import LEAST, pays
 from tensorgrad.layers.chain import folding, links, run_chain
 from tensorgrad.layers.conv2d import Conv2d
 from tensorgrad.layers.layer import Layer, named_layers, named_state, prepares_itself
@@ -362,7 +362,7 @@ class Network(Closed, Stateful):
     def _slice(self) -> int:
         """How many samples at a time :class:`Slices` takes; 0 where it would not help, or could not be relied on."""
         parts, _, size = self._measure()
-        return size if all(map(prepares_itself, parts)) else 0
+        return size if pays(size) and all(map(prepares_itself, parts)) else 0
 
     def _measure(self) -> tuple[list[Layer], int, int]:
         """All layers at any depth, the largest sum of one sample's input and output numbers, and a slice's samples."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
-from tensorgrad.kernels.images_last import LEAST
+from tensorgrad.kernels.images_last import LEAST, pays
 from tensorgrad.kernels.threads import SHARE, cut, get_num_threads, over_batch
 from tensorgrad.layers.chain import bind_chain
 from tensorgrad.layers.layer import Layer, named_state, prepares_itself
@@ -174,9 +174,9 @@ class Predictor:
 
     def _goes_in_slices(self) -> bool:
         """Whether the batch is large, and no layer might look at all of it at once."""
-        if self.batch_size < 2 * LEAST:
-            return False
-        return all(prepares_itself(part) for layer in self._network.layers for part in layer.walk())
+        return pays(self.batch_size // 2) and all(
+            prepares_itself(part) for layer in self._network.layers for part in layer.walk()
+        )
 
     def _plan(self) -> Plan:
         plan: Plan | None = getattr(self._own, "plan", None)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import tensorgrad
+from tensorgrad.kernels import blas
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool, Layer, Pool2d, Sequential
 from tensorgrad.network import Network
+from tensorgrad.predictor import Slices
 from tensorgrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -132,6 +134,15 @@ def test_slices_see_what_changes() -> None:
         after = network.predict(images)
         np.testing.assert_allclose(after, network.predict(images, batch_size=7), rtol=1e-5, atol=1e-5)
         assert before.shape != after.shape or not np.allclose(before, after)
+
+
+def test_slices_are_left_where_blas_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, network = images_and_network()
+    sliced = network.predict(images)
+    monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda: True)
+    monkeypatch.setattr(Slices, "run", None)
+    np.testing.assert_allclose(network.predict(images), sliced, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(network.predictor(150)(images), sliced, rtol=0, atol=1e-5)
 
 
 def test_what_cannot_be_prepared_is_not_sliced() -> None:

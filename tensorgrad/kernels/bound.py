@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from tensorgrad.kernels import blas, convolution, images_last, matrix, pooling
+from tensorgrad.kernels import convolution, images_last, matrix, pooling
 from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, side_by_side, windows
@@ -42,9 +42,8 @@ def conv2d(
     """As :func:`tensorgrad.kernels.convolution.conv2d`, whose own lowerings are taken where a matrix would be large."""
     kh, kw, c, f = w().shape
     n = len(x)
-    small = blas.multiplies_small_matrices_as_they_are()
     depthwise = groups == f == x.shape[3] and groups > 1
-    if n >= images_last.LEAST and dilation == ONE and (groups == 1 or depthwise) and not small:
+    if images_last.pays(n) and dilation == ONE and (groups == 1 or depthwise):
         return images_last.conv2d(x, w, b, activation, stride, padding, depthwise)
     if not x.flags.c_contiguous:
         x, before = in_order(x)

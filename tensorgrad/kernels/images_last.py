@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, output_sizes
 from tensorgrad.kernels.memory import Array
@@ -34,6 +35,11 @@ APART = 16  # numbers between two images
 
 Step = Callable[[], object]
 Live = Callable[[], Array]
+
+
+def pays(count: int) -> bool:
+    """Whether so many images are faster side by side: not where BLAS multiplies small matrices without packing them."""
+    return count >= LEAST and not blas.multiplies_small_matrices_as_they_are()
 
 
 def are_last(x: Array) -> bool:
