@@ -40,6 +40,7 @@ TITLES = {
     "callbacks": "Names in `tensorgrad.callbacks`",
     "optim": "Names in `tensorgrad.optim`",
 }
+MOST, FIRST = 7, 3  # names in a title; of more than MOST, the first ones
 
 
 def cells(word: Word) -> str:
@@ -48,12 +49,22 @@ def cells(word: Word) -> str:
     return f"{word.of} | {ours} | {'works' if word.works else ''} | {word.differs} |"
 
 
+def heading(where: str) -> list[str]:
+    """The title of a table, and below it the names of all functions whose arguments it is about, if they are many."""
+    if where in TITLES:
+        return [f"## {TITLES[where]}"]
+    names = [f"`{name}`" for name in where.split(", ")]
+    if len(names) <= MOST:
+        return [f"## Arguments of {', '.join(names)}"]
+    title = f"## Arguments of {', '.join(names[:FIRST])} and {len(names) - FIRST} more"
+    return [title, "", f"All that take them: {', '.join(names)}."]
+
+
 def page() -> str:
     """The whole page."""
     lines = [HEAD]
     for where in dict.fromkeys(word.where for word in WORDS):
-        title = TITLES.get(where, f"Arguments of `{where.replace(', ', '`, `')}`")
-        lines += [f"## {title}", "", "| theirs | of | ours | | what differs |", "| --- | --- | --- | --- | --- |"]
+        lines += [*heading(where), "", "| theirs | of | ours | | what differs |", "| --- | --- | --- | --- | --- |"]
         there = [word for word in WORDS if word.where == where]
         for rest in dict.fromkeys(cells(word) for word in there):
             lines.append(f"| {' '.join(f'`{word.theirs}`' for word in there if cells(word) == rest)} | {rest}")

@@ -15,6 +15,7 @@ from tensorgrad.checks import brief, numbers, positive
 from tensorgrad.engine import no_grad, set_recording, watcher
 from tensorgrad.kernels import blas
 from tensorgrad.kernels.images_last import LEAST, pays
+from tensorgrad.kernels.memory import when_released
 from tensorgrad.layers.chain import folding, links, run_chain
 from tensorgrad.layers.conv2d import Conv2d
 from tensorgrad.layers.layer import Layer, named_layers, named_state, prepares_itself
@@ -32,6 +33,7 @@ BLOCK = 256  # samples that are predicted at once, at most ...
 BLOCK_BYTES = 2**25  # ... and what the widest layer's inputs and outputs for them may take
 CACHED = 2**23  # bytes of all layers' outputs, beyond which slices are half as long: 0.91 to 0.97 of the time
 _slices = Slices()
+when_released(_slices.release)
 
 
 class Layered(Protocol):

@@ -79,6 +79,10 @@ class Slices:
     def __init__(self) -> None:
         self._own = threading.local()
 
+    def release(self) -> None:
+        """Forget the plans of all threads, and the memory that they keep."""
+        self._own = threading.local()
+
     def run(self, network: Predicting, samples: Array, slices: Iterable[slice]) -> Array:
         """The outputs for slices of the samples, on all threads."""
         cuts = list(slices)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import tensorgrad
 from tensorgrad.kernels import blas
 from tensorgrad.layers import FFL, BatchNorm, Conv2d, GlobalPool, Layer, Pool2d, Sequential
 from tensorgrad.network import Network
-from tensorgrad.predictor import Slices
+from tensorgrad.predictor import Plan, Slices
 from tensorgrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -134,6 +136,17 @@ def test_slices_see_what_changes() -> None:
         after = network.predict(images)
         np.testing.assert_allclose(after, network.predict(images, batch_size=7), rtol=1e-5, atol=1e-5)
         assert before.shape != after.shape or not np.allclose(before, after)
+
+
+def test_memory_of_slices_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda: False)
+    images, network = images_and_network()
+    network.predict(images)
+    plans = [ref(each) for each in gc.get_objects() if type(each) is Plan]
+    assert plans
+    tensorgrad.release_memory()
+    assert not any(plan() for plan in plans)
+    network.predict(images)
 
 
 def test_slices_are_left_where_blas_packs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

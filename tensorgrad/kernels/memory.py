@@ -18,6 +18,7 @@ import math
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -93,6 +94,7 @@ class _OfThread(threading.local):
 
 
 _ones: dict[np.dtype[Any], Array] = {}
+_releases: list[Callable[[], object]] = []
 _pools: WeakSet[_Pool] = WeakSet()
 _pools_lock = threading.Lock()
 _LOCKED: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -182,12 +184,19 @@ def release_memory() -> None:
     after a large batch, if the program goes on with other work. Arrays and tensors in use keep their memory; later
     ones allocate what they need again.
     """
+    for release in _releases:
+        release()
     _current.pool.release_all()
     if not _LOCKED:
         with _pools_lock:
             others = [pool for pool in _pools if pool is not _current.pool]
         for pool in others:  # what other threads use goes back to the system when they no longer do
             pool.buffers = {}
+
+
+def when_released(release: Callable[[], object]) -> None:
+    """Let :func:`release_memory` also call a function, of what keeps memory outside of the pools."""
+    _releases.append(release)
 
 
 @lru_cache(1024)
