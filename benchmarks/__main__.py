@@ -52,7 +52,7 @@ def run(name: str, group: Group, quick: bool, threads: Sequence[int]) -> Iterato
         for n in case.threads or threads:
             say(f"{name}: {case.name}, {n} thread{'s' * (n > 1)}")
             found = measure(case, n, QUICK if quick else FULL)
-            yield Row.of(name, case.name, case.peer, n, group.unit, group.factor, found)
+            yield Row.of(name, case.name, case.peer, n, group.unit, group.factor, found, case.processes)
 
 
 def say(text: str) -> None:

@@ -31,6 +31,8 @@ class Case:
         Whose `theirs` is.
     threads : sequence of int, optional
         Numbers of threads to measure with; all that were asked for by default.
+    processes : int
+        How many of ours there are, each with one thread, where `theirs` has so many threads.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Case:
     units: tuple[float, float] = (1.0, 1.0)
     peer: str = "PyTorch"
     threads: Sequence[int] | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ class Row:
     high: float
     rounds: int
     others: float
+    processes: int = 1
 
     @property
-    def label(self) -> str:
-        """The name, with the number of threads."""
-        return f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+    def way(self) -> str:
+        """How ours uses the cores, in words; nothing where that does not matter."""
+        if self.processes > 1:
+            return f"{self.processes} processes"
+        return f"{self.threads} thread{'s' * (self.threads > 1)}" if self.threads else ""
 
     @classmethod
-    def of(cls, group: str, name: str, peer: str, n: int, unit: str, factor: float, found: Comparison) -> Row:
+    def of(
+        cls, group: str, name: str, peer: str, n: int, unit: str, factor: float, found: Comparison, processes: int = 1
+    ) -> Row:
         """A row of a comparison whose figures are multiplied by a factor."""
         return cls(
             group,
@@ -81,6 +89,7 @@ class Row:
             found.high,
             found.rounds,
             found.others,
+            processes,
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.case import Row
 from benchmarks.report import NOTEWORTHY
 
@@ -14,8 +16,8 @@ PANELS = {  # group: its title, from top to bottom
     "overhead": "The engine's own cost",
     "operations": "Operations",
 }
-COLORS = {1: "#1f77b4", 2: "#d95f02"}  # told apart by all kinds of eyes, and by their places
-OFFSET = 0.17  # of a line: the first thread count above, the second below
+COLORS = {"1 thread": "#1f77b4", "2 threads": "#d95f02", "2 processes": "#009e73"}  # for all kinds of eyes
+OFFSET = 0.17  # of a line: the places of the first way to use the cores, and of the last
 
 
 def draw(groups: Mapping[str, Sequence[Row]], path: Path) -> None:
@@ -48,10 +50,10 @@ def draw(groups: Mapping[str, Sequence[Row]], path: Path) -> None:
     ticks = [tick for tick in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20) if low <= tick <= high]
     for name, ax in axes.items():
         places = {case: i for i, case in enumerate(shown[name])}
-        counts = sorted({row.threads for row in rows[name]})
+        ways = list(dict.fromkeys(row.way for row in rows[name]))
+        shifts = dict(zip(ways, np.linspace(-OFFSET, OFFSET, len(ways)) if len(ways) > 1 else [0.0], strict=True))
         for row in rows[name]:
-            shift = 0.0 if len(counts) == 1 else OFFSET * (-1 if row.threads == counts[0] else 1)
-            y, color = places[row.name] + shift, COLORS.get(row.threads, "#555555")
+            y, color = places[row.name] + shifts[row.way], COLORS.get(row.way, "#555555")
             ax.plot([row.low, row.high], [y, y], color=color, linewidth=3, alpha=0.35, solid_capstyle="butt")
             face = "white" if row.others >= NOTEWORTHY else color
             ax.plot(row.ratio, y, "o", color=color, markerfacecolor=face, markersize=5)
@@ -70,9 +72,9 @@ def draw(groups: Mapping[str, Sequence[Row]], path: Path) -> None:
         ax.grid(axis="both", color="#dddddd", linewidth=0.6)
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
-    for n in sorted({row.threads for name in shown for row in rows[name]}):
-        figure.axes[0].plot([], [], "o", color=COLORS.get(n, "#555555"), label=f"{n} thread{'s' * (n > 1)}")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    for way in dict.fromkeys(row.way for name in shown for row in rows[name]):
+        figure.axes[0].plot([], [], "o", color=COLORS.get(way, "#555555"), label=way)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     figure.suptitle("Time of tensorgrad / time of PyTorch: left of 1 tensorgrad is faster", fontsize=11)
     figure.savefig(path, dpi=110)
     plt.close(figure)

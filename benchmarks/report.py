@@ -26,7 +26,7 @@ def table(rows: Sequence[Row]) -> list[list[str]]:
             [
                 row.name,
                 row.peer,
-                str(row.threads or ""),
+                row.way if row.processes > 1 else str(row.threads or ""),
                 figure(row.ours) + own,
                 figure(row.theirs) + own,
                 f"{row.ratio:.2f}" if row.ratio >= 0.095 else f"{row.ratio:.3f}",
@@ -66,16 +66,25 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """In a line for each peer and number of threads: the geometric mean of the ratios, and which are above 1."""
+    """In a line for each peer and way to use the cores: the geometric mean of the ratios, and which are above 1.
+
+    Where both threads and processes were measured, there is a line for the better of the two in each case.
+    """
+    ratios: dict[tuple[str, str], dict[str, float]] = {}  # by peer and way, by case
+    for row in rows:
+        ratios.setdefault((row.peer, row.way), {})[row.name] = row.ratio
+    for row in rows:
+        if row.processes > 1:
+            threads = ratios.get((row.peer, f"{row.processes} threads"), {})
+            better = ratios.setdefault((row.peer, f"the better of {row.processes} threads and {row.way}"), {})
+            better[row.name] = min(row.ratio, threads.get(row.name, row.ratio))
     lines = []
-    for peer, n in dict.fromkeys((row.peer, row.threads) for row in rows):
-        ratios = [row.ratio for row in rows if (row.peer, row.threads) == (peer, n)]
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        above = sum(ratio > 1 for ratio in ratios)
-        threads = f", {n} thread{'s' * (n > 1)}" if n else ""
+    for (peer, way), found in ratios.items():
+        values = list(found.values())
+        mean, above = math.exp(sum(map(math.log, values)) / len(values)), sum(value > 1 for value in values)
         lines.append(
-            f"Ours / {peer}{threads}: geometric mean {mean:.2f}, "
-            f"highest {max(ratios):.2f}; {above} of {len(ratios)} above 1."
+            f"Ours / {peer}{way and ', '}{way}: geometric mean {mean:.2f}, "
+            f"highest {max(values):.2f}; {above} of {len(values)} above 1."
         )
     disturbed = sum(row.others >= NOTEWORTHY for row in rows)
     if disturbed:

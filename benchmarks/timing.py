@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import multiprocessing
 import os
 import statistics
 import sys
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +148,17 @@ def seconds_of_others() -> float:
         return 0.0
     user, nice, system, _idle, _wait, *rest = map(int, stat.read_text(encoding="ascii").split("\n", 1)[0].split()[1:])
     own = os.times()
-    ticks = user + nice + system + sum(rest[:3])
+    ticks = user + nice + system + sum(rest[:3]) - sum(map(ticks_of, multiprocessing.active_children()))
     return ticks / os.sysconf("SC_CLK_TCK") - (own.user + own.system + own.children_user + own.children_system)
+
+
+def ticks_of(child: BaseProcess) -> int:
+    """Of the clock, that a rank of ours has run for; 0 if it has ended."""
+    try:
+        stat = Path(f"/proc/{child.pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return sum(map(int, stat.rpartition(")")[2].split()[11:13]))  # in user mode, and in the kernel
 
 
 @contextmanager

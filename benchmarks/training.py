@@ -98,7 +98,7 @@ def cases(quick: bool) -> Iterator[Case]:
         yield threads
         x, labels = net.data(count)
         with Apart(nets.ours(net), x, one_hot(labels, 10), batch, PROCESSES) as ours:
-            yield replace(threads, name=f"{threads.name}, {PROCESSES} processes", ours=ours.epoch, threads=(PROCESSES,))
+            yield replace(threads, ours=ours.epoch, threads=(PROCESSES,), processes=PROCESSES)
 
 
 GROUP = Group("Training: an epoch", cases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from benchmarks import page, plot, report, versions
 from benchmarks.apart import Apart
 from benchmarks.case import Row, agree
 from benchmarks.scaling_model import MESSAGE, Compute, Link
-from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads
+from benchmarks.timing import LONG, Effort, compare, fastest, summarize, threads, ticks_of
 from tensorgrad.kernels import blas
 from tensorgrad.kernels.threads import get_num_threads
 from tests.parallel.networks import X, Y, network
@@ -42,8 +43,16 @@ class FakeClock:
         return function
 
 
-def row(name: str = "a case", threads: int = 1, ratio: float = 0.5, peer: str = "PyTorch", others: float = 0.0) -> Row:
-    return Row("training", name, peer, threads, "ms", ratio * 20, 20.0, ratio, ratio * 0.9, ratio * 1.1, 7, others)
+def row(
+    name: str = "a case",
+    threads: int = 1,
+    ratio: float = 0.5,
+    peer: str = "PyTorch",
+    others: float = 0.0,
+    processes: int = 1,
+) -> Row:
+    times = ratio * 20, 20.0, ratio, ratio * 0.9, ratio * 1.1
+    return Row("training", name, peer, threads, "ms", *times, 7, others, processes)
 
 
 def test_ratio_is_ours_by_theirs() -> None:
@@ -125,6 +134,35 @@ def test_table_on_the_terminal() -> None:
         "Ours / PyTorch, 1 thread: geometric mean 0.50, highest 0.50; 0 of 1 above 1.",
         "Ours / PyTorch, 2 threads: geometric mean 1.25, highest 1.25; 1 of 1 above 1.",
     ]
+
+
+def test_processes_are_a_way_of_their_own_beside_threads() -> None:
+    rows = [row("a", threads=2, ratio=1.25), row("a", threads=2, processes=2, ratio=0.75)]
+    rows += [row("b", threads=2, ratio=0.5), row("b", threads=2, processes=2, ratio=1.0)]
+    assert [line[1] for line in report.table(rows)] == ["threads", "2", "2 processes", "2", "2 processes"]
+    assert [line.partition(": geometric mean ")[::2] for line in report.summary(rows).splitlines()] == [
+        ("Ours / PyTorch, 2 threads", "0.79, highest 1.25; 1 of 2 above 1."),
+        ("Ours / PyTorch, 2 processes", "0.87, highest 1.00; 0 of 2 above 1."),
+        ("Ours / PyTorch, the better of 2 threads and 2 processes", "0.61, highest 0.75; 0 of 2 above 1."),
+    ]
+
+
+def at_work() -> None:
+    while True:
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_time_of_ranks_is_not_taken_for_that_of_others() -> None:
+    rank = multiprocessing.get_context("fork").Process(target=at_work, daemon=True)
+    rank.start()
+    until = time.monotonic() + 20
+    while ticks_of(rank) < 5 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert 5 <= ticks_of(rank) < 50
+    rank.kill()
+    rank.join()
+    assert ticks_of(rank) == 0
 
 
 def test_columns_come_when_they_say_something() -> None:
