@@ -104,7 +104,6 @@ def test_the_fastest_way_is_taken() -> None:
 
 
 def test_threads_are_set_and_given_back() -> None:
-    pytest.importorskip("threadpoolctl")
     before = get_num_threads()
     with threads(before + 1) as settle:
         assert get_num_threads() == before + 1
