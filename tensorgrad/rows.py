@@ -15,7 +15,7 @@ __all__ = ["Indexed", "Rows", "Share", "is_indexed", "numeric_rows"]
 
 Array = np.ndarray[Any, Any]
 
-
+MAX_SAMPLE = 2**25  # numbers that a sample may have where it is not the user who makes it: in files and in pictures
 _ARRAYS = (np.ndarray, np.generic, Sequence, Mapping)  # what NumPy makes an array of
 
 

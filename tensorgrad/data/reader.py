@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tensorgrad.checks import brief, one_of, pair, without
 from tensorgrad.data.errors import DataError
+from tensorgrad.rows import MAX_SAMPLE
 
 FITS = ("stretch", "crop", "pad")
-MOST = 2**25  # numbers of a picture, as many as a sample has at most in the file of a model
 
 Pictures = NDArray[np.uint8]
 
@@ -42,9 +42,9 @@ class Reader:
         if isinstance(self.channels, bool) or self.channels not in (1, 3):
             raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {brief(self.channels)}")
         one_of(self.fit, FITS, "images", "fit")
-        if prod(self.shape) > MOST:
+        if prod(self.shape) > MAX_SAMPLE:
             raise ValueError(
-                f"images: size={self.size} makes {prod(self.shape)} numbers of a picture; {MOST} are the most"
+                f"images: size={self.size} makes {prod(self.shape)} numbers of a picture; {MAX_SAMPLE} are the most"
             )
 
     @property

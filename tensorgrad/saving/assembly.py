@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from tensorgrad.layers import Layer
 from tensorgrad.layers.shapes import as_tuple
+from tensorgrad.rows import MAX_SAMPLE
 from tensorgrad.saving.errors import ModelFileError
 from tensorgrad.saving.protocols import Buildable
 from tensorgrad.tensor import Array
 
 MAX_LAYERS = 1000  # including those inside of others
-MAX_SAMPLE = 2**25  # numbers that one sample may become on its way through a layer
 
 
 def append(network: Buildable, layer: Layer, parameters: Mapping[str, Array], where: str) -> None:

@@ -12,6 +12,7 @@ from tensorgrad import engine
 from tensorgrad.data.reader import FITS
 from tensorgrad.layers import Layer
 from tensorgrad.layers.shapes import as_tuple
+from tensorgrad.rows import MAX_SAMPLE
 from tensorgrad.saving import architecture, assembly, container, random_state, training_state, validation, weights
 from tensorgrad.saving.errors import ModelFileError, reading
 from tensorgrad.saving.protocols import Buildable, Trainable
@@ -157,8 +158,8 @@ def _build(model: Buildable, entries: Any, state: Mapping[str, Array]) -> None:
         name = validation.text(found.pop("name"), f"{where}, name")
         shape = validation.shape(found.pop("input_shape"), f"{where}, input_shape")
         layer = decoder.layer(found, where)
-        if prod(as_tuple(shape)) > assembly.MAX_SAMPLE:
-            raise ModelFileError(f"{where}: samples of shape {shape} have more than {assembly.MAX_SAMPLE} numbers")
+        if prod(as_tuple(shape)) > MAX_SAMPLE:
+            raise ModelFileError(f"{where}: samples of shape {shape} have more than {MAX_SAMPLE} numbers")
         if i == 0:
             assembly.check_extents(layer)  # for the input that its settings may name
             layer.input_shape = shape
