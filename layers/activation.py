@@ -38,8 +38,9 @@ class Activation(Layer):
 
     def bind(self, x: Array) -> Bound:
         """Prepare to predict; see :meth:`Layer.bind`."""
-        last_step = ACTIVATIONS[self.activation].last_step
-        return super().bind(x) if last_step is None else bound.activate(x, last_step.in_place)
+        record = ACTIVATIONS[self.activation]
+        known = record.in_place if record.last_step is None else record.last_step.in_place
+        return super().bind(x) if known is None else bound.activate(x, known)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply the nonlinearity."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine import recording, watcher
+from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Step
-from tensorgrad.kernels.elementwise import leaky_relu_, relu_
+from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.layers.activation import Activation
 from tensorgrad.layers.conv2d import Conv2d
 from tensorgrad.layers.ffl import FFL
@@ -20,8 +21,6 @@ from tensorgrad.layers.normalization import BatchNorm
 from tensorgrad.layers.pool2d import Pool2d
 from tensorgrad.recording import Switch
 from tensorgrad.tensor import Array, Tensor
-
-RISING = {"relu": relu_, "leaky_relu": leaky_relu_}  # in place; the largest number has the largest result, to the bit
 
 _folding: ContextVar[bool] = ContextVar("tensorgrad_folding", default=False)
 
@@ -56,11 +55,11 @@ def bind_chain(layers: Sequence[Layer], x: Array) -> Bound:
     left = list(reversed(list(folded(layers))))
     while left:
         layer, refresh = left.pop()
-        if left and _may_be_pooled_first(layer, left[-1][0], x):
-            linear, reread = layer.without_activation()  # type: ignore[attr-defined]
+        if left and isinstance(layer, Conv2d) and (rising := _that_may_follow(layer, left[-1][0], x)):
+            linear, reread = layer.without_activation()
             y, computing = linear.bind(x)
             x, pooling = left.pop()[0].bind(y)
-            more = [*refresh, reread, *computing, *pooling, partial(RISING[str(layer.activation)], x)]
+            more: list[Step] = [*refresh, reread, *computing, *pooling, partial(rising, x)]
         else:
             other = is_changed(layer) or x.dtype.char not in "fd"
             x, computing = Layer.bind(layer, x) if other else layer.bind(x)
@@ -71,12 +70,13 @@ def bind_chain(layers: Sequence[Layer], x: Array) -> Bound:
     return x, steps
 
 
-def _may_be_pooled_first(layer: Layer, pool: Layer, x: Array) -> bool:
-    """Whether the activation of a layer may come after the pool that follows it, exactly."""
-    if is_changed(layer) or is_changed(pool) or x.dtype.char not in "fd":
-        return False
-    relu = type(layer) is Conv2d and layer.activation in RISING
-    return relu and type(pool) is Pool2d and pool.kind == "max"
+def _that_may_follow(layer: Conv2d, pool: Layer, x: Array) -> InPlace | None:
+    """The activation of a layer, if it may come after the pool that follows it, exactly."""
+    if is_changed(layer) or is_changed(pool) or type(layer) is not Conv2d or x.dtype.char not in "fd":
+        return None
+    last_step, _ = ending(layer.activation)
+    largest = type(pool) is Pool2d and pool.kind == "max"
+    return last_step.in_place if largest and last_step is not None and last_step.rising else None
 
 
 def links(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -15,7 +15,6 @@ from tensorgrad.checks import numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Live
-from tensorgrad.kernels.classes import softmax_
 from tensorgrad.kernels.elementwise import InPlace
 from tensorgrad.layers.layer import Layer
 from tensorgrad.layers.parameters import Parametric, parameter
@@ -110,9 +109,10 @@ class Weighted(Parametric):
         last_step, rest = ending(self.activation)
         biases = None if self._biases is None else lambda: self._biases.array
         y, steps = kernel(x, lambda: self._weights.array, biases, in_place(last_step))
-        if self.activation == "softmax":
-            return y, [*steps, partial(softmax_, y)]
-        return (y, steps) if rest is None else (y, [*steps, lambda: np.copyto(y, rest(Tensor.wrap(y)).array)])
+        if rest is None:
+            return y, steps
+        known = ACTIVATIONS[str(self.activation)].in_place
+        return y, [*steps, partial(known, y) if known else lambda: np.copyto(y, rest(Tensor.wrap(y)).array)]
 
     def with_parameters(self, weights: Array, biases: Array, activation: str | None) -> Self:
         """A layer like this one, whose parameters are the arrays that are given."""

@@ -10,6 +10,7 @@ from tensorgrad import ops
 from tensorgrad.checks import Axis, brief, one_of
 from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels import elementwise
+from tensorgrad.kernels.classes import softmax_
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
 from tensorgrad.vocabulary import check_new, speaks
 
@@ -93,6 +94,8 @@ class Activation:
         Whether it cuts off one side, so that weights before it start with He's variance and not Glorot's.
     last_step : LastStep, optional
         Its primitive and its kernel, if convolutions and matrix products can apply it in the same pass over memory.
+    in_place : callable, optional
+        Writes it over an array, for predictors, where it is no last step.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Activation:
     outputs: Literal["values", "classes", "labels"] = "values"
     relu_like: bool = False
     last_step: ops.LastStep | None = None
+    in_place: elementwise.InPlace | None = None
 
     def __call__(self, x: TensorLike) -> Tensor:
         """Apply it."""
@@ -109,16 +113,16 @@ class Activation:
 ACTIVATIONS = {
     record.name: record
     for record in (
-        Activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_)),
+        Activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_, rising=True)),
         Activation("sigmoid", sigmoid, "labels", last_step=ops.LastStep(ops.sigmoid, elementwise.sigmoid_)),
         Activation("tanh", tanh, last_step=ops.LastStep(ops.tanh, elementwise.tanh_)),
-        Activation("softmax", softmax, "classes"),
+        Activation("softmax", softmax, "classes", in_place=softmax_),
         Activation("linear", linear),
         Activation(
             "leaky_relu",
             leaky_relu,
             relu_like=True,
-            last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}),
+            last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}, rising=True),
         ),
         Activation("elu", elu, relu_like=True),
         Activation("gelu", gelu, relu_like=True),

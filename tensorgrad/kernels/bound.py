@@ -11,7 +11,6 @@ images of one channel the matrix is written transposed, tap by tap, in runs alon
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -19,13 +18,13 @@ import numpy as np
 from tensorgrad.kernels import convolution, images_last, matrix, pooling
 from tensorgrad.kernels.channels import repeated, rows_of
 from tensorgrad.kernels.elementwise import InPlace
+from tensorgrad.kernels.images_last import Live as Live
+from tensorgrad.kernels.images_last import Step as Step
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, side_by_side, windows
 from tensorgrad.kernels.memory import Array
 from tensorgrad.kernels.plan import ONE, TILE, plan
 from tensorgrad.kernels.threads import share_out
 
-Step = Callable[[], object]
-Live = Callable[[], Array]  # returns the current values of a parameter
 Bound = tuple[Array, list[Step]]  # where the result will be, and what computes it
 
 
@@ -46,7 +45,7 @@ def conv2d(
     if images_last.pays(n) and dilation == ONE and (groups == 1 or depthwise):
         return images_last.conv2d(x, w, b, activation, stride, padding, depthwise)
     if not x.flags.c_contiguous:
-        x, before = in_order(x)
+        x, before = _in_order(x)
         y, steps = conv2d(x, w, b, activation, stride, padding, dilation, groups)
         return y, [*before, *steps]
     planned = plan(n, convolution.geometry_of(x.shape, padding, (kh, kw), f, stride, dilation, groups, x.dtype))
@@ -99,10 +98,8 @@ def _split(rows: Array, shape: tuple[int, ...]) -> Array:
     return view
 
 
-def in_order(x: Array) -> Bound:
+def _in_order(x: Array) -> Bound:
     """The images in one piece of memory each."""
-    if x.flags.c_contiguous:
-        return x, []
     y = np.empty(x.shape, x.dtype)
     return y, [partial(np.copyto, y, x)]
 

@@ -27,14 +27,12 @@ from tensorgrad.kernels.plan import ONE
 from tensorgrad.kernels.threads import cut
 
 LEAST = 16  # images; fewer make the runs too short
-
-
 TILE = 1 << 21  # bytes of lowered rows that are multiplied before more are lowered; a quarter of it is 10 % slower
-
 APART = 16  # numbers between two images
+ORDER = (1, 3, 2, 0)  # of memory (H, C, W, N), in axes of (N, H, W, C)
 
 Step = Callable[[], object]
-Live = Callable[[], Array]
+Live = Callable[[], Array]  # returns the current values of a parameter
 
 
 def pays(count: int) -> bool:
@@ -52,9 +50,6 @@ def empty_as(x: Array, shape: tuple[int, ...]) -> Array:
     if not are_last(x):
         return np.empty(shape, x.dtype)
     return images(np.empty([shape[axis] for axis in ORDER], x.dtype))
-
-
-ORDER = (1, 3, 2, 0)  # of memory (H, C, W, N), in axes of (N, H, W, C)
 
 
 def rows(x: Array) -> Array:

@@ -157,11 +157,14 @@ class LastStep:
         Writes the activation of an array over the array.
     params : dict
         The primitive's metadata.
+    rising : bool
+        Whether a larger number has no smaller result, to the bit, so that the largest number's is the largest.
     """
 
     primitive: Primitive[...]
     in_place: InPlace
     params: Mapping[str, Any] = field(default_factory=dict)
+    rising: bool = False
 
     def __post_init__(self) -> None:
         rule, reads = self.primitive.rule(0)

@@ -263,3 +263,19 @@ def test_a_choice_inside_of_a_root_has_a_gradient_at_zero() -> None:
     positive = x.numpy() > 0
     functional.where(positive, functional.sqrt(functional.where(positive, x, 1.0)), 0.0).sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [0, 0.25])
+
+
+RISING = {
+    name: a.last_step for name, a in functional.ACTIVATIONS.items() if a.last_step is not None and a.last_step.rising
+}
+
+
+def test_the_activations_that_may_follow_max_pooling() -> None:
+    """Every number's result is at most that of a larger one, to the bit."""
+    x = np.sort(np.random.default_rng(0).standard_normal(100_000).astype(np.float32) ** 9)
+    x = np.concatenate([[-np.inf], x, [np.inf]], dtype=np.float32)
+    assert set(RISING) == {"relu", "leaky_relu"}
+    for last_step in RISING.values():
+        y = x.copy()
+        last_step.in_place(y)
+        assert (y[1:] >= y[:-1]).all()
