@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.attributes import Foreign
-from tensorgrad.checks import brief
+from tensorgrad.checks import brief, epsilon
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.parameters import Parametric, parameter
@@ -42,10 +42,6 @@ class _Norm(Parametric):
         self._check(self._weights, shape, "weights")
         self._check(self._biases, shape, "biases")
 
-    def _check_eps(self) -> None:
-        if not self.eps > 0:
-            raise ValueError(f"{type(self).__name__}: eps must be positive, received {brief(self.eps)}")
-
 
 class BatchNorm(_Norm):
     """Give each channel mean 0 and variance 1 over the batch, then scale and shift (Ioffe & Szegedy 2015).
@@ -75,8 +71,7 @@ class BatchNorm(_Norm):
         if not isinstance(synchronized, bool | np.bool_):
             raise TypeError(f"BatchNorm: synchronized must be True or False, received {brief(synchronized)}")
         self.momentum = float(momentum)
-        self.eps = float(eps)
-        self._check_eps()
+        self.eps = epsilon(eps, type(self).__name__)
         self.synchronized = bool(synchronized)
 
     running_mean: Array
@@ -146,8 +141,7 @@ class LayerNorm(_Norm):
     """
 
     def __init__(self, eps: float = 1e-5) -> None:
-        self.eps = float(eps)
-        self._check_eps()
+        self.eps = epsilon(eps, type(self).__name__)
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Standardize, scale and shift."""

@@ -7,7 +7,7 @@ from math import pow, sqrt
 
 import numpy as np
 
-from tensorgrad.optim.arguments import number, positive, share
+from tensorgrad.optim.arguments import divisor, number, share
 from tensorgrad.optim.averages import move_average, move_average_of_squares
 from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
@@ -47,7 +47,7 @@ class Adam(Optimizer):
     slots = ("m", "v")
     beta1 = Setting(share)
     beta2 = Setting(share)
-    eps = Setting(positive)
+    eps = Setting(divisor)
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Adamax(Optimizer):
     slots = ("m", "u")
     beta1 = Setting(share)
     beta2 = Setting(share)
-    eps = Setting(positive)
+    eps = Setting(divisor)
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class Nadam(Optimizer):
     slots = ("m", "v")
     beta1 = Setting(share)
     beta2 = Setting(share)
-    eps = Setting(positive)
+    eps = Setting(divisor)
     momentum_decay = Setting(number)
 
     def __init__(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tensorgrad.optim.arguments import positive, share
+from tensorgrad.optim.arguments import divisor, share
 from tensorgrad.optim.averages import move_average_of_squares
 from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
@@ -42,7 +42,7 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     slots = ("s",)
-    eps = Setting(positive)
+    eps = Setting(divisor)
 
     def __init__(self, params: Params, lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
         super().__init__(params, lr, weight_decay, eps=eps)
@@ -88,7 +88,7 @@ class RMSprop(Optimizer):
     name = "rmsprop"
     slots = ("v",)
     rho = Setting(share)
-    eps = Setting(positive)
+    eps = Setting(divisor)
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     slots = ("v", "u")
     rho = Setting(share)
-    eps = Setting(positive)
+    eps = Setting(divisor)
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.checks import brief
+from tensorgrad.checks import brief, epsilon
 from tensorgrad.tensor import Tensor
 
 
@@ -30,6 +30,11 @@ def positive(value: Any, where: str, argument: str) -> float:
     if number(value, where, argument) == 0:
         raise ValueError(f"{where}: {argument} must be greater than 0, received {brief(value)}")
     return float(value)
+
+
+def divisor(value: Any, where: str, argument: str) -> float:
+    """What is added to a divisor that may be 0, as a Python float."""
+    return epsilon(value, where)
 
 
 def count(value: Any, where: str, argument: str, low: int = 0) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tensorgrad import engine
 from tensorgrad.optim.arguments import positive
+from tensorgrad.optim.flat import computed_in
 from tensorgrad.tensor import Array, Tensor
 
 
@@ -75,7 +76,7 @@ def clip_grad_norm(params: Iterable[Tensor], limit: float) -> float:
     if factor < 1:
         for grad in gradients:
             array = _writable(grad)
-            array *= factor
+            array *= computed_in(array.dtype).type(factor)
             engine.wrote(grad)
     return norm
 
@@ -95,7 +96,7 @@ def _writable(grad: Tensor) -> Array:
 
 
 def _norm(g: Array) -> float:
-    """The norm, in the gradient's own dtype unless its squares overflow there."""
+    """The norm, in the dtype of an optimizer's steps unless its squares overflow there."""
     with np.errstate(over="ignore"):
-        norm = float(np.linalg.norm(g))
+        norm = float(np.linalg.norm(g.astype(computed_in(g.dtype), copy=False)))
     return norm if isfinite(norm) else float(np.linalg.norm(np.asarray(g, np.float64)))

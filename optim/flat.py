@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ BLOCK = 131_072
 Run = tuple[int, int, int]  # start and stop in the flat arrays, and the number of the update for these parameters
 
 
+def computed_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of slots and steps: the parameters' own, but float32 for float16, in which an eps of 1e-8 is 0."""
+    return np.promote_types(dtype, np.float32)
+
+
 class Flat:
     """The parameters of one dtype, with their gradients and slots in flat arrays of all their elements.
 
@@ -30,7 +36,7 @@ class Flat:
 
     def __init__(self, params: Sequence[Tensor], slots: int) -> None:
         ends = list(accumulate(p.size for p in params))
-        size, dtype = ends[-1], params[0].dtype
+        size, dtype = ends[-1], computed_in(params[0].dtype)
         self.params = list(params)
         self.spans = list(zip([0, *ends], ends, strict=False))
         self.updates = [0] * len(params)  # how often each was updated: fewer than the steps, if a gradient was missing

@@ -13,7 +13,7 @@ import numpy as np
 from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import brief, one_of
 from tensorgrad.optim.arguments import count, number
-from tensorgrad.optim.flat import BLOCK, Flat
+from tensorgrad.optim.flat import BLOCK, Flat, computed_in
 from tensorgrad.optim.groups import Params, from_state, grouped
 from tensorgrad.optim.setting import Setting
 from tensorgrad.tensor import Array, Tensor
@@ -57,8 +57,8 @@ class Optimizer(Closed):
     -----
     A parameter whose ``grad`` is None is left alone, with its slots, and the step does not count for it.
 
-    Slots have their parameter's dtype. A step makes no arrays: it works in place on flat ones that are kept
-    (:mod:`tensorgrad.optim.flat`).
+    Slots have their parameter's dtype, and steps are computed in it; for parameters of float16 it is float32. A step
+    makes no arrays: it works in place on flat ones that are kept (:mod:`tensorgrad.optim.flat`).
 
     Examples
     --------
@@ -278,9 +278,10 @@ class Optimizer(Closed):
             self._check_length(where, f"slot {name!r}", slots[name])
             for i, (p, values) in enumerate(zip(self.params, slots[name], strict=True)):
                 shape, dtype = np.shape(values), getattr(values, "dtype", type(values).__name__)
-                if shape != p.shape or dtype != p.dtype:
+                expected = computed_in(p.dtype)
+                if shape != p.shape or dtype != expected:
                     raise ValueError(
-                        f"{where}: slot {name!r} of parameter {i} must be {p.dtype} of shape {p.shape}, "
+                        f"{where}: slot {name!r} of parameter {i} must be {expected} of shape {p.shape}, "
                         f"received {dtype} of shape {shape}; load the state of a model with the same layers"
                     )
 

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from math import isnan, prod
+from math import inf, isnan, prod
 from os import PathLike
 from types import FunctionType, ModuleType
 from typing import Any
@@ -16,8 +16,8 @@ import numpy as np
 from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
-    "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "explained", "from_scipy",
-    "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole", "without",
+    "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "epsilon", "explained",
+    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole", "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
@@ -148,6 +148,14 @@ def _is_missing(item: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Whether a value is one real number, which True and False are not."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def epsilon(value: Any, name: str, least: float = 1.2e-38) -> float:
+    """A small number that keeps a division finite: at least the smallest normal one of float32, unless told."""
+    if not (is_number(value) and least <= value < inf):
+        why = " (in float32, less is 0)" if least else ""
+        raise ValueError(f"{name}: eps must be a finite number of at least {least:g}{why}, received {brief(value)}")
+    return float(value)
 
 
 def positive(value: Any, name: str, argument: str, others: str = "") -> int:

@@ -63,7 +63,7 @@ OF_LAYERS = {
     (0, "trainable"): (0, "must be True or False"),
     (0, "requires_grad"): (False, "set layer.trainable = False"),
     (1, "gamma"): (1, "set its weights"),
-    (1, "eps"): (-1, "eps must be positive"),
+    (1, "eps"): (-1, "eps must be a finite number of at least 1.2e-38"),
     (1, "epsilon"): (1e-3, "'epsilon' of Keras is eps here"),
     (2, "strides"): (1, "'strides' of Keras is stride here"),
     (2, "kind"): ("averge", "did you mean 'average'?"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, axes, brief, one_of
+from tensorgrad.checks import Axis, axes, brief, epsilon, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.kernels.batch_norm import Moments, moments
 from tensorgrad.kernels.half import in_float32
@@ -58,11 +58,11 @@ def layer_norm(
 
     ``y = (x - mean) / sqrt(var + eps) * weight + bias``
     """
-    t = as_tensor(x).floating()
+    t, eps = as_tensor(x).floating(), epsilon(eps, "layer_norm", least=0.0)
     over = axes(axis, t.ndim, "layer_norm")
     _check_scale(t, weight, bias, "layer_norm")
     if over == (t.ndim - 1,) and t.size and _per_channel_or_none(t, weight, bias):
-        return ops.layer_norm(t, *_scale_and_shift(t, weight, bias), eps=float(eps))
+        return ops.layer_norm(t, *_scale_and_shift(t, weight, bias), eps=eps)
     standardized = (t - t.mean(over, keepdims=True)) / (t.var(over, keepdims=True) + eps).sqrt()
     return _scaled(standardized, weight, bias)
 
@@ -108,7 +108,7 @@ def batch_norm(
     """
     if activation is not None:
         one_of(activation, ACTIVATIONS, "batch_norm", "activation")
-    t = as_tensor(x).floating()
+    t, eps = as_tensor(x).floating(), epsilon(eps, "batch_norm", least=0.0)
     for title, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and np.shape(running) != t.shape[-1:]:
             raise ValueError(
@@ -141,7 +141,7 @@ def batch_norm(
     at_once = _per_channel_or_none(t, weight, bias)
     scale, shift = _scale_and_shift(t, *((weight, bias) if at_once else (None, None)))
     last_step, _ = ending(activation)
-    own: dict[str, Any] = {"eps": float(eps), "moments": known}
+    own: dict[str, Any] = {"eps": eps, "moments": known}
     if at_once and last_step is not None:
         return ops.batch_norm_activated(t, scale, shift, activation=last_step, **own)
     y = ops.batch_norm(t, scale, shift, **own)

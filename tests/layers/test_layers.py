@@ -403,7 +403,11 @@ BAD = [
     (lambda: Upsample(0), "Upsample: kernel_size must be an int of at least 1"),
     (lambda: GlobalPool("min"), "GlobalPool: unknown kind 'min'"),
     (lambda: BatchNorm(momentum=0), "BatchNorm: momentum must lie between 0 and 1, received 0"),
-    (lambda: LayerNorm(eps=0), "LayerNorm: eps must be positive, received 0.0"),
+    (
+        lambda: LayerNorm(eps=0),
+        "LayerNorm: eps must be a finite number of at least 1.2e-38 (in float32, less is 0), received 0",
+    ),
+    (lambda: BatchNorm(eps=1e-50), "(in float32, less is 0), received 1e-50"),
     (lambda: BatchNorm()(np.ones((1, 3)), training=True), "batch_norm: training needs at least two values per channel"),
     (lambda: Add([]), "Add: expected at least one branch"),
     (lambda: Add([[Conv2d(filters=2)], []])(np.ones((4, 4, 1))), "all branches must give the same shape"),

@@ -41,6 +41,18 @@ def test_the_norm_of_gradients_whose_squares_overflow() -> None:
     np.testing.assert_allclose(w.grad.numpy(), [0.6, 0.8], rtol=1e-6)
 
 
+def test_the_norm_of_float16() -> None:
+    """In float16 the squares of these are 0, and the factor is one of few numbers."""
+    w = leaves([np.zeros(3, "f2")])
+    give(w, [np.array([1e-4, 1e-4, 1e-4], "f2")])
+    assert optim.clip_grad_norm(w, 1.0) == pytest.approx(3**0.5 * 1e-4, rel=1e-3)
+    give(w, [np.array([6e4, 6e4, 3e4], "f2")])
+    assert optim.clip_grad_norm(w, 0.9) == pytest.approx(9e4, rel=1e-3)
+    assert w[0].grad is not None
+    assert w[0].grad.dtype == np.float16
+    np.testing.assert_allclose(w[0].grad.numpy(), [0.6, 0.6, 0.3], rtol=1e-3)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_gradients_that_are_not_finite_are_not_scaled(bad: float) -> None:
     w = tensor([0.0, 0.0], requires_grad=True)

@@ -129,6 +129,26 @@ def test_weight_decay(name: str) -> None:
     check(optimizer, decayed(FORMULAS[name], 0.1), some_gradients(small(), 8))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_of_float16(name: str) -> None:
+    """Steps and slots are float32 there: in float16 an eps of 1e-8 is 0, and so is the square of 1e-4."""
+    params = leaves([np.array([1, -2, 3, 0.5], "f2")])
+    optimizer = by_name(name, params)
+    gradients = [np.array(g, "f2") for g in ([1e-3, -2e-4, 0, 60_000], [1e-3, 1e-6, 0, -6e4])]
+    narrow = [p.numpy().astype("f4") for p in params]
+    wide = by_name(name, leaves(narrow))
+    for g in gradients:
+        run(optimizer, [[g]])
+        run(wide, [[g.astype("f4")]])
+        wide.params[0].data = params[0].numpy().astype("f4")  # both go on from the rounded weights
+        assert np.isfinite(params[0].numpy()).all()
+    state = optimizer.state_dict()
+    assert params[0].dtype == np.float16
+    for slot, expected in zip(state["slots"].values(), wide.state_dict()["slots"].values(), strict=True):
+        np.testing.assert_allclose(slot, expected, rtol=1e-6)
+    by_name(name, leaves([params[0].numpy()])).load_state_dict(state)
+
+
 def test_first_steps_by_hand() -> None:
     w = tensor([1.0, -2.0], requires_grad=True)
     optimizer = optim.SGD([w], lr=0.5, mr=0.5)

@@ -114,7 +114,7 @@ GROUP_STATES: list[tuple[Any, type[Exception], str]] = [
     ([{"parameters": 4, "factor": -1.0, "settings": {}}], ValueError, "group 0: factor must be a finite number"),
     ([{"parameters": 4, "factor": 1.0, "settings": 3}], TypeError, "group 0: settings must be a dict, received int"),
     ([{"parameters": 4, "factor": 1.0, "settings": {"mr": 0.1}}], ValueError, "group 0: unknown setting 'mr'"),
-    ([{"parameters": 4, "factor": 1.0, "settings": {"eps": 0.0}}], ValueError, "group 0: eps must be greater than 0"),
+    ([{"parameters": 4, "factor": 1.0, "settings": {"eps": 0.0}}], ValueError, "group 0: eps must be a finite"),
 ]  # fmt: skip
 
 
