@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from tensorgrad import functional
 from tensorgrad.checks import brief
@@ -18,7 +18,33 @@ from tensorgrad.layers.shapes import Shape, as_tuple
 from tensorgrad.tensor import Array, Tensor
 
 
-class Sequential(Layer):
+class Parts(tuple[Layer, ...]):
+    """The layers that a wired layer is made of: they cannot change any more, as its shapes and weights go by them."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        what = f"the layers inside of a layer have no {name!r}"
+        if hasattr(list, name):
+            what = f"{name}: the layers inside of a layer cannot change once it knows its input; make a new one of them"
+        raise AttributeError(what)
+
+
+class Composite(Layer):
+    """A layer made of layers, which stay as they are once it is wired."""
+
+    parts: ClassVar[str]  # the attribute that holds them, an argument of the constructor
+
+    def build(self, input_shape: Shape) -> None:
+        """Keep the layers as they are from now on."""
+        vars(self)[self.parts] = Parts(vars(self)[self.parts])
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, with the layers in a list."""
+        return {name: list(value) if isinstance(value, Parts) else value for name, value in super().config().items()}
+
+
+class Sequential(Composite):
     """Layers one after the other, as one layer.
 
     Parameters
@@ -27,6 +53,7 @@ class Sequential(Layer):
         Without any, it is the identity. One that stands in several places has one set of weights there.
     """
 
+    parts = "layers"
     is_chain = True
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -35,7 +62,7 @@ class Sequential(Layer):
             cls.is_chain = False
 
     def __init__(self, layers: SequenceOf[Layer]) -> None:
-        self.layers = list(layers)
+        self.layers: SequenceOf[Layer] = list(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"{type(self).__name__}: expected layers, received {brief(layer)}")
@@ -64,7 +91,7 @@ class Sequential(Layer):
         return field
 
 
-class Branches(Layer):
+class Branches(Composite):
     """Layers side by side that get the same input; a subclass says how what they give is joined.
 
     Parameters
@@ -73,8 +100,10 @@ class Branches(Layer):
         Each gets the same input. An empty sequence passes it on.
     """
 
+    parts = "branches"
+
     def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
-        self.branches: list[Layer] = [
+        self.branches: SequenceOf[Layer] = [
             branch if isinstance(branch, Layer) else Sequential(branch) for branch in branches
         ]
         if not self.branches:
@@ -158,7 +187,7 @@ class Concatenate(Branches):
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         """Apply each branch, and concatenate."""
-        return functional.concatenate([branch.forward(x, training) for branch in self.branches], axis=-1)
+        return functional.concatenate([branch.run(x, training) for branch in self.branches], axis=-1)
 
     def bind(self, x: Array) -> Bound:
         """Prepare to predict; see :meth:`Layer.bind`."""

@@ -123,9 +123,14 @@ class Layer(Closed, Stateful):
         What contains other layers calls them by this method, or as functions.
         """
         training = training and not (self.buffers and self.is_fixed)
-        if activation is None:
-            return self.forward(x, training)
-        return self.forward_and_activate(x, training, activation)
+        try:
+            if activation is None:
+                return self.forward(x, training)
+            return self.forward_and_activate(x, training, activation)
+        except RecursionError:
+            if any(part is self for inner in self.inner_layers() for part in inner.walk()):
+                raise self._endless() from None
+            raise
 
     def forward_and_activate(self, x: Tensor, training: bool, activation: str | None) -> Tensor:
         """Compute the layer's function, and then the activation of a layer that follows.
@@ -189,9 +194,7 @@ class Layer(Closed, Stateful):
     def wire(self, input_shape: Shape, rng: RNG = None) -> None:
         """Fit the layer to samples of a shape; draw its parameters with ``rng``. Nothing changes if it cannot."""
         if self._wiring:
-            raise ValueError(
-                f"{self.title}: it stands among the layers that it is made of, so it would never end; take it out there"
-            )
+            raise self._endless()
         before = [(layer, dict(vars(layer))) for layer in self.walk()]
         token = _shapes.set({}) if _shapes.get() is None else None
         self._wiring = True
@@ -214,6 +217,11 @@ class Layer(Closed, Stateful):
         vars(self).update(input_shape=input_shape, output_shape=output_shape, _wired=True)
         if self._held is not None:
             self._freeze()  # the new parameters
+
+    def _endless(self) -> ValueError:
+        return ValueError(
+            f"{self.title}: it stands among the layers that it is made of, so it would never end; take it out there"
+        )
 
     @property
     def is_built(self) -> bool:

@@ -17,7 +17,8 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "epsilon", "explained",
-    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole", "without",
+    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole",
+    "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None

@@ -235,11 +235,10 @@ class Network(Closed, Stateful):
         """Return samples as rows of the shape that the first layer takes; errors begin with `owner`."""
         if not self.layers:
             raise ValueError(f"{owner}: the model has no layers yet; add them first")
-        for layer in links(self.layers):
+        for layer in self.layers:
             if not layer.is_built:
-                where = "model.layers" if layer in self.layers else "a layer that was in the model already"
                 raise ValueError(
-                    f"{owner}: {layer.title} was put into {where}, where it does not know its input; make a new "
+                    f"{owner}: {layer.title} was put into model.layers, where it does not know its input; make a new "
                     "model and call its add(layer) for each layer that you want"
                 )
         x = numeric_rows(X, owner, "X")

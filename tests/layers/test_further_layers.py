@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from tensorgrad import CNN
+from tensorgrad import CNN, Tensor
 from tensorgrad.inspection import receptive_fields, to_mermaid
 from tensorgrad.layers import (
     FFL,
@@ -105,14 +105,52 @@ def test_initial_weights_of_a_transposed_convolution_have_the_variance_of_he() -
 
 
 def test_a_layer_that_holds_itself_is_refused() -> None:
+    chain: Any
+    block: Any
     chain, block = Sequential([FFL(neurons=2)]), Add([[FFL(neurons=2)], []])
     chain.layers.append(chain)
-    block.branches[1].layers.append(block)  # type: ignore[attr-defined]
+    block.branches[1].layers.append(block)
     for layer in (chain, block, chain):
         with pytest.raises(ValueError, match="it stands among the layers that it is made of, so it would never end"):
             layer(np.ones((3, 2)))
     del chain.layers[1]
     assert chain(np.ones((3, 2))).shape == (3, 2)
+    for change in (lambda: chain.layers.append(chain), lambda: chain.layers.insert(0, block)):
+        with pytest.raises(AttributeError, match="the layers inside of a layer cannot change once it knows its input"):
+            change()
+    with pytest.raises(AttributeError, match="Sequential: layers cannot change any more"):
+        chain.layers = [chain]
+
+
+class Rounds(Layer):
+    """A layer of a user's own, with a list of layers."""
+
+    def __init__(self) -> None:
+        self.parts: list[Layer] = [FFL(neurons=2)]
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        for part in self.parts:
+            x = part(x, training)
+        return x
+
+
+@pytest.mark.parametrize("indirect", [False, True])
+def test_a_layer_that_comes_to_hold_itself_later_is_refused(indirect: bool) -> None:
+    layer = Rounds()
+    layer(np.ones((3, 2)))
+    layer.parts.append(Sequential([layer]) if indirect else layer)
+    with pytest.raises(ValueError, match="it stands among the layers that it is made of, so it would never end"):
+        layer(np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("kind", [Add, Concatenate])
+def test_a_frozen_branch_stays_as_it_is(kind: type[Add | Concatenate]) -> None:
+    layer = kind([BatchNorm(), FFL(neurons=4)])
+    layer.wire(4)
+    layer.trainable = False
+    x = np.random.default_rng(0).normal(3, 2, (8, 4)).astype("f4")
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+    assert not layer.branches[0].running_mean.any()  # type: ignore[attr-defined]
 
 
 def test_what_is_a_batch() -> None:
