@@ -241,7 +241,9 @@ def gradients(
             if replaced and primitive.has_a_new_part(params):
                 given = _through_parts(node, args, type(y), g, create_graph)
             else:
-                if primitive.last_step is not None:
+                ours = fresh and not (wanted_here or create_graph or replaced)  # nobody would miss g
+                in_place = primitive.last_step_in_place if ours else None
+                if primitive.last_step is not None and not (in_place and in_place(g, values[0], **params)):
                     g = primitive.last_step(g, *values, **params)
                 together = primitive.together
                 if replaced and primitive.is_new():

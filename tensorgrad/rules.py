@@ -40,6 +40,7 @@ class Ruled:
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.last_step: Rule | None = None
+        self.last_step_in_place: Callable[..., bool] | None = None
         self.together: Callable[..., tuple[Any, ...]] | None = None
         self.definition: Callable[..., Any] | None = None
         self.parts: Callable[..., tuple[Ruled, ...]] = lambda **_: ()
@@ -85,11 +86,15 @@ class Ruled:
         """Set one rule ``(position, g, y, *inputs, **params)`` for a primitive of any number of inputs."""
         self._rule_for_each = rule, _reads(rule, skip=2)
 
-    def ends_with(self, rule: Rule) -> None:
-        """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result."""
+    def ends_with(self, rule: Rule, in_place: Callable[..., bool] | None = None) -> None:
+        """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result.
+
+        ``in_place(g, y, **params)`` may write that over a gradient which nothing else refers to. It returns whether it
+        did. The walk asks it first, where rules are as ever and gradients are not recorded.
+        """
         inputs, metadata = self.arguments
         check_rule(self.name, 0, rule, ("g", "y", *inputs), metadata)
-        self.last_step = rule
+        self.last_step, self.last_step_in_place = rule, in_place
         self._note_reads()
 
     def at_once(self, function: Callable[..., tuple[Any, ...]]) -> None:

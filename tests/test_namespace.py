@@ -24,7 +24,7 @@ from tests.test_architecture import MODULES
 SHARED = {
     "of_method", "same_dtype", "by_name", "ending", "convolve", "check_images", "check_windows", "on_batch",
     "transposed_sizes", "pooling_frame", "explicit", "frame", "rounded_up", "shown", "find", "register", "name_of",
-    "keep", "inside", "activated", "in_place", "before_activation", "parts_of",
+    "keep", "inside", "activated", "in_place", "before_activation", "parts_of", "written_before_activation",
     "Activation", "Pooling", "Loss", "LossFunction",
 }  # what helps several files, and records: not among the functions that a star import brings  # fmt: skip
 PARTS = [f"tensorgrad.{module.name}" for module in pkgutil.iter_modules(tg.__path__) if module.name != "__main__"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from tensorgrad import Tensor, ops
+from tensorgrad import Tensor, ops, release_memory
 from tensorgrad.engine import value
 from tensorgrad.layers import FFL, Activation, Conv2d, Layer, Sequential
 from tensorgrad.testing import gradcheck
@@ -314,6 +315,56 @@ def test_a_last_step_is_checked_after_the_rules_of_a_convolution_were_set_again(
     y.data[...] = 0
     with pytest.raises(RuntimeError, match="conv2d_bias: its result"):
         out.backward()
+
+
+def test_a_last_step_is_written_over_a_gradient_that_nobody_else_has() -> None:
+    written: list[int] = []
+
+    @tg.primitive
+    def ended(x: Any) -> Any:
+        return x * 2
+
+    def in_place(g: Any, _y: Any) -> bool:
+        written.append(len(g))
+        g *= 2
+        return True
+
+    ended.rules(lambda g, _y, _x: g)
+    ended.ends_with(lambda g, _y, _x: g * 2, in_place=in_place)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+
+    def slopes(by: tuple[Tensor, ...], y: Tensor, **options: Any) -> list[list[float]]:
+        return [g.tolist() for g in tg.grad(y, by, **options)]
+
+    y = ended(x)
+    seed = np.array([1.0, 10.0], np.float32)
+    assert slopes((x,), y, gradient=seed, retain_graph=True) == [[2, 20]]  # the user's
+    assert slopes((x, y), y * 3, gradient=seed, retain_graph=True) == [[6, 60], [3, 30]]  # asked for too
+    assert slopes((x,), (y * 3).sum(), create_graph=True) == [[6, 6]]  # recorded
+    with tg.override_rule(ops.exp, 0, None):  # the rules of some primitive are others
+        assert slopes((x,), (y * 3).sum(), retain_graph=True) == [[6, 6]]
+    kept: list[Tensor] = []
+    remove = y.register_hook(kept.append)
+    assert slopes((x,), (y * 3).sum(), retain_graph=True) == [[6, 6]]  # a hook may have kept it
+    assert kept[0].tolist() == [3, 3]
+    remove()
+    assert not written
+    assert slopes((x,), (y * 3).sum()) == [[6, 6]]
+    assert written == [2]
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh", "leaky_relu"])
+def test_a_last_steps_gradient_takes_no_memory(activation: str) -> None:
+    x, w, b = np.ones((16, 64, 64, 4)), np.ones((1, 1, 4, 16)), Tensor(np.zeros(16), requires_grad=True)
+    y = tg.conv2d(x, w, b, activation=activation)
+    y.sum().backward(retain_graph=True)  # warms up
+    total = (y * 2).sum()
+    release_memory()
+    tracemalloc.start()
+    total.backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * y.nbytes  # one gradient, and tiles
 
 
 def test_a_last_step_needs_a_rule_by_its_result() -> None:

@@ -110,20 +110,25 @@ class Activation:
         return self.function(as_tensor(x))
 
 
+RELU = ops.LastStep(ops.relu, elementwise.relu_, rising=True, slope=elementwise.where_positive)
+SIGMOID = ops.LastStep(ops.sigmoid, elementwise.sigmoid_, slope=elementwise.times_sigmoid_slope)
+TANH = ops.LastStep(ops.tanh, elementwise.tanh_, slope=elementwise.times_tanh_slope)
+LEAKY_RELU = ops.LastStep(
+    ops.leaky_relu,
+    elementwise.leaky_relu_,
+    {"slope": elementwise.SLOPE},
+    rising=True,
+    slope=elementwise.times_leaky_slope,
+)
 ACTIVATIONS = {
     record.name: record
     for record in (
-        Activation("relu", relu, relu_like=True, last_step=ops.LastStep(ops.relu, elementwise.relu_, rising=True)),
-        Activation("sigmoid", sigmoid, "labels", last_step=ops.LastStep(ops.sigmoid, elementwise.sigmoid_)),
-        Activation("tanh", tanh, last_step=ops.LastStep(ops.tanh, elementwise.tanh_)),
+        Activation("relu", relu, relu_like=True, last_step=RELU),
+        Activation("sigmoid", sigmoid, "labels", last_step=SIGMOID),
+        Activation("tanh", tanh, last_step=TANH),
         Activation("softmax", softmax, "classes", in_place=softmax_),
         Activation("linear", linear),
-        Activation(
-            "leaky_relu",
-            leaky_relu,
-            relu_like=True,
-            last_step=ops.LastStep(ops.leaky_relu, elementwise.leaky_relu_, {"slope": elementwise.SLOPE}, rising=True),
-        ),
+        Activation("leaky_relu", leaky_relu, relu_like=True, last_step=LEAKY_RELU),
         Activation("elu", elu, relu_like=True),
         Activation("gelu", gelu, relu_like=True),
         Activation("softplus", softplus, relu_like=True),

@@ -93,9 +93,9 @@ def elu(x: Array, alpha: float) -> Array:
     return out
 
 
-def where_positive(g: Array, y: Array) -> Array:
-    """``g`` for positive ``y``, of the same shape, otherwise 0: the gradient of a ReLU."""
-    out = empty(g.shape, g.dtype)
+def where_positive(g: Array, y: Array, out: Array | None = None) -> Array:
+    """``g`` for positive ``y``, of the same shape, otherwise 0: the gradient of a ReLU. ``out`` may be ``g``."""
+    out = empty(g.shape, g.dtype) if out is None else out
 
     def tile(some: slice) -> None:
         keep(g[some], y[some] > 0, out[some])
@@ -117,20 +117,17 @@ def keep(values: Array, mask: Array, out: Array) -> None:
     np.multiply(values.view(bits), mask, out=out.view(bits))
 
 
-def times_leaky_slope(g: Array, y: Array, slope: float) -> Array:
+def times_leaky_slope(g: Array, y: Array, slope: float, out: Array | None = None) -> Array:
     """``g`` for positive ``y``, of the same shape, otherwise ``slope g``: the gradient of a leaky ReLU."""
     if slope == 0:  # 0 times infinity is NaN
-        return where_positive(g, y)
-    out = empty(g.shape, g.dtype)
+        return where_positive(g, y, out)
 
-    def tile(some: slice) -> None:
-        factors, rising = out[some], y[some] > 0
-        np.multiply(~rising, g.dtype.type(slope), out=factors)
-        factors += rising
-        factors *= g[some]
+    def factors(y: Array, out: Array) -> None:
+        rising = y > 0
+        np.multiply(~rising, g.dtype.type(slope), out=out)
+        out += rising
 
-    over_first_axis(tile, g, passes=5)
-    return out
+    return _times_slope(g, y, factors, empty(g.shape, g.dtype) if out is None else out, passes=5)
 
 
 def sigmoid(x: Array) -> Array:
@@ -224,27 +221,27 @@ def _normal(x: Array, out: Array) -> tuple[Array, Array]:
     return np.abs(out, out=out), bell
 
 
-def times_tanh_slope(g: Array, y: Array) -> Array:
+def times_tanh_slope(g: Array, y: Array, out: Array | None = None) -> Array:
     """``g (1 - y y)`` of arrays of one shape: the gradient of a tanh."""
-    return _times_slope(g, y, lambda y, out: np.subtract(1, np.multiply(y, y, out=out), out=out))
+    return _times_slope(g, y, lambda y, out: np.subtract(1, np.multiply(y, y, out=out), out=out), out)
 
 
-def times_sigmoid_slope(g: Array, y: Array) -> Array:
+def times_sigmoid_slope(g: Array, y: Array, out: Array | None = None) -> Array:
     """``g (y (1 - y))`` of arrays of one shape: the gradient of a sigmoid."""
-    return _times_slope(g, y, lambda y, out: np.multiply(y, np.subtract(1, y, out=out), out=out))
+    return _times_slope(g, y, lambda y, out: np.multiply(y, np.subtract(1, y, out=out), out=out), out)
 
 
-def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any]) -> Array:
-    """The product with a slope, which is computed tile by tile: one pass over memory, not three."""
-    out = empty(g.shape, np.result_type(g, y))
+def _times_slope(g: Array, y: Array, slope: Callable[[Array, Array], Any], out: Array | None, passes: int = 3) -> Array:
+    """The product with a slope, computed tile by tile: one pass over memory, not three. ``out`` may be ``g``."""
+    target = empty(g.shape, np.result_type(g, y)) if out is None else out
 
     def tile(some: slice) -> None:
-        part = out[some]
+        part = empty(target[some].shape, target.dtype) if target is g else target[some]
         slope(y[some], part)
-        np.multiply(g[some], part, out=part)
+        np.multiply(g[some], part, out=target[some])
 
-    over_first_axis(tile, g, passes=3)
-    return out
+    over_first_axis(tile, g, passes)
+    return target
 
 
 def all_finite(x: Array) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +157,8 @@ class LastStep:
         Writes the activation of an array over the array.
     params : dict
         The primitive's metadata.
+    slope : callable, optional
+        The rule as a kernel ``(g, y, out=g, **params)``, which writes over the gradient; it saves memory for another.
     rising : bool
         Whether a larger number has no smaller result, to the bit, so that the largest number's is the largest.
     """
@@ -165,6 +167,7 @@ class LastStep:
     in_place: InPlace
     params: Mapping[str, Any] = field(default_factory=dict)
     rising: bool = False
+    slope: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         rule, reads = self.primitive.rule(0)
@@ -193,6 +196,16 @@ def before_activation(g: Any, y: Any, activation: LastStep | None) -> Any:
         return g
     rule, _ = activation.primitive.rule(0)
     return rule(g, y, y, **activation.params) if rule else 0 * g  # of _x it sees the shape, which is that of y
+
+
+def written_before_activation(g: Any, y: Any, *, activation: LastStep | None, **_: Any) -> bool:
+    """Write the same over the gradient, if the last step has a kernel for that; return whether it has."""
+    if activation is None:
+        return True
+    if activation.slope is None or not g.flags.writeable:
+        return False
+    activation.slope(g, y, out=g, **activation.params)
+    return True
 
 
 def parts_of(activation: LastStep | None) -> tuple[Primitive[...], ...]:

@@ -14,7 +14,14 @@ from tensorgrad.kernels import batch_norm as by_channels
 from tensorgrad.kernels import channels
 from tensorgrad.kernels import layer_norm as by_rows
 from tensorgrad.kernels.memory import Array
-from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.activation import (
+    LastStep,
+    activated,
+    before_activation,
+    in_place,
+    parts_of,
+    written_before_activation,
+)
 from tensorgrad.ops.reduction import total
 from tensorgrad.ops.shaping import Shape
 
@@ -121,7 +128,10 @@ batch_norm_activated.rules(
     lambda g, _y, x, _w, _b, *, activation, **own: batch_norm_weight(g, x, **own),
     lambda g, _y, _x, _w, _b, **own: channel_sums(g),
 )
-batch_norm_activated.ends_with(lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation))
+batch_norm_activated.ends_with(
+    lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation),
+    in_place=written_before_activation,
+)
 batch_norm_activated.at_once(lambda g, _y, x, w, _b, *, activation, **own: _gradients(g, x, w, **own))
 batch_norm_activated.stands_for(
     lambda x, w, b, *, activation, **own: activated(batch_norm(x, w, b, **own), activation),

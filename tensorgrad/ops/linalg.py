@@ -10,7 +10,14 @@ from tensorgrad.engine import primitive
 from tensorgrad.kernels import matrix
 from tensorgrad.kernels.half import in_float32
 from tensorgrad.kernels.memory import Array
-from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.activation import (
+    LastStep,
+    activated,
+    before_activation,
+    in_place,
+    parts_of,
+    written_before_activation,
+)
 from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import transpose
 
@@ -43,7 +50,10 @@ affine.rules(
     lambda g, _y, x, _w, _b, **_: matmul(_swap(x), g),
     lambda g, _y, _x, _w, _b, **_: channel_sums(g),
 )
-affine.ends_with(lambda g, y, _x, _w, _b, *, activation: before_activation(g, y, activation))
+affine.ends_with(
+    lambda g, y, _x, _w, _b, *, activation: before_activation(g, y, activation),
+    in_place=written_before_activation,
+)
 affine.stands_for(
     lambda x, w, b, *, activation: activated(shift_channels(matmul(x, w), b), activation),
     lambda activation: (matmul, shift_channels, *parts_of(activation)),

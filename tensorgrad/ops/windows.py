@@ -13,7 +13,14 @@ from tensorgrad.engine import primitive
 from tensorgrad.kernels import convolution, lowering, pooling
 from tensorgrad.kernels.lowering import Frame, Pair
 from tensorgrad.kernels.memory import Array
-from tensorgrad.ops.activation import LastStep, activated, before_activation, in_place, parts_of
+from tensorgrad.ops.activation import (
+    LastStep,
+    activated,
+    before_activation,
+    in_place,
+    parts_of,
+    written_before_activation,
+)
 from tensorgrad.ops.channels import channel_sums, shift_channels
 from tensorgrad.ops.shaping import Shape
 
@@ -84,7 +91,10 @@ conv2d_bias.rules(
     lambda g, _y, x, _w, _b, *, activation, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
     lambda g, _y, _x, _w, _b, **geometry: channel_sums(g),
 )
-conv2d_bias.ends_with(lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation))
+conv2d_bias.ends_with(
+    lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation),
+    in_place=written_before_activation,
+)
 conv2d_bias.stands_for(
     lambda x, w, b, *, activation, **geometry: activated(shift_channels(conv2d(x, w, **geometry), b), activation),
     lambda activation, **_: (conv2d, shift_channels, *parts_of(activation)),

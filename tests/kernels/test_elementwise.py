@@ -1,5 +1,6 @@
 """Activations and what they make of gradients, at their edges."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,25 @@ def test_a_gelu_of_float32_is_as_exact_as_float32() -> None:
     np.testing.assert_allclose(slope, (2 - wide) * (special.ndtr(wide) + wide * bell), rtol=1e-6, atol=3e-6)
     assert elementwise.gelu(x[::2].T).dtype == slope.dtype == np.float32
     np.testing.assert_array_equal(elementwise.gelu(x[::2].T), elementwise.gelu(x)[::2].T)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        elementwise.where_positive,
+        elementwise.times_tanh_slope,
+        elementwise.times_sigmoid_slope,
+        partial(elementwise.times_leaky_slope, slope=0.1),
+        partial(elementwise.times_leaky_slope, slope=0.0),
+    ],
+)
+def test_a_slope_may_be_written_over_the_gradient(kernel: Any) -> None:
+    g, y = (np.random.default_rng(0).uniform(-1, 1, (2, 9, 1 << 15)).astype(np.float32) for _ in "gy")
+    expected = kernel(g, y)
+    for gradient, by, wanted in (
+        (g, y, expected),
+        (g.T.copy().T, y, expected),
+        (g[0, 0, :0], y[0, 0, :0], g[0, 0, :0]),
+    ):
+        assert kernel(gradient, by, out=gradient) is gradient
+        np.testing.assert_array_equal(gradient, wanted)
