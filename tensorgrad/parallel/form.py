@@ -15,8 +15,12 @@ _form: ContextVar[Form | None] = ContextVar("tensorgrad_form", default=None)
 
 def form() -> Form:
     """What :func:`ranks_as` says; else threads if Python's lock is off, which keeps threads from running at once."""
-    locked = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return _form.get() or ("processes" if locked else "threads")
+    return _form.get() or ("processes" if locked() else "threads")
+
+
+def locked() -> bool:
+    """Whether Python's lock is on, as it always is but in free-threaded CPython."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 def ranks_as(form: Form) -> Switch[Form | None]:

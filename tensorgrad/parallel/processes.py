@@ -6,6 +6,9 @@ Each rank has two slots of the memory, which it writes in turn. To meet, it writ
 to be woken by each of them. A rank that is one exchange ahead writes its other slot, and cannot be two ahead: so one
 wait per exchange is enough, and nobody writes what others still read.
 
+Where each rank has a core of its own, it asks whether it was woken for a while, before it sleeps. For one that sleeps,
+Linux often chooses the core of the one that wakes it, and both then take turns on it, beside a core that is idle.
+
 The memory has no name in any file system once it is made, so nothing is left behind, whatever ends the processes.
 """
 
@@ -21,11 +24,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tensorgrad.kernels.threads import cores
 from tensorgrad.parallel.communicator import PATIENCE, RankError
+from tensorgrad.parallel.form import locked
 from tensorgrad.tensor import Array
 
 T = TypeVar("T")
 
+ASK = 0.002  # seconds that a rank asks before it sleeps; the others seldom come later
 POLL = 0.1  # seconds between two looks at the others
 LEAST_ROOM = 1 << 16  # bytes of a slot, at least
 HEADER = 8  # bytes that hold the length of an object
@@ -43,8 +49,11 @@ class _Semaphore(SimpleQueue[None]):
     def release(self) -> None:
         self.put(None)
 
-    def acquire(self) -> None:
+    def acquire(self, block: bool = True) -> bool:
+        if not block and self.empty():  # the only one who takes anything out is the caller
+            return False
         self.get()
+        return True
 
 
 class Board:
@@ -68,6 +77,8 @@ class Board:
         self.arrived = array("q", size)  # how many exchanges each rank has come to
         self.working = array("b", size)  # whether it will soon be at the next one
         self.woken = [context.Semaphore(0) if context else _Semaphore() for _ in range(size)]
+        beside = size <= len(cores()) and (context is not None or not locked())
+        self.ask = ASK if beside else 0.0  # or it would keep those from working for whom it waits
 
 
 class SharedMemory:
@@ -157,11 +168,19 @@ class SharedMemory:
                 semaphore.release()
         self._waiting = True
         for _ in range(self.size - 1):
-            self.board.woken[self.rank].acquire()
+            self._sleep()
         self._waiting = False
         if self._failure is not None and self._late():
             raise self._failure
         self._left = time.perf_counter()
+
+    def _sleep(self) -> None:
+        """Wait until this rank is woken, awake at first."""
+        semaphore, until = self.board.woken[self.rank], time.perf_counter() + self.board.ask
+        while not semaphore.acquire(False):
+            if time.perf_counter() >= until:
+                semaphore.acquire()
+                return
 
     def _late(self) -> list[int]:
         """The ranks that have not come to this exchange."""

@@ -665,6 +665,42 @@ def test_sums_are_in_the_order_of_the_ranks() -> None:
             assert counts.tolist() == [10, 5 * i]
 
 
+@pytest.mark.parametrize(
+    ("form", "locked", "cores", "asks"),
+    [
+        ("processes", True, 2, True),
+        ("processes", True, 1, False),
+        ("threads", True, 2, False),  # who asks holds the lock
+        ("threads", False, 2, True),
+    ],
+)
+def test_a_rank_sleeps_at_once_where_others_need_its_core(
+    form: str, locked: bool, cores: int, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: locked, raising=False)
+    monkeypatch.setattr(processes, "cores", lambda: set(range(cores)))
+    board = Board(multiprocessing.get_context() if form == "processes" else None, 2, 1000)
+    semaphore, asked = board.woken[0], []
+
+    class Watched:
+        def acquire(self, block: bool = True) -> bool:
+            asked.append(block)
+            return semaphore.acquire(block)
+
+    board.woken[0] = Watched()  # type: ignore[call-overload]
+    rank = SharedMemory(board, 0, lambda: None)
+    semaphore.release()  # one who has come already
+    rank.sum(np.ones(3))
+    assert asked == [False]
+    other = threading.Timer(0.1, semaphore.release)
+    other.start()
+    rank.sum(np.ones(3))
+    rank.close()
+    assert asked.pop()
+    assert not any(asked)
+    assert (len(asked) > 2) is asks
+
+
 @both_forms
 def test_objects_of_any_length_are_gathered_and_broadcast() -> None:
     def exchange(rank: SharedMemory) -> Any:
