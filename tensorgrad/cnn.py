@@ -14,10 +14,7 @@ import numpy.typing as npt
 
 from tensorgrad import saving
 from tensorgrad.attributes import Checked
-from tensorgrad.checks import brief, check_function, is_number, numbers, positive
-from tensorgrad.data.batches import Augmentation
-from tensorgrad.data.dataset import Dataset
-from tensorgrad.data.reader import Reader
+from tensorgrad.checks import brief, check_function, is_number, numbers
 from tensorgrad.engine import value
 from tensorgrad.layers import BatchNorm, Layer, Rescale, Standardize
 from tensorgrad.layers.state import StateDifference
@@ -26,7 +23,6 @@ from tensorgrad.network import Network
 from tensorgrad.optim import Optimizer, by_name
 from tensorgrad.rows import Indexed
 from tensorgrad.tensor import Array, Tensor, TensorLike, as_tensor
-from tensorgrad.training.callbacks import Callback, ProgressLogger
 from tensorgrad.training.evaluation import Evaluation, measure
 from tensorgrad.training.history import History
 from tensorgrad.training.metrics import Metric, MetricFunction
@@ -34,18 +30,19 @@ from tensorgrad.training.names import numbered
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.ranks import apply_gradients
 from tensorgrad.training.samples import ClassWeight, Samples, checked, hints, targets, weights_of
-from tensorgrad.training.sources import inputs, source, sources
-from tensorgrad.training.stream import Stream
 from tensorgrad.vocabulary import called, missing, speaks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tensorgrad.data.batches import Augmentation
+    from tensorgrad.data.dataset import Dataset
     from tensorgrad.inspection.summary import Summary
+    from tensorgrad.training.callbacks import Callback
 
 __all__ = ["CNN", "load_model", "save_model"]
 
-Data: TypeAlias = npt.ArrayLike | Indexed | Dataset | Iterable[Any]
+Data: TypeAlias = "npt.ArrayLike | Indexed | Dataset | Iterable[Any]"
 
 _in_training: WeakSet[CNN] = WeakSet()  # those that `train` is at work on, in any thread; a copy of one is not
 _in_training_lock = threading.Lock()
@@ -347,30 +344,25 @@ class CNN(Network):
             If the loss becomes NaN or infinite: with the epoch, the batch and the first bad layer.
         """
         from tensorgrad.parallel import run  # here, because programs that only predict need not wait for these
-        from tensorgrad.training.loop import Course
+        from tensorgrad.training.callbacks import ProgressLogger
+        from tensorgrad.training.callbacks.callback import callbacks_of
+        from tensorgrad.training.course import Course
+        from tensorgrad.training.sources import described, sources
 
         self._check_idle("train")
         asked = run.check(processes)
         with run.alike(asked):
-            epochs, batch_size = positive(epochs, "train", "epochs"), positive(batch_size, "train", "batch_size")
-            show_every = positive(show_every, "train", "show_every")
-            if isinstance(first_epoch, bool) or not isinstance(first_epoch, int | np.integer) or first_epoch < 0:
-                raise ValueError(f"train: first_epoch must be an int of at least 0, received {brief(first_epoch)}")
-            if not isinstance(shuffle, bool | np.bool_):
-                raise TypeError(f"train: shuffle must be True or False, received {brief(shuffle)}")
-            if not is_number(val_split) or not 0 <= val_split < 1:
-                raise ValueError(f"train: val_split must be at least 0 and below 1, received {brief(val_split)}")
-            if val_x is None and val_y is not None:
-                raise ValueError("train: val_y goes with val_x; received only val_y")
-            if callbacks is None:
-                callbacks = ()
-            if not isinstance(callbacks, Iterable):
-                raise TypeError(f"train: callbacks must be a list of Callback, received {brief(callbacks)}")
-            callbacks = tuple(callbacks)
-            for callback in callbacks:
-                if not isinstance(callback, Callback):
-                    raise TypeError(f"train: callbacks must be instances of Callback, received {brief(callback)}")
-            logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, show_every)
+            course = Course.of(
+                epochs,
+                first_epoch=first_epoch,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                show_every=show_every,
+                drop_last=drop_last,
+                augment=augment,
+            )
+            others = callbacks_of(callbacks)
+            logger = ProgressLogger(verbose if asked is not None or run.leads() else 0, course.show_every)
             samples, aside = sources(
                 self,
                 X,
@@ -381,12 +373,8 @@ class CNN(Network):
                 choice=self.stream(0, 1),
                 sample_weight=sample_weight,
                 class_weight=class_weight,
-                batch_size=batch_size,
-                shuffle=shuffle,
-                augment=augment,
                 steps=steps_per_epoch,
-                epochs=epochs,
-                drop_last=drop_last,
+                course=course,
             )
             if not self.parameters():
                 raise ValueError(
@@ -398,16 +386,7 @@ class CNN(Network):
             for hint in hints(None if scales else samples.x[:10], self.optimizer.lr):
                 logger.progress.say(f"Note: {hint}.\n")
         logger.progress.say("\nValidation data found.\n" if val_x is not None else "")
-        logger.progress.say(_described(samples, aside, batch_size, val_x is not None))
-        course = Course(
-            first_epoch=first_epoch,
-            epochs=first_epoch + epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            show_every=show_every,
-            drop_last=drop_last,
-            augment=augment,
-        )
+        logger.progress.say(described(samples, aside, course.batch_size, val_x is not None))
         ranks, said = run.described(self, samples, course, asked)
         if said:
             logger.progress.say(said)
@@ -415,7 +394,7 @@ class CNN(Network):
             self._check_idle("train")  # again, as another thread may have begun meanwhile
             _in_training.add(self)
         try:
-            run.train(self, samples, aside, course, (logger, *callbacks), ranks)
+            run.train(self, samples, aside, course, (logger, *others), ranks)
         finally:
             _in_training.discard(self)
         return self.history
@@ -528,6 +507,8 @@ class CNN(Network):
         regression. For classifiers, also includes the confusion matrix; ``str()`` makes a table of each class's
         figures.
         """
+        from tensorgrad.training.sources import source
+
         samples = source(self, X, Y, "evaluate", batch_size=batch_size)
         found = measure(self, samples.blocks(self, batch_size, "evaluate"), samples.task)
         found.classes = self.classes
@@ -540,6 +521,8 @@ class CNN(Network):
         They are a Dataset, taken in order, or another iterable of ``x``, ``(x, y)`` or ``(x, y, weights)``, of which
         x alone is used.
         """
+        from tensorgrad.training.sources import inputs
+
         batches = inputs(self, X)
         if batches is None:
             return super().predict(X, batch_size)  # type: ignore[arg-type]
@@ -586,6 +569,8 @@ class CNN(Network):
                 f"classify: the first layer, {self.layers[0].title}, does not prepare pixels from 0 to 255; begin the "
                 "model with Rescale() or Standardize(), or prepare them as in training and use predict"
             )
+        from tensorgrad.data.reader import Reader
+
         reader = Reader((shape[0], shape[1]), shape[2], self.picture_fit)
         pixels = reader.of_array(picture) if isinstance(picture, np.ndarray) else reader.read(picture)
         outputs = self.predict(pixels[np.newaxis])[0].astype(np.float64)
@@ -656,19 +641,6 @@ class CNN(Network):
             If `strict` and something differs; it lists what. Nothing has changed then.
         """
         return saving.load_weights(self, path, strict, layout)
-
-
-def _described(samples: Samples | Stream, aside: Samples | Stream | None, batch_size: int, own: bool) -> str:
-    """What is printed of the data before the first epoch; the validation's may be its `own`, or set aside."""
-    if isinstance(samples, Stream):
-        return f"Total {len(samples) or 'an unknown number of'} batches.\n"
-    validation = 0 if aside is None else len(aside)
-    kind = "batches" if isinstance(aside, Stream) else "samples"
-    return (
-        f"Total {len(samples) + (0 if own else validation)} samples.\n"
-        f"Training samples: {len(samples)} Validation {kind}: {validation}.\n"
-        f"Total {-(-len(samples) // batch_size)} batches, most batch has {batch_size} samples.\n"
-    )
 
 
 def save_model(model: CNN, path: str | os.PathLike[str] = "model.json") -> None:

@@ -18,7 +18,8 @@ from tensorgrad.parallel.thread_team import copied
 from tensorgrad.rows import Rows
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
-from tensorgrad.training.loop import Course, NonFiniteLossError
+from tensorgrad.training.course import Course
+from tensorgrad.training.loop import NonFiniteLossError
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee

@@ -20,7 +20,8 @@ from tensorgrad.parallel.form import form
 from tensorgrad.parallel.step import Sharded, digest
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
-from tensorgrad.training.loop import Course, NonFiniteLossError
+from tensorgrad.training.course import Course
+from tensorgrad.training.loop import NonFiniteLossError
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee

@@ -22,7 +22,7 @@ from tensorgrad.parallel.step import Sharded, room
 from tensorgrad.parallel.thread_team import ThreadTeam, copied
 from tensorgrad.training import loop
 from tensorgrad.training.callbacks import Callback
-from tensorgrad.training.loop import Course
+from tensorgrad.training.course import Course
 from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee

@@ -7,17 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.data.batches import Augmentation, batches
+from tensorgrad.data.batches import batches
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
 from tensorgrad.tensor import Array, Tensor
 from tensorgrad.training.callbacks import Callback
+from tensorgrad.training.course import Course
 from tensorgrad.training.evaluation import measure
 from tensorgrad.training.objective import Objective
 from tensorgrad.training.ranks import Alone, Ranks
@@ -30,23 +30,6 @@ from tensorgrad.training.trainee import Trainee
 
 class NonFiniteLossError(FloatingPointError):
     """The loss became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """How to go over the samples: the arguments of ``train``, checked; `epochs` counts those before the first."""
-
-    first_epoch: int
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    show_every: int
-    drop_last: bool
-    augment: Augmentation | None
-
-    def last_batch(self, samples: int) -> int:
-        """How many of the samples are in the last batch."""
-        return self.batch_size if self.drop_last else samples % self.batch_size or self.batch_size
 
 
 def run(

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.data.batches import Augmentation
+from tensorgrad.checks import brief, is_number
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.rows import Rows, is_indexed
+from tensorgrad.training.course import Course
 from tensorgrad.training.samples import ClassWeight, Samples, check_something_counts, checked, weights_of
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.tasks import Task
@@ -78,34 +79,40 @@ def sources(
     choice: np.random.Generator,
     sample_weight: Any,
     class_weight: ClassWeight | None,
-    batch_size: int,
-    shuffle: bool,
-    augment: Augmentation | None,
     steps: int | None,
-    epochs: int,
-    drop_last: bool,
+    course: Course,
 ) -> tuple[Samples | Stream, Samples | Stream | None]:
     """What to train on and what to validate with; the arguments are those of ``train``.
 
-    A share of arrays or of a data set is set aside, as drawn from `choice`, or the last samples without `shuffle`.
+    A share of arrays or of a data set is set aside, as drawn from `choice`, or the last samples without shuffling.
     """
+    if not is_number(val_split) or not 0 <= val_split < 1:
+        raise ValueError(f"train: val_split must be at least 0 and below 1, received {brief(val_split)}")
+    if val_x is None and val_y is not None:
+        raise ValueError("train: val_y goes with val_x; received only val_y")
     training: Samples | Stream
     if Y is None:
-        if drop_last:
+        if course.drop_last:
             raise ValueError("train: drop_last goes with X and Y; leave the last batch out of the iterable instead")
         if sample_weight is not None:
             raise ValueError("train: sample_weight goes with X and Y; give batches (x, y, weights) instead")
-        options: dict[str, Any] = {"class_weight": class_weight, "augment": augment, "rng": model.rng, "steps": steps}
+        options: dict[str, Any] = {
+            "class_weight": class_weight,
+            "augment": course.augment,
+            "rng": model.rng,
+            "steps": steps,
+        }
         if isinstance(X, Dataset):
-            data, aside = _batched(X, batch_size), None
+            data, aside = _batched(X, course.batch_size), None
             if val_x is None and int(len(data) * val_split):
                 data, aside = data.split(val_split, choice)
-            ordered = data.shuffle() if shuffle and not data.is_shuffled else data
-            first = next(iter(data.take(data.batch_size or batch_size).in_order()))
+            ordered = data.shuffle() if course.shuffle and not data.is_shuffled else data
+            first = next(iter(data.take(data.batch_size or course.batch_size).in_order()))
             training = Stream(model, ordered.epochs(model.rng), "train", first=first, **options)
             val_x = val_x if aside is None else aside.in_order()
         else:
             training = Stream(model, _batches(X, "train"), "train", **options)
+            epochs = course.epochs - course.first_epoch
             if training.once and steps is None and epochs > 1:
                 raise ValueError(
                     f"train: an iterator can be gone over once, received epochs={epochs}; give steps_per_epoch, or "
@@ -122,10 +129,10 @@ def sources(
         )
         check_something_counts(training, model.objective, "train")
         if val_x is None:
-            return training.split(val_split, choice if shuffle else None)
+            return training.split(val_split, choice if course.shuffle else None)
     if val_x is None:
         return training, None
-    return training, source(model, val_x, val_y, "train, validation", task=training.task, batch_size=batch_size)
+    return training, source(model, val_x, val_y, "train, validation", task=training.task, batch_size=course.batch_size)
 
 
 def _batched(data: Dataset, batch_size: int) -> Dataset:
@@ -141,3 +148,16 @@ def _batches(given: Any, owner: str) -> Iterable[Any]:
             f"received {type(given).__name__} alone{remedy}"
         )
     return given
+
+
+def described(training: Samples | Stream, validation: Samples | Stream | None, batch_size: int, own: bool) -> str:
+    """What is printed of the data before the first epoch; the validation's may be its `own`, or set aside."""
+    if isinstance(training, Stream):
+        return f"Total {len(training) or 'an unknown number of'} batches.\n"
+    count = 0 if validation is None else len(validation)
+    kind = "batches" if isinstance(validation, Stream) else "samples"
+    return (
+        f"Total {len(training) + (0 if own else count)} samples.\n"
+        f"Training samples: {len(training)} Validation {kind}: {count}.\n"
+        f"Total {-(-len(training) // batch_size)} batches, most batch has {batch_size} samples.\n"
+    )

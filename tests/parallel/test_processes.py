@@ -33,7 +33,8 @@ from tensorgrad.parallel.form import form as form_of_ranks
 from tensorgrad.parallel.processes import Board, SharedMemory
 from tensorgrad.parallel.shipment import Shipment
 from tensorgrad.rows import Share
-from tensorgrad.training.loop import Course, NonFiniteLossError
+from tensorgrad.training.course import Course
+from tensorgrad.training.loop import NonFiniteLossError
 from tensorgrad.training.samples import checked
 from tests.conftest import PROFILE
 from tests.parallel.networks import (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, ClassVar, TypeAlias
 
 from tensorgrad.attributes import Closed
-from tensorgrad.checks import check_function, one_of, parameters
+from tensorgrad.checks import brief, check_function, one_of
+from tensorgrad.signatures import parameters
 from tensorgrad.training.trainee import Trainee
 
 Logs: TypeAlias = Mapping[str, float]
@@ -78,6 +79,19 @@ class Callback(Closed):
 
     def on_train_end(self, logs: Logs) -> None:
         """After the last epoch, whatever ended the training: its end, another callback, Ctrl-C or an error."""
+
+
+def callbacks_of(given: Any) -> tuple[Callback, ...]:
+    """The callbacks that ``train`` is given, or an error if something else is among them."""
+    if given is None:
+        return ()
+    if not isinstance(given, Iterable):
+        raise TypeError(f"train: callbacks must be a list of Callback, received {brief(given)}")
+    callbacks = tuple(given)
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"train: callbacks must be instances of Callback, received {brief(callback)}")
+    return callbacks
 
 
 def _arguments(hook: str, *first: str) -> tuple[str, ...]:
