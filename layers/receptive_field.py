@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from tensorgrad.tensor import Array, Tensor
 _DRAWS, _BATCH = 4, 32  # random images per output row to measure a layer with that has no rule; images at once
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """What an output sees along one axis: pixel i sees ``first[i]`` to ``last[i]``, or nothing if ``last < first``."""
 
     first: Array
@@ -51,8 +50,7 @@ class Span:
         return Span(np.minimum(self.first, other.first), np.maximum(self.last, other.last))
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """The part of the image that each pixel of a layer's output can see.
 
     Attributes

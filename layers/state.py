@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,7 @@ import numpy.typing as npt
 from tensorgrad.tensor import Array, Tensor
 
 
-@dataclass(frozen=True)
-class StateDifference:
+class StateDifference(NamedTuple):
     """How a state differs from that of a network or layer.
 
     Attributes

@@ -46,7 +46,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from tensorgrad import data, functional, losses, ops, random, saving
+from tensorgrad import functional, losses, ops, random, saving
 from tensorgrad.cnn import CNN, load_model, save_model
 from tensorgrad.debug import detect_anomaly, to_dot, to_mermaid
 from tensorgrad.derivatives import grad, hessian, hvp, jacobian, jvp
@@ -84,16 +84,17 @@ for _name in set(__all__) & set(dir(builtins)):
 registry.register_later("Graph", "tensorgrad.onnx")
 
 if TYPE_CHECKING:
-    from tensorgrad import callbacks, inspection, onnx, plot, testing
+    from tensorgrad import callbacks, data, inspection, onnx, plot, testing
     from tensorgrad import page as page
     from tensorgrad import parallel as parallel
     from tensorgrad import sklearn as sklearn
     from tensorgrad import torch as torch
 else:
+    _LATER = "callbacks", "data", "inspection", "onnx", "page", "parallel", "plot", "sklearn", "testing", "torch"
 
     def __getattr__(name: str) -> ModuleType:
-        """Import what training does not need when it is first asked for."""
-        if name in ("callbacks", "inspection", "onnx", "page", "parallel", "plot", "sklearn", "testing", "torch"):
+        """Import what only some programs need when it is first asked for."""
+        if name in _LATER:
             return importlib.import_module(f"tensorgrad.{name}")
         raise no_such_name("tensorgrad", name, globals())
 

@@ -8,16 +8,17 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import inf, isnan, prod
 from os import PathLike
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from tensorgrad.signatures import parameters
 from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "epsilon", "explained",
-    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "parameters", "positive", "told", "whole",
+    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "positive", "told", "whole",
     "without",
 ]  # fmt: skip
 
@@ -222,21 +223,6 @@ def told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def parameters(function: Callable[..., Any]) -> tuple[list[str], list[str]]:
-    """The names of a function's positional parameters, and of its keyword-only ones."""
-    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):  # a twentieth of a signature's time
-        code = function.__code__
-        end = code.co_argcount + code.co_kwonlyargcount
-        rest = code.co_varnames[end : end + bool(code.co_flags & inspect.CO_VARARGS)]
-        return [*code.co_varnames[: code.co_argcount], *rest], list(code.co_varnames[code.co_argcount : end])
-    found = inspect.signature(function).parameters.values()
-    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-    return (
-        [p.name for p in found if p.kind not in keyword],
-        [p.name for p in found if p.kind is inspect.Parameter.KEYWORD_ONLY],
-    )
 
 
 def check_rule(

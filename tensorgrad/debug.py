@@ -13,10 +13,10 @@ nan; all of its inputs are finite (computed at <doctest tensorgrad.debug[2]>:2)
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,8 +25,11 @@ from tensorgrad import engine
 
 __all__ = ["AnomalyError", "Drawable", "detect_anomaly", "mermaid_text", "to_dot", "to_mermaid"]
 
-_PACKAGE = Path(__file__).resolve().parent
-_OURS = tuple(f"{folder}{Path('/')}" for folder in (_PACKAGE, _PACKAGE.parent / "layers", _PACKAGE.parent / "optim"))
+_PACKAGE = os.path.dirname(os.path.realpath(__file__))
+_BESIDE = os.path.dirname(_PACKAGE)
+_OURS = tuple(
+    os.path.join(folder, "") for folder in (_PACKAGE, *(os.path.join(_BESIDE, name) for name in ("layers", "optim")))
+)
 
 
 class AnomalyError(FloatingPointError):
@@ -100,7 +103,7 @@ class _Anomalies:
 def _callers_line() -> str:
     """The line of the user's program that called into this library."""
     frame: Any = sys._getframe(1)
-    while frame.f_back is not None and str(Path(frame.f_code.co_filename)).startswith(_OURS):
+    while frame.f_back is not None and os.path.normpath(frame.f_code.co_filename).startswith(_OURS):
         frame = frame.f_back
     name, number = frame.f_code.co_filename, frame.f_lineno
     source = linecache.getline(name, number).strip() if not name.startswith("<") else ""

@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakSet
 
-from tensorgrad.checks import check_rule, parameters
+from tensorgrad.checks import check_rule
 from tensorgrad.recording import Switch
+from tensorgrad.signatures import parameters
 
 __all__ = ["Overrides", "Reads", "Rule", "Ruled", "any_replaced", "override_rule"]
 

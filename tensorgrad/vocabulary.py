@@ -5,10 +5,11 @@ Where the meaning is the same, their word works. Where it differs, an error says
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tensorgrad.signatures import taken_by_name
 
 if TYPE_CHECKING:
     from tensorgrad.words import Word
@@ -92,12 +93,10 @@ def speaks(name: str = "") -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        parameters = inspect.signature(function).parameters
-        known = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        known = [each for each in known if each != "self"]
+        names, takes_any = taken_by_name(function)
+        known = [each for each in names if each != "self"]
         valued = VALUES & set(known)
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        places = {each: place for place, each in enumerate(parameters) if each in valued}
+        places = {each: place for place, each in enumerate(names) if each in valued}
 
         @wraps(function)
         def speaking(*args: Any, **kwargs: Any) -> Any:
@@ -110,15 +109,17 @@ def speaks(name: str = "") -> Callable[[F], F]:
             try:
                 return function(*args, **kwargs)
             except TypeError as error:
-                accepted = takes_any or kwargs.keys() <= parameters.keys()
+                accepted = takes_any or kwargs.keys() <= set(names)
                 trace = error.__traceback__
                 if accepted and (trace is None or trace.tb_next is not None):  # from inside
                     raise
                 said = str(error).partition("() ")[2]
-            names = (name,) if name else tuple(base.__name__ for base in type(args[0]).__mro__)
+            owners = (name,) if name else tuple(base.__name__ for base in type(args[0]).__mro__)
             if accepted:
-                raise TypeError(f"{names[0]}: {said}; it takes {', '.join(known)}")
-            return speaking(*args, **_in_our_words(kwargs, known, names))
+                if said.endswith("given"):  # where Python counts self
+                    said = f"{len(args) - (names[:1] == ['self'])} arguments without a name are too many"
+                raise TypeError(f"{owners[0]}: {said}; it takes {', '.join(known)}")
+            return speaking(*args, **_in_our_words(kwargs, known, owners))
 
         return speaking  # type: ignore[return-value]
 

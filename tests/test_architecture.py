@@ -17,7 +17,7 @@ TOP = "tensorgrad"
 # The layers of the library. A file may import what belongs to its own name and to the lines above, never its neighbours
 # on the line or the lines below: at no place, neither inside a function nor under TYPE_CHECKING.
 LAYOUT = """
-    words
+    words signatures
     vocabulary
     kernels checks attributes random atomic_file deprecation version
     recording writes rows

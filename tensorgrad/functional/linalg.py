@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,8 @@ from tensorgrad.checks import brief, one_axis, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor, promotion
 from tensorgrad.tensor.numpy_protocol import implements
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # that an index of einsum can be
 
 __all__ = ["affine", "dot", "einsum", "matmul", "outer", "tensordot"]
 
@@ -165,14 +166,14 @@ def _parse(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
     names = left.split(",")
     if len(names) != len(tensors):
         raise ValueError(f"einsum: {subscripts!r} names {len(names)} operands, but {len(tensors)} were given")
-    free = [letter for letter in string.ascii_letters if letter not in text]
+    free = [letter for letter in LETTERS if letter not in text]
     depth = 0
     for i, (name, t) in enumerate(zip(names, tensors, strict=True)):
         if "..." in name:
             extra = t.ndim - len(name.replace("...", ""))
             depth = max(depth, extra)
             names[i] = name.replace("...", "".join(free[:extra][::-1]))
-        if len(names[i]) != t.ndim or not set(names[i]) <= set(string.ascii_letters):
+        if len(names[i]) != t.ndim or not set(names[i]) <= set(LETTERS):
             raise ValueError(f"einsum: {name!r} in {subscripts!r} does not fit an operand of {t.ndim} axes")
     leading = "".join(free[:depth][::-1])
     if not arrow:

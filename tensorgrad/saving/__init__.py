@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from tensorgrad.atomic_file import check_target
 from tensorgrad.layers import Layer
 from tensorgrad.layers.state import StateDifference
 from tensorgrad.network import Network
@@ -47,6 +46,8 @@ def save_model(model: Trainable, path: str | os.PathLike[str]) -> None:
 
 def check_model(model: Trainable, path: str | os.PathLike[str]) -> None:
     """Raise what :func:`save_model` would, without writing a file; see :meth:`tensorgrad.CNN.check_saving`."""
+    from tensorgrad.atomic_file import check_target
+
     encode, _ = _way_of_saving(model, path)
     encode(model)
     check_target(path)

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
-from tensorgrad.checks import Axis, axes, brief, one_axis, parameters
+from tensorgrad.checks import Axis, axes, brief, one_axis
 from tensorgrad.kernels.half import in_float32
 from tensorgrad.recording import analytic
+from tensorgrad.signatures import parameters
 from tensorgrad.tensor import promotion
 from tensorgrad.vocabulary import speaks
 
