@@ -74,7 +74,7 @@ def draw(groups: Mapping[str, Sequence[Row]], path: Path) -> None:
         ax.spines[["top", "right"]].set_visible(False)
     for way in dict.fromkeys(row.way for name in shown for row in rows[name]):
         figure.axes[0].plot([], [], "o", color=COLORS.get(way, "#555555"), label=way)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.axes[0].legend(loc="upper right", fontsize=9)  # at the top of a picture of several screens
     figure.suptitle("Time of tensorgrad / time of PyTorch: left of 1 tensorgrad is faster", fontsize=11)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -158,6 +158,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "Conv2d(32, 3)": (lambda: of(Conv2d(32, 3)), "for 32 filters write Conv2d(filters=32, kernel_size=3)"),
     "Conv2d(1, 32, 5)": (lambda: of(Conv2d(1, 32, 5)), "for 32 filters write Conv2d(filters=32, kernel_size=5)"),
     "Conv2d(bias=False)": (lambda: Conv2d(bias=False), "whether there are biases is said by isbias=False"),
+    "PyTorch's Sequential": (
+        lambda: layers.Sequential(layers.Flatten(), layers.FFL()),
+        "Sequential: 2 arguments without a name are too many; it takes layers",
+    ),
     "nothing to concatenate": (lambda: layers.Concatenate(), "missing 1 required positional argument: 'branches'"),
     "large kernel": (lambda: Conv2d(input_shape=(4, 4, 1), kernel_size=7, padding=None), "use a smaller kernel"),
     "groups": (lambda: Conv2d(filters=3, groups=2), "groups must divide the 3 filters"),
