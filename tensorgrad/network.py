@@ -14,8 +14,8 @@ from tensorgrad.attributes import Closed, Foreign
 from tensorgrad.checks import brief, numbers, positive
 from tensorgrad.engine import no_grad, set_recording, watcher
 from tensorgrad.kernels import blas
+from tensorgrad.kernels.images_last import LEAST, pays
 from tensorgrad.kernels.memory import when_released
-from tensorgrad.kernels.order import LEAST, pays
 from tensorgrad.layers.chain import folding, links, run_chain
 from tensorgrad.layers.conv2d import Conv2d
 from tensorgrad.layers.layer import Layer, named_layers, named_state, prepares_itself

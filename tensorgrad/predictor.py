@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tensorgrad.checks import numbers, positive
 from tensorgrad.engine import no_grad
 from tensorgrad.kernels import blas
-from tensorgrad.kernels.order import LEAST, pays
+from tensorgrad.kernels.images_last import LEAST, pays
 from tensorgrad.kernels.threads import SHARE, cut, get_num_threads, over_batch
 from tensorgrad.layers.chain import bind_chain
 from tensorgrad.layers.layer import Layer, named_state, prepares_itself

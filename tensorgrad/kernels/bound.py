@@ -22,7 +22,6 @@ from tensorgrad.kernels.images_last import Live as Live
 from tensorgrad.kernels.images_last import Step as Step
 from tensorgrad.kernels.lowering import NO_FRAME, Frame, Pair, copy_pixels, element, output_sizes, side_by_side, windows
 from tensorgrad.kernels.memory import Array
-from tensorgrad.kernels.order import are_beside, empty_as, pays
 from tensorgrad.kernels.plan import ONE, TILE, plan
 from tensorgrad.kernels.threads import share_out
 
@@ -43,7 +42,7 @@ def conv2d(
     kh, kw, c, f = w().shape
     n = len(x)
     depthwise = groups == f == x.shape[3] and groups > 1
-    if pays(n) and dilation == ONE and (groups == 1 or depthwise):
+    if images_last.pays(n) and dilation == ONE and (groups == 1 or depthwise):
         return images_last.conv2d(x, w, b, activation, stride, padding, depthwise)
     if not x.flags.c_contiguous:
         x, before = _in_order(x)
@@ -110,7 +109,7 @@ def flatten(x: Array, shape: tuple[int, ...]) -> Bound:
 
     Those of images that lie side by side still do: they are columns of a matrix then.
     """
-    if not are_beside(x):
+    if not images_last.are_last(x):
         return x.reshape(len(x), *shape), []
     y = np.empty((*x.shape[1:], len(x)), x.dtype)  # (H, W, C, N)
     return np.moveaxis(y.reshape(*shape, len(x)), -1, 0), [partial(np.copyto, y, np.moveaxis(x, 0, -1))]
@@ -122,7 +121,7 @@ def pad(x: Array, frame: Frame) -> Bound:
         return x, []
     n, h, w, c = x.shape
     (top, bottom), (left, right) = frame
-    wide = empty_as(x, (n, top + h + bottom, left + w + right, c))
+    wide = images_last.empty_as(x, (n, top + h + bottom, left + w + right, c))
     wide[...] = 0
     return wide, [partial(np.copyto, wide[:, top : top + h, left : left + w], x)]
 
@@ -160,7 +159,7 @@ def _pooled(x: Array, size: Pair, stride: Pair, padding: Frame) -> tuple[Array, 
     """Memory for the pooled images, and for them while only their rows are pooled."""
     n, h, w, c = x.shape
     oh, ow = output_sizes((h, w), size, stride, padding, ONE)
-    return empty_as(x, (n, oh, ow, c)), empty_as(x, (n, oh, w, c))
+    return images_last.empty_as(x, (n, oh, ow, c)), images_last.empty_as(x, (n, oh, w, c))
 
 
 def batch_norm(x: Array, w: Live, b: Live, mean: Live, variance: Live, eps: float) -> Bound:
@@ -193,8 +192,8 @@ def _activated(y: Array, activation: InPlace | None) -> list[Step]:
 def upsample(x: Array, times: Pair) -> Bound:
     """Each pixel repeated along rows and columns."""
     (n, h, w, c), (kh, kw) = x.shape, times
-    y = empty_as(x, (n, h * kh, w * kw, c))
-    if are_beside(x):
+    y = images_last.empty_as(x, (n, h * kh, w * kw, c))
+    if images_last.are_last(x):
         return y, [partial(np.copyto, y[:, i::kh, j::kw], x) for i in range(kh) for j in range(kw)]
     return y, [partial(copy_pixels, x[:, :, None, :, None], y.reshape(n, h, kh, w, kw, c))]
 
@@ -211,5 +210,5 @@ def add(parts: list[Array]) -> Bound:
 def concatenate(parts: list[Array]) -> Bound:
     """Arrays one after the other along the last axis."""
     shape = *parts[0].shape[:-1], sum(part.shape[-1] for part in parts)
-    y = empty_as(parts[0].astype(np.result_type(*parts), copy=False), shape)
+    y = images_last.empty_as(parts[0].astype(np.result_type(*parts), copy=False), shape)
     return y, [partial(side_by_side, parts, y)]

@@ -112,15 +112,12 @@ _IDLE = _references()
 _POOLING = sys.implementation.name == "cpython"  # elsewhere there are no reference counts
 
 
-def empty(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = None) -> Array:
-    """An array with arbitrary contents, like np.empty, in pooled memory if it is large.
-
-    ``strides``, in bytes, give its axes another order in memory.
-    """
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array with arbitrary contents, like np.empty, in pooled memory if it is large."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < SMALL or not _POOLING or dtype.hasobject:
-        return np.ndarray(shape, dtype, strides=strides)
+        return np.empty(shape, dtype)
     room = _room(size)
     pool: _Pool = _current.pool
     pool.asked[room] = times = pool.asked.get(room, 0) + 1
@@ -128,17 +125,15 @@ def empty(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = 
         pool.sweep()
     held = pool.buffers
     for larger in (room, 2 * room, 4 * room):  # an idle buffer that is too large is better than a new one
-        if larger in held and (idle := _in_idle(held[larger], shape, dtype, strides)) is not None:
+        if larger in held and (idle := _in_idle(held[larger], shape, dtype)) is not None:
             return idle
     buffer = pool.new(room)
-    array: Array = np.ndarray(shape, dtype, buffer, 0, strides)
+    array: Array = np.ndarray(shape, dtype, buffer)
     held.setdefault(room, deque()).append(buffer)
     return array
 
 
-def _in_idle(
-    buffers: deque[Buffer], shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...] | None
-) -> Array | None:
+def _in_idle(buffers: deque[Buffer], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array | None:
     """An array in one of the idle buffers; None if there is none."""
     for _ in range(len(buffers)):
         try:
@@ -146,7 +141,7 @@ def _in_idle(
         except IndexError:
             break
         if sys.getrefcount(buffer) == _IDLE:
-            array: Array = np.ndarray(shape, dtype, buffer, 0, strides)  # the reference marks the buffer as taken
+            array: Array = np.ndarray(shape, dtype, buffer)  # the reference marks the buffer as taken
             buffers.append(buffer)  # tried first next time: its pages may still be in the cache
             return array
         buffers.appendleft(buffer)

@@ -10,7 +10,6 @@ import pytest
 from tensorgrad.kernels import bound, convolution, images_last
 from tensorgrad.kernels.elementwise import relu_
 from tensorgrad.kernels.lowering import NO_FRAME, Frame
-from tensorgrad.kernels.order import are_beside, images, put_beside
 
 Array = np.ndarray[Any, Any]
 AROUND: Frame = ((1, 1), (1, 1))
@@ -48,7 +47,7 @@ def test_convolutions(name: str, dtype: str, beside: bool, tile: int, monkeypatc
     monkeypatch.setattr(images_last, "TILE", tile)
     _, _, f, stride, padding, groups = CASES[name]
     x, w, b = made(name, dtype)
-    given = put_beside(x) if beside else x.copy()
+    given = images_last.images(images_last.rows(x).copy()) if beside else x.copy()
     for bias, activation in ((b, relu_), (None, None)):
         live = None if bias is None else lambda: b
         y, steps = images_last.conv2d(given, lambda: w, live, activation, stride, padding, groups > 1)
@@ -57,7 +56,7 @@ def test_convolutions(name: str, dtype: str, beside: bool, tile: int, monkeypatc
             for step in steps:
                 step()
             expected = convolution.conv2d(given.copy(), w, stride, padding, (1, 1), groups, bias, activation)
-            assert are_beside(y)
+            assert images_last.are_last(y)
             np.testing.assert_allclose(y, expected, rtol=0, atol=2e-5 if dtype == "float32" else 1e-13)
             assert y.dtype == dtype
         assert y.shape[-1] == f
@@ -77,7 +76,7 @@ def test_what_is_not_finite_stays_within_its_windows(name: str) -> None:
 
 
 def test_other_kernels_keep_the_order_of_memory() -> None:
-    x = images(np.random.default_rng(0).standard_normal((6, 3, 4, 20)).astype(np.float32))
+    x = images_last.images(np.random.default_rng(0).standard_normal((6, 3, 4, 20)).astype(np.float32))
     plain = x.copy()
 
     def live() -> Array:
