@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ from tensorgrad.checks import brief, is_number, whole
 from tensorgrad.derivatives import grad
 from tensorgrad.engine import no_grad, set_recording
 from tensorgrad.functional import softplus
-from tensorgrad.inspection.tracing import before_activation, layer_named, sample, trace
+from tensorgrad.inspection.tracing import before_activation, layer_named, sample, top_layers, trace
+from tensorgrad.layers.chain import folded, run_chain
 from tensorgrad.layers.shapes import as_tuple
 from tensorgrad.network import Network
 from tensorgrad.tensor import Array, Tensor
@@ -138,10 +139,11 @@ def gradient_ascent(
     shape = as_tuple(model.layers[0].input_shape or ())
     x = 0.1 * rng.standard_normal((len(chosen), *shape)).astype(model.dtype)
     x += 0 if bounds is None else np.clip(0, *bounds)
+    output = _path_to(model, layer)
     for _ in range(steps):
         shift = rng.integers(-jitter, jitter + 1, 2) if len(shape) == 3 else ()
         x = np.roll(x, shift, axis=(1, 2)[: len(shift)])
-        x += step * _uphill(model, layer, chosen, x)
+        x += step * _uphill(output, chosen, x)
         if len(shape) == 3:
             x += smooth * _laplacian(x)
         x = np.roll(x, [-s for s in shift], axis=(1, 2)[: len(shift)]) * (1 - decay)
@@ -150,15 +152,23 @@ def gradient_ascent(
     return x.astype(model.dtype)
 
 
-def _uphill(model: Network, layer: str, units: Array, x: Array) -> Array:
+def _path_to(model: Network, name: str) -> Callable[[Tensor], Tensor]:
+    """The function from images to a layer's output before its activation."""
+    at = next((i for i, (own, _) in enumerate(top_layers(model)) if own == name), None)
+    if at is None:  # a layer inside of another
+        return lambda x: trace(model, x, until=name)[name].linear
+    before, layer = [each for each, _ in folded(model.layers[:at])], model.layers[at]
+    return lambda x: before_activation([layer], run_chain(before, x, training=False))
+
+
+def _uphill(output: Callable[[Tensor], Tensor], units: Array, x: Array) -> Array:
     """The gradient of each unit's output by its own image, scaled to a root mean square of 1."""
     images = Tensor(x, requires_grad=True)
     with set_recording(True):
-        out = trace(model, images, until=layer)[layer].linear  # (N, H, W, units) or (N, units)
-        excited = softplus(out).mean((1, 2)) if out.ndim == 4 else out
-        own = np.zeros(excited.shape, excited.dtype)
-        own[np.arange(len(units)), units] = 1
-        (gradient,) = grad(excited, images, own, allow_unused=True)
+        out = output(images)  # (N, H, W, units) or (N, units)
+        own = out[np.arange(len(units)), ..., units]
+        excited = softplus(own).mean((1, 2)) if own.ndim == 3 else own
+        (gradient,) = grad(excited.sum(), images, allow_unused=True)
     g = gradient.numpy()
     length = np.sqrt((g * g).mean(axis=tuple(range(1, g.ndim)), keepdims=True))
     direction: Array = np.divide(g, length, out=np.zeros_like(g), where=length > 0)
