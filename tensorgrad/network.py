@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 from operator import add
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,15 @@ class Layered(Protocol):
     """Anything with layers in order."""
 
     layers: list[Layer]
+
+
+class _Measures(NamedTuple):
+    """What prediction needs to know about a network's layers."""
+
+    layers: list[Layer]
+    parts: list[Layer]  # the layers and those inside of them
+    widest: int  # numbers of one sample that a layer receives and gives, where they are most
+    slice: int  # samples that :class:`Slices` takes at a time; 0 where that would not help
 
 
 class Network(Closed, Stateful):
@@ -79,7 +88,7 @@ class Network(Closed, Stateful):
         self.layers: list[Layer] = []
         self._classes: tuple[str, ...] = ()
         self.picture_fit = "stretch"
-        self._measured: tuple[list[Layer], list[Layer], int, int] | None = None  # layers, and what was found about them
+        self._measured: _Measures | None = None  # of the layers as they were when somebody asked
         self._passed: tuple[Tensor, Tensor] | None = None  # what the last layer got and gave in feedforward
 
     @property
@@ -354,7 +363,7 @@ class Network(Closed, Stateful):
     def blocks(self, samples: int, batch_size: int | None, owner: str) -> Iterator[slice]:
         """Slices that cover the samples, of `batch_size` samples or as many as the bound on memory allows."""
         if batch_size is None:
-            fitting = 1 if samples == 1 else BLOCK_BYTES // (self._measure()[1] * self.dtype.itemsize)
+            fitting = 1 if samples == 1 else BLOCK_BYTES // (self._measures().widest * self.dtype.itemsize)
             size = min(BLOCK, max(1, fitting))
         else:
             size = positive(batch_size, owner, "batch_size", ", or None")
@@ -362,12 +371,11 @@ class Network(Closed, Stateful):
 
     def _slice(self) -> int:
         """How many samples at a time :class:`Slices` takes; 0 where it would not help, or could not be relied on."""
-        parts, _, size = self._measure()
-        return size if pays(size) and all(map(prepares_itself, parts)) else 0
+        measures = self._measures()
+        return measures.slice if pays(measures.slice) and all(map(prepares_itself, measures.parts)) else 0
 
-    def _measure(self) -> tuple[list[Layer], int, int]:
-        """All layers at any depth, the largest sum of one sample's input and output numbers, and a slice's samples."""
-        if self._measured is None or self._measured[0] != self.layers:
+    def _measures(self) -> _Measures:
+        if self._measured is None or self._measured.layers != self.layers:
             parts = [part for layer in self.layers for part in layer.walk()]
             given = [prod(as_tuple(part.input_shape or 1)) for part in parts]
             made = [prod(as_tuple(part.output_shape or 1)) for part in parts]
@@ -375,5 +383,5 @@ class Network(Closed, Stateful):
             size = min(SLICE, max(CACHED // held, SLICE // 2), BLOCK_BYTES // held) // LEAST * LEAST
             if not any(type(part) is Conv2d for part in parts):
                 size = 0
-            self._measured = list(self.layers), parts, max(map(add, given, made)), size
-        return self._measured[1:]
+            self._measured = _Measures(list(self.layers), parts, max(map(add, given, made)), size)
+        return self._measured

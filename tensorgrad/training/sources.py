@@ -24,18 +24,19 @@ def source(
 ) -> Samples | Stream:
     """Samples to evaluate on, checked: X and Y, or without Y a Dataset or an iterable of batches in the place of X."""
     if Y is not None:
-        _check_no_batches(X, owner)
-        return checked(model, X, Y, owner, task)
+        return _of_arrays(model, X, Y, owner, task)
     if isinstance(X, Dataset):
         return Stream(model, _batched(X, batch_size or 256), owner, task=task)
     return Stream(model, _batches(X, owner), owner, task=task)
 
 
-def _check_no_batches(X: Any, owner: str) -> None:
+def _of_arrays(model: Trainee, X: Any, Y: Any, owner: str, task: Task | None = None) -> Samples:
+    """Samples from X and Y, checked."""
     if isinstance(X, Dataset):
         raise TypeError(
             f"{owner}: a Dataset brings its labels with it, as batches (x, y); leave Y out, or Dataset(X, Y)"
         )
+    return checked(model, X, Y, owner, task)
 
 
 def inputs(model: Trainee, X: Any) -> Iterator[Rows] | None:
@@ -121,8 +122,7 @@ def sources(
     else:
         if steps is not None:
             raise ValueError("train: steps_per_epoch goes with an iterable of batches; X and Y go with batch_size")
-        _check_no_batches(X, "train")
-        training = checked(model, X, Y, "train")
+        training = _of_arrays(model, X, Y, "train")
         training = replace(
             training,
             weights=weights_of(model.objective, training.y, training.task, sample_weight, class_weight, "train"),
