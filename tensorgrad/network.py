@@ -154,7 +154,8 @@ class Network(Closed, Stateful):
             if layer.input_shape is not None and as_tuple(layer.input_shape) != as_tuple(shape or ()):
                 raise ValueError(
                     f"add: {type(layer).__name__} was made for samples of shape {layer.input_shape}, but "
-                    f"{self.layers[-1].title} gives samples of shape {shape}; leave input_shape out"
+                    f"{self.layers[-1].title} gives samples of shape {shape}; leave out input_shape, "
+                    "the first argument"
                 )
         before, layer.name = layer.name, name
         try:

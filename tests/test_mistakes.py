@@ -152,7 +152,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     # -- layers
     "layer's class": (lambda: of(FFL), "make an instance of it"),
     "no input_shape": (lambda: of(FFL(neurons=3)), "give it one, such as input_shape=(28, 28, 1)"),
-    "two input_shapes": (lambda: of(FFL(input_shape=4, neurons=3), FFL(input_shape=5)), "leave input_shape out"),
+    "two input_shapes": (lambda: of(FFL(input_shape=4, neurons=3), FFL(input_shape=5)), "leave out input_shape, the first argument"),
     "image into FFL": (lambda: of(Conv2d(input_shape=(8, 8, 1)), FFL(neurons=3)), "add Flatten() before it"),
     "Conv2d after Flatten": (lambda: of(Flatten(input_shape=(8, 8, 1)), Conv2d()), "put it before Flatten()"),
     "Conv2d(32, 3)": (lambda: of(Conv2d(32, 3)), "for 32 filters write Conv2d(filters=32, kernel_size=3)"),

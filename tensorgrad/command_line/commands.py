@@ -68,9 +68,8 @@ def train(options: argparse.Namespace) -> int:
     validation: dict[str, Any] = {"val_split": options.validation}
     if source.test is not None:
         validation = {"val_x": source.test.x, "val_y": source.test.y}
-    augment = (
-        Augment(shift=0.08 * max(source.train.x.shape[1:3]), rotate=8, zoom=(0.92, 1.08)) if options.augment else None
-    )
+    farthest = round(0.08 * max(source.train.x.shape[1:3]))
+    augment = Augment(shift=farthest, rotate=8, zoom=(0.92, 1.08)) if options.augment else None
     model.resume(
         source.train.x, source.train.y, options.epochs, batch_size=options.batch_size, augment=augment,
         callbacks=callbacks, verbose=0 if options.quiet else "auto", processes=options.processes, **validation,

@@ -21,7 +21,7 @@ class Augment:
     """Shift, rotate, zoom and bend each image of a batch at random, all in one interpolation.
 
     Pass it to ``train`` or :class:`batches` as ``augment=``, or call it: ``Augment(rotate=10)(images, rng)``. Without
-    arguments it changes nothing, and shifts alone change no pixel's value. The images must be floats.
+    arguments it changes nothing, and shifts alone change no pixel's value. Pixels that are integers become float32.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Augment:
     Raises
     ------
     ValueError
-        If an argument is out of its range; when called, if the images are not floats of shape (N, H, W, C).
+        If an argument is out of its range; when called, if the images are no numbers of shape (N, H, W, C).
 
     Examples
     --------
@@ -88,23 +88,25 @@ class Augment:
 
         Parameters
         ----------
-        images : ndarray of floats, shape=(N, H, W, C)
+        images : ndarray of floats or integers, shape=(N, H, W, C)
         rng : Generator
 
         Returns
         -------
         ndarray, shape=(N, H, W, C)
-            With the same dtype. The given images are not changed.
+            With the same dtype, or float32 for integers. The given images are not changed.
 
         """
-        if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype.kind != "f":
+        if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype.kind not in "fui":
             received = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else repr(images)
             raise ValueError(
-                f"Augment: expected an array of floats of shape (N, H, W, C), received {received}; "
+                f"Augment: expected an array of numbers of shape (N, H, W, C), received {received}; "
                 "standardize makes that of raw images"
             )
         if 0 in images.shape[1:]:
             raise ValueError(f"Augment: expected images that have pixels, received shape {images.shape}")
+        if images.dtype.kind != "f":  # pictures whose pixels the network's first layer prepares
+            images = images.astype(np.float32)
         result = np.empty(images.shape, images.dtype)
         for start in range(0, len(images), _BLOCK):
             part = slice(start, start + _BLOCK)

@@ -83,6 +83,12 @@ def test_from_a_folder_to_a_model_and_a_report(
     assert next(iter(again.classify(folder / "left" / "3.png"))) == "left"
 
 
+def test_pictures_are_changed_at_random(folder: Path, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "changed.tgrad"
+    assert main(["train", str(folder), "-o", str(output), *SETTINGS, "--epochs", "2", "--augment", "-q"]) == 0
+    assert load_model(output).history["loss"] != load_model(model).history["loss"][:2]
+
+
 def test_evaluate(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "evaluate", model, folder)
     assert status == 0

@@ -241,7 +241,14 @@ def test_images_without_pixels(shape: tuple[int, ...]) -> None:
         EVERYTHING(np.zeros(shape), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 4, 4, 1), np.uint8), np.zeros((4, 4, 1)), [[[[1.0]]]]])
+def test_pixels_from_0_to_255_become_floats() -> None:
+    images = mnist().train.images[:20, ..., np.newaxis]
+    found = EVERYTHING(images, np.random.default_rng(0))
+    assert found.dtype == np.float32
+    assert_array_equal(found, EVERYTHING(images.astype(np.float32), np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("images", [np.zeros((2, 4, 4, 1), bool), np.zeros((4, 4, 1)), [[[[1.0]]]]])
 def test_images_that_it_does_not_take(images: Array) -> None:
-    with pytest.raises(ValueError, match=r"Augment: expected an array of floats of shape \(N, H, W, C\), received .*;"):
+    with pytest.raises(ValueError, match=r"Augment: expected .* of shape \(N, H, W, C\), received .*;"):
         EVERYTHING(images, np.random.default_rng(0))
