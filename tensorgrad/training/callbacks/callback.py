@@ -86,11 +86,12 @@ def callbacks_of(given: Any) -> tuple[Callback, ...]:
     if given is None:
         return ()
     if not isinstance(given, Iterable):
-        raise TypeError(f"train: callbacks must be a list of Callback, received {brief(given)}")
+        raise TypeError(f"train: callbacks must be a list of Callback, received {brief(given)}; put it into one")
     callbacks = tuple(given)
     for callback in callbacks:
         if not isinstance(callback, Callback):
-            raise TypeError(f"train: callbacks must be instances of Callback, received {brief(callback)}")
+            remedy = f"; make an instance, {callback.__name__}(...)" if isinstance(callback, type) else ""
+            raise TypeError(f"train: callbacks must be instances of Callback, received {brief(callback)}{remedy}")
     return callbacks
 
 
