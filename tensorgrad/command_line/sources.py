@@ -68,7 +68,7 @@ def load(
     path : path
         A folder with a subfolder of pictures for each class; a folder with two such folders, ``train`` and ``test``
         (or ``val``); a ``.csv`` file with the columns path and label; a folder with four IDX files, as MNIST's, or with
-        the files of CIFAR-10 or CIFAR-100; a ``.npz`` file with x_train, y_train, x_test and y_test.
+        the files of CIFAR-10 or CIFAR-100; a ``.npz`` file, whose arrays' names :func:`tensorgrad.data.npz` tells.
     size : (height, width), optional
         Of pictures; by default 32 x 32.
     channels : 1 or 3, optional
@@ -114,8 +114,8 @@ def load(
 
 def _of_arrays(found: TrainTest, classes: Sequence[str] | None) -> Source:
     """A data set that comes as arrays; its classes are called by their numbers, unless a model has names for them."""
-    count = int(max(found.train.labels.max(), found.test.labels.max())) + 1
-    samples = len(found.train.labels) + len(found.test.labels)
+    labels = np.concatenate([part.labels for part in found])
+    count, samples = int(labels.max()) + 1, len(labels)
     if count > max(samples, 1000):
         raise DataError(f"a label of the data is {count - 1}, with {samples} samples; number the classes from 0")
     names = tuple(classes) if classes is not None else tuple(map(str, range(count)))
@@ -124,7 +124,7 @@ def _of_arrays(found: TrainTest, classes: Sequence[str] | None) -> Source:
     if len(names) < count:
         raise DataError(f"expected the {len(names)} classes {', '.join(names)}; the data have {count}")
     train, test = (Samples(_with_channels(part.images), part.labels) for part in found)
-    return Source(train, test, names, None)
+    return Source(train, test if len(test.y) else None, names, None)
 
 
 def _with_channels(images: Any) -> Any:

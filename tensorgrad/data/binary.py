@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ _SETS = {  # by the files that it is known by: those to train on, those to test 
     "CIFAR-10": ([f"data_batch_{i}.bin" for i in range(1, 6)], ["test_batch.bin"], 1),
     "CIFAR-100": (["train.bin"], ["test.bin"], 2),
 }
-_NAMES = (("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels"))
+_INPUTS, _TARGETS = ("x", "images", "data", "features", "inputs"), ("y", "labels", "label", "target", "targets")
 
 
 def cifar(folder: str | os.PathLike[str]) -> TrainTest:
@@ -69,13 +70,20 @@ def _records(folder: Path, names: list[str], labels: int, title: str) -> Split:
 
 
 def npz(path: str | os.PathLike[str]) -> TrainTest:
-    """A data set from a ``.npz`` file of NumPy's, with the names that Keras gives to such arrays.
+    """A data set from a ``.npz`` file of NumPy's, by the usual names of such arrays.
 
     Parameters
     ----------
     path : path
-        With ``x_train``, ``y_train``, ``x_test`` and ``y_test``; or ``train_images``, ``train_labels``,
-        ``test_images`` and ``test_labels``.
+        With ``x_train`` and ``y_train``, and ``x_test`` and ``y_test`` if it has a test part; or with ``x`` and ``y``
+        alone. In the place of x may stand ``images``, ``data``, ``features`` or ``inputs``, in the place of y
+        ``labels``, ``label``, ``target`` or ``targets``, in that of test ``val`` or ``valid``; ``train_x`` and
+        ``X_train`` are right too. Other arrays are left aside.
+
+    Returns
+    -------
+    TrainTest
+        The test part is empty if the file has none.
 
     Raises
     ------
@@ -89,30 +97,52 @@ def npz(path: str | os.PathLike[str]) -> TrainTest:
         if not zipfile.is_zipfile(path) and Path(path).exists():
             raise DataError(f"{path}: expected a .npz file, as np.savez writes it, which is a zip; this file is none")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            names = next((group for group in _NAMES if set(group) <= set(archive.files)), None)
-            if names is None:
+            train = _pair(archive.files, ("train", ""))
+            test = _pair(archive.files, ("test", "val", "valid"))
+            if train is None:
                 raise DataError(
-                    f"{path}: expected the arrays {', '.join(_NAMES[0])}, received {', '.join(archive.files) or 'none'}"
+                    f"{path}: expected the arrays x_train and y_train, with or without x_test and y_test, or x and y "
+                    f"alone; received {', '.join(archive.files) or 'none'}"
                 )
-            arrays: list[NDArray[np.generic]] = [archive[name] for name in names]
+            parts = [_part(path, names, *(archive[name] for name in names)) for names in (train, test) if names]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError | FileNotFoundError):
             raise
         raise DataError(f"{path}: expected a .npz file of arrays without Python objects; {error}") from None
     except MemoryError:
         raise DataError(f"{path}: its header declares more than this machine's memory; fetch the file again") from None
-    x_train, y_train, x_test, y_test = arrays
-    for x, y, part in ((x_train, y_train, names[0]), (x_test, y_test, names[2])):
-        labels = y.reshape(-1)
-        if not x.ndim or not len(x) or x.dtype.kind not in "biuf":
-            raise DataError(f"{path}: expected numbers for each sample, but {part} is {x.dtype} of shape {x.shape}")
-        if len(x) != len(labels) or labels.dtype.kind not in "iu":
-            raise DataError(
-                f"{path}: {part} has {len(x)} samples, their labels {y.dtype} of shape {y.shape}; "
-                "expected an integer for each"
-            )
-        if labels.min() < 0:
-            raise DataError(f"{path}: the labels of {part} go down to {labels.min()}; number the classes from 0")
-    return TrainTest(
-        Split(x_train, y_train.reshape(-1).astype(np.int64)), Split(x_test, y_test.reshape(-1).astype(np.int64))
-    )
+    if test is None:
+        parts.append(Split(parts[0].images[:0], parts[0].labels[:0]))
+    return TrainTest(*parts)
+
+
+def _pair(names: list[str], parts: tuple[str, ...]) -> tuple[str, str] | None:
+    """The names of inputs and targets of the first of the parts that has one of each, and not several."""
+    by_spelling = {name.lower(): name for name in names}
+    for part in parts:
+        found = [
+            [by_spelling[spelled] for word in words for spelled in _spellings(word, part) if spelled in by_spelling]
+            for words in (_INPUTS, _TARGETS)
+        ]
+        if [len(each) for each in found] == [1, 1]:
+            return found[0][0], found[1][0]
+    return None
+
+
+def _spellings(word: str, part: str) -> set[str]:
+    return {f"{word}_{part}", f"{part}_{word}"} if part else {word}
+
+
+def _part(path: str | os.PathLike[str], names: tuple[str, str], x: NDArray[Any], y: NDArray[Any]) -> Split:
+    """Images and labels that go together, checked."""
+    labels = y.reshape(-1)
+    if not x.ndim or not len(x) or x.dtype.kind not in "biuf":
+        raise DataError(f"{path}: expected numbers for each sample, but {names[0]} is {x.dtype} of shape {x.shape}")
+    if len(x) != len(labels) or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {names[0]} has {len(x)} samples, {names[1]} is {y.dtype} of shape {y.shape}; "
+            "expected an integer for each"
+        )
+    if labels.min() < 0:
+        raise DataError(f"{path}: {names[1]} go down to {labels.min()}; number the classes from 0")
+    return Split(x, labels.astype(np.int64))

@@ -306,6 +306,8 @@ def test_every_kind_of_data(folder: Path, tmp_path: Path) -> None:
     assert found.train.x.shape == (6, 8, 8, 1)
     np.savez(tmp_path / "a.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     np.testing.assert_array_equal(load(tmp_path / "a.npz").train.x, found.train.x)
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    assert load(tmp_path / "a.npz").test is None
     table = tmp_path / "t.csv"
     table.write_text(f"path,label\n{folder}/left/1.png,a\n{folder}/right/1.png,b\n")
     assert load(table, size=(12, 12)).classes == ("a", "b")
