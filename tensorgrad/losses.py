@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import ops
-from tensorgrad.checks import brief, check_function, one_of, whole
+from tensorgrad.checks import brief, check_function, check_unmasked, one_of, whole
 from tensorgrad.engine import value
 from tensorgrad.functional.activations import ACTIVATIONS
 from tensorgrad.kernels.half import in_float32
@@ -105,6 +105,7 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in 0 to 1, received {brief(label_smoothing)}")
     classes = x.shape[-1]
+    check_unmasked(labels, "cross_entropy", "labels")
     given = value(labels)
     given = given if isinstance(given, np.ndarray | np.generic) else np.asarray(given)
     by_index = given.dtype.kind in "iub" and given.shape != x.shape
@@ -120,7 +121,7 @@ def cross_entropy(
     )
     if target.shape != x.shape:
         raise ValueError(
-            f"cross_entropy: labels of shape {given.shape} do not go with logits of shape {x.shape}; "
+            f"cross_entropy: labels of {given.dtype} and shape {given.shape} do not go with logits of shape {x.shape}; "
             f"expected integers of shape {x.shape[:-1]} or a distribution of shape {x.shape}"
         )
     if label_smoothing:
@@ -144,6 +145,7 @@ def cross_entropy(
 
 def one_hot(labels: TensorLike, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
     """A row of zeros with a single 1 for each integer label: ``(..., classes)``."""
+    check_unmasked(labels, "one_hot", "labels")
     return _one_hot(np.asarray(value(labels)), whole(classes, "one_hot", "classes"), dtype, "one_hot")
 
 

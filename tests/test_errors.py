@@ -337,7 +337,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.cross_entropy(t, [0, -1]), ValueError,
      "cross_entropy: label -1 is out of range; with 3 classes, expected 0 to 2"),
     (lambda: tg.cross_entropy(t, [0, 1, 2]), ValueError,
-     "cross_entropy: labels of shape (3,) do not go with logits of shape (2, 3); expected integers of "
+     "cross_entropy: labels of int64 and shape (3,) do not go with logits of shape (2, 3); expected integers of "
      "shape (2,) or a distribution of shape (2, 3)"),
     (lambda: tg.one_hot([0.0, 1.0], 2), TypeError,
      "one_hot: expected integer labels, received float64; use astype(int) if they are whole numbers"),

@@ -25,6 +25,7 @@ Flatten, Pool2d, Sequential = layers.Flatten, layers.Pool2d, layers.Sequential
 X, Y = np.random.default_rng(0).random((12, 4)), np.arange(12) % 3
 ARRAYS = np.empty(3, object)
 ARRAYS[:] = [np.ones(4)] * 3
+MASKED = np.ma.masked_equal(np.array([1.0, 0.0]), 0.0)
 GAPS = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, None, 3.0, 4.0]], object)
 
 
@@ -87,6 +88,13 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "masked": (lambda: net().fit(np.ma.masked_less(X, 0.1), Y), "fill them in with X.filled(value)"),
     "masked labels": (lambda: net().fit(X, np.ma.masked_equal(Y, 2)), "Y has masked values, first at sample 2"),
     "masked to predict": (lambda: net().predict(np.ma.masked_less(X, 0.1)), "predict: X has masked values"),
+    "masked, in a list": (lambda: tg.tensor([MASKED, MASKED]), "tensor: data has masked values, first at sample 1"),
+    "masked operand": (lambda: tg.tensor([1.0, 2.0]) * MASKED, "data has masked values, first at sample 1"),
+    "masked left operand": (lambda: np.multiply(MASKED, tg.tensor([1.0, 2.0])), "data has masked values, first at"),
+    "masked assignment": (lambda: setattr(tg.tensor([1.0, 2.0]), "data", MASKED), "Tensor.data: values has masked"),
+    "masked condition": (lambda: tg.where(MASKED > 0, 1.0, 2.0), "where: condition has masked values"),
+    "masked classes": (lambda: tg.one_hot(MASKED.astype(int), 3), "one_hot: labels has masked values"),
+    "masked targets": (lambda: tg.cross_entropy(np.eye(2), MASKED.astype(int)), "cross_entropy: labels has masked"),
     "masked tensor": (lambda: tg.tensor(np.ma.masked_less(X, 0.1)), "fill them in with data.filled(value)"),
     "records": (lambda: net().fit(np.rec.fromarrays(X.T), Y), "np.stack([X[name] for name in X.dtype.names], axis=-1)"),
     "sparse": (lambda: net().fit(scipy.sparse.csr_matrix(X), Y), "make it dense with X.toarray()"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
+from tensorgrad.checks import check_unmasked
 from tensorgrad.engine import value
 from tensorgrad.functional.of_method import of_method
 from tensorgrad.tensor import Tensor, TensorLike, as_tensor
@@ -85,6 +86,7 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     infinity is NaN: ``where(x > 0, sqrt(x), 0)`` has the gradient NaN at 0. Choose inside the function too:
     ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``.
     """
+    check_unmasked(condition, "where", "condition")
     chosen = np.array(value(condition), dtype=bool)
     return _both(partial(ops.where, chosen), x, y)
 

@@ -64,7 +64,8 @@ def stack(xs: Sequence[TensorLike], axis: int = 0) -> Tensor:
 
 
 def _joinable(xs: Sequence[TensorLike], name: str) -> list[Tensor]:
-    tensors = [as_tensor(x) for x in xs]
+    items: Any = np.asarray(xs) if hasattr(xs, "columns") else xs  # a table would give its columns' names, one by one
+    tensors = [as_tensor(x) for x in items]
     if not tensors:
         raise ValueError(f"{name}: expected at least one tensor, received none")
     if any(t.dtype.kind in "fc" for t in tensors):

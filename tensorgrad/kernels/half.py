@@ -20,6 +20,9 @@ def in_float32(function: F) -> F:
     @wraps(function)
     def wide(x: Any, *args: Any, **kwargs: Any) -> Any:
         dtype = getattr(x, "dtype", None)
+        if dtype is not None and not isinstance(dtype, np.dtype):  # of an array of another library, such as PyTorch's
+            x = np.asarray(x)
+            dtype = x.dtype
         if dtype is None or dtype.char != "e":
             return function(x, *args, **kwargs)
         return function(x.astype(np.float32), *args, **kwargs).astype(np.float16)

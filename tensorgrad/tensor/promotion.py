@@ -30,8 +30,7 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     elif isinstance(data, np.ma.MaskedArray):
         check_unmasked(data, "tensor", "data")
     elif not isinstance(data, np.ndarray | np.generic):
-        if _holds_tensor(data):
-            raise TypeError("tensor: a list of tensors would lose their graphs; join them with stack()")
+        _check_items(data)
         try:
             data = np.asarray(data)
         except ValueError as error:
@@ -46,8 +45,14 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     return array
 
 
-def _holds_tensor(data: Any) -> bool:
-    return isinstance(data, list | tuple) and any(isinstance(d, Traced) or _holds_tensor(d) for d in data)
+def _check_items(data: Any) -> None:
+    """Raise if a list has items, at any depth, that NumPy would take for what they are not."""
+    if isinstance(data, list | tuple):
+        for item in data:
+            if isinstance(item, Traced):
+                raise TypeError("tensor: a list of tensors would lose their graphs; join them with stack()")
+            check_unmasked(item, "tensor", "data")
+            _check_items(item)
 
 
 def is_floating(x: Any) -> bool:
@@ -85,6 +90,7 @@ def _beside(tensor: Traced, other: Any) -> Any:
     if type(other) in (float, int, bool, complex):
         return other
     if isinstance(other, np.generic | np.ndarray) and other.dtype.kind in "fciub":
+        check_unmasked(other, "operand", "data")
         return other.item() if other.ndim == 0 else tensor.wrap(np.array(other))  # copied: it may be written to
     if isinstance(other, list | tuple):
         dtype = tensor.array.dtype

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
-from tensorgrad.checks import check_function
+from tensorgrad.checks import check_function, check_unmasked
 from tensorgrad.tensor import numpy_protocol
 from tensorgrad.tensor.methods import Methods
 from tensorgrad.tensor.promotion import DEFAULT_DTYPE as DEFAULT_DTYPE
@@ -80,6 +80,7 @@ class Tensor(Methods):
     @data.setter
     def data(self, values: TensorLike) -> None:
         if values is not self.array:  # it is, after ``t.data += 1``, which wrote in place
+            check_unmasked(values, "Tensor.data", "values")
             new = np.asarray(engine.value(values))
             if new.shape != self.shape:
                 raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -255,6 +255,37 @@ def test_methods_of_two_operands() -> None:
     for refused in (x.pow, x.matmul, x.maximum):
         with pytest.raises(TypeError, match="expected numbers, arrays or tensors; received Tensor and NoneType"):
             refused(None)
+
+
+class Foreign:
+    """An array of another library, whose dtype is not NumPy's."""
+
+    dtype = "float32"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.array, dtype)
+
+
+class Table(Foreign):
+    """A table, which gives the names of its columns one by one."""
+
+    columns = (0, 1)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize("function", [tg.batch_norm, tg.layer_norm, tg.stack, tg.concatenate, tg.relu, tg.mean])
+@pytest.mark.parametrize("kind", [Foreign, Table])
+def test_arrays_of_other_libraries(function: Callable[[Any], Any], kind: type[Foreign]) -> None:
+    array = np.array([[1.0, 2.0], [4.0, 3.0]], np.float32)
+    np.testing.assert_array_equal(function(kind(array)), function(array))
 
 
 def test_a_choice_inside_of_a_root_has_a_gradient_at_zero() -> None:
