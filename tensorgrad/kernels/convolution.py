@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.kernels import depthwise
+from tensorgrad.kernels import depthwise, strips, winograd
 from tensorgrad.kernels import groups as in_groups
 from tensorgrad.kernels.elementwise import InPlace, add_bias_and_activate_, all_finite
 from tensorgrad.kernels.lowering import Frame, Pair, framed
 from tensorgrad.kernels.memory import Array, empty, zeros
-from tensorgrad.kernels.plan import ONE, Geometry, Plan, gradient_is_narrow, plan
+from tensorgrad.kernels.plan import ONE, Geometry, Plan, gradient_is_narrow, gradient_suits_both, plan
 from tensorgrad.kernels.threads import over_batch, over_first_axis
 
 LOWERINGS: dict[str, Any] = {**in_groups.ALONE, "depthwise": depthwise, "groups": in_groups}
+FOR_BOTH: dict[str, Any] = {"strips": strips, "winograd": winograd}  # whose windows serve two products
 
 
 def conv2d(
@@ -137,9 +138,10 @@ def _dilated(w: Array, dilation: Pair) -> Array:
 def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
     """The transpose of conv2d in its kernels: ``(KH, KW, C / groups, F)``."""
     x, g = _same_dtype(x, g)
-    turned = turned_around(x.shape, g.shape, size, stride, padding, dilation, groups)
-    if turned is not None and all(over_first_axis(lambda some: all_finite(x[some]), x)):  # 0 times infinity is NaN
-        return np.ascontiguousarray(conv2d_weight(g, x, size, ONE, turned, ONE, 1)[::-1, ::-1].swapaxes(2, 3))
+    turned = turned_around(size, stride, padding, dilation, groups)
+    narrow = turned is not None and gradient_is_narrow(x.shape[1:], g.shape[1:])
+    if turned and narrow and all(over_first_axis(lambda some: all_finite(x[some]), x)):  # 0 times infinity is NaN
+        return upside_down(conv2d_weight(g, x, size, ONE, turned, ONE, 1))
     planned = plan(
         len(x), geometry_of(x.shape, padding, size, g.shape[3], stride, dilation, groups, x.dtype), by_weights=True
     )
@@ -156,27 +158,62 @@ def conv2d_weight(x: Array, g: Array, size: Pair, stride: Pair, padding: Frame, 
     return total
 
 
-def turned_around(
-    images: tuple[int, ...],
-    results: tuple[int, ...],
-    size: Pair,
-    stride: Pair,
-    padding: Frame,
-    dilation: Pair,
-    groups: int,
-) -> Frame | None:
-    """The frame around the gradient of the result that images are convolved with, for the gradient by the weights.
+def conv2d_gradients(
+    g: Array, x: Array, w: Array, stride: Pair, padding: Frame, dilation: Pair, groups: int
+) -> tuple[Array, Array]:
+    """What conv2d_input and conv2d_weight return, from the same windows of the gradient where that is faster."""
+    geometry = stride, padding, dilation, groups
+    turned = turned_around(w.shape[:2], *geometry)
+    if turned is not None and gradient_suits_both(x.shape[1:], g.shape[1:]) and g.dtype == x.dtype == w.dtype:
+        both = _from_the_same_windows(g, x, w, turned)
+        if both is not None:
+            return both
+    return conv2d_input(g, w, x.shape, *geometry), conv2d_weight(x, g, w.shape[:2], *geometry)
 
-    With stride 1, pixel X meets the kernel's row a at the result's row X + p - a. So the sum over all rows may also go
-    over windows of the gradient, in a frame of k - 1 - p rows: images and gradient change places, and the kernel is
-    upside down. None where lowering the images is as fast.
+
+def _from_the_same_windows(g: Array, x: Array, w: Array, frame: Frame) -> tuple[Array, Array] | None:
+    """Both transposes, from windows of the gradient in a frame; None if x is not finite, or the lowering has none."""
+    kernel = upside_down(w)  # (KH, KW, F, C)
+    planned = plan(len(g), geometry_of(g.shape, frame, w.shape[:2], x.shape[3], ONE, ONE, 1, g.dtype))
+    if planned.lowering not in FOR_BOTH:
+        return None
+    by_images = empty(x.shape, g.dtype)
+
+    def tile(images: slice) -> Array | None:
+        pixels, framed_gradient = x[images], framed(g[images], frame)
+        if not all_finite(pixels):
+            return None
+        chosen = settled(planned, framed_gradient, kernel)
+        total: Array = FOR_BOTH[chosen.lowering].correlate_both(
+            framed_gradient, kernel, by_images[images], pixels, chosen
+        )
+        return total
+
+    total = zeros(kernel.shape, g.dtype)
+    for part in over_batch(tile, len(g), planned.images, 2 * planned.work):
+        if part is None:
+            return None
+        total += part
+    return by_images, upside_down(total)
+
+
+def turned_around(size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Frame | None:
+    """The frame around the gradient of the result whose windows meet the images' pixels; None if there is none.
+
+    With stride 1, pixel X meets the kernel's row a at the result's row X + p - a. So the gradient by the images is a
+    convolution of the result's gradient, in a frame of k - 1 - p rows, with the kernel upside down; and the sum over
+    all pairs of a pixel and a tap, by the weights, may also go over windows of the gradient: images and gradient
+    change places.
     """
     if stride != ONE or dilation != ONE or groups != 1 or size == ONE:
         return None
-    if not gradient_is_narrow(images[1:], results[1:]):
-        return None
     (top, bottom), (left, right), (kh, kw) = *padding, size
     return (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
+
+
+def upside_down(w: Array) -> Array:
+    """A kernel as it is when images and results change places: ``(KH, KW, C, F)`` to ``(KH, KW, F, C)``."""
+    return np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
 
 
 def geometry_of(

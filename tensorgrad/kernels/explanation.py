@@ -7,9 +7,9 @@ from math import prod
 
 import numpy as np
 
-from tensorgrad.kernels.convolution import geometry_of, parts, turned_around
+from tensorgrad.kernels.convolution import FOR_BOTH, geometry_of, parts, turned_around
 from tensorgrad.kernels.lowering import Frame, Pair, output_sizes
-from tensorgrad.kernels.plan import ONE, Columns, Plan, plan
+from tensorgrad.kernels.plan import ONE, Columns, Plan, gradient_is_narrow, gradient_suits_both, plan
 from tensorgrad.kernels.threads import share_out
 
 Size = int | Pair
@@ -80,8 +80,12 @@ def explain(
     asked = geometry_of(shape, frame, size, filters, steps, reach, groups, number)
     lines += ["the result", *_told(plan(n, asked), n, False)]
     lines += ["the gradient by the weights"]
-    turned = turned_around(shape, (n, *out, filters), size, steps, frame, reach, groups)
-    if turned is not None:
+    turned, image, result = turned_around(size, steps, frame, reach, groups), shape[1:], (*out, filters)
+    if turned is not None and gradient_suits_both(image, result):
+        lines += [
+            "    from the windows of the gradient by the images, where both are wanted and images are finite; else"
+        ]
+    if turned is not None and gradient_is_narrow(image, result):
         lines += ["    by windows of the gradient of the result, which is the narrower one; where images are finite"]
         asked = geometry_of((n, *out, filters), turned, size, c, ONE, ONE, 1, number)
     lines += _told(plan(n, asked, by_weights=True), n, True)
@@ -92,7 +96,10 @@ def explain(
         taps = tuple(len(range(*taps.indices(k))) for taps, k in zip(part.taps, size, strict=True))
         asked = geometry_of((n, *out, filters), part.frame, (taps[0], taps[1]), c, ONE, reach, groups, number)
         of = f", part {number_of} of {len(found)}, with {_by(taps)} taps" if len(found) > 1 else ""
-        lines += [f"the gradient by the images{of}", *_told(plan(n, asked, in_place=steps == ONE), n, False)]
+        made = plan(n, asked, in_place=steps == ONE)
+        lines += [f"the gradient by the images{of}", *_told(made, n, False)]
+        if turned is not None and gradient_suits_both(image, result) and made.lowering in FOR_BOTH:
+            lines += ["    its windows give that by the weights too, where both are wanted and images are finite"]
     return "\n".join(lines)
 
 

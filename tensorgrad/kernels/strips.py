@@ -29,23 +29,38 @@ from tensorgrad.kernels.threads import cut
 
 def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of contiguous, framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
-    kh, kw, c, f = w.shape
+    for columns in plan.columns:
+        _multiply(_strips(x, columns, plan), w, y, columns, plan)
+
+
+def correlate_both(x: Array, w: Array, y: Array, g: Array, plan: Plan) -> Array:
+    """Both :func:`correlate` and :func:`correlate_weight`, from strips that are copied once, of all images together."""
+    (kh, kw), (_, sw), c, f = plan.geometry.size, plan.geometry.stride, x.shape[3], g.shape[3]
+    total = np.zeros((kh, kw, c, f), x.dtype)
+    for columns in plan.columns:
+        lowered = _strips(x, columns, plan)
+        _multiply(lowered, w, y, columns, plan)
+        wide = _weight_of_all(lowered, g[:, :, columns.first : columns.stop], plan)
+        total += _unblocked(wide.reshape(kh, -1, c, columns.block, f), kw, sw)
+    return total
+
+
+def _multiply(lowered: Array, w: Array, y: Array, columns: Columns, plan: Plan) -> None:
+    """Write these columns of the convolution, from the strips of their windows."""
+    kh, _, _, f = w.shape
     n, oh, _, _ = y.shape
     sh, sw = plan.geometry.stride
-    for columns in plan.columns:
-        block = columns.block
-        starts, width = _starts(columns, sw), (block - 1) * sw + kw
-        lowered = strips(x, width, starts)  # (N, OW/B, H, width C)
-        kernel = _blocked(w, block, sw).reshape(kh * width * c, block * f)
-        result = y[:, :, columns.first : columns.stop]
-        if columns.together:
-            products = empty((oh, n * len(starts), block * f), x.dtype)
-            multiply(_windows_of_all(lowered, oh, kh, sh), kernel, products, columns.pieces)
-            result[...] = products.reshape(oh, n, -1, f).transpose(1, 0, 2, 3)
-        else:
-            if block > 1:
-                result = result.reshape(n, oh, len(starts), block * f)
-            multiply(_windows(lowered, oh, kh, sh), kernel, result, columns.pieces)
+    block, blocks = columns.block, lowered.shape[1]
+    kernel = _blocked(w, block, sw).reshape(-1, block * f)
+    result = y[:, :, columns.first : columns.stop]
+    if columns.together:
+        products = empty((oh, n * blocks, block * f), y.dtype)
+        multiply(_windows_of_all(lowered, oh, kh, sh), kernel, products, columns.pieces)
+        result[...] = products.reshape(oh, n, -1, f).transpose(1, 0, 2, 3)
+    else:
+        if block > 1:
+            result = result.reshape(n, oh, blocks, block * f)
+        multiply(_windows(lowered, oh, kh, sh), kernel, result, columns.pieces)
 
 
 def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
@@ -55,23 +70,24 @@ def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
 
     def part(columns: Columns) -> Array:
         target = g[:, :, columns.first : columns.stop]
-        wide = (_weight_of_all if columns.together else _weight_by_taps)(x, target, columns, plan)
+        if columns.together:
+            wide = _weight_of_all(_strips(x, columns, plan), target, plan)
+        else:
+            wide = _weight_by_taps(x, target, columns, plan)
         return _unblocked(wide.reshape(kh, -1, c, columns.block, f), kw, sw)
 
     first, *others = map(part, plan.columns)
     return sum(others, start=first)
 
 
-def _weight_of_all(x: Array, g: Array, columns: Columns, plan: Plan) -> Array:
+def _weight_of_all(lowered: Array, g: Array, plan: Plan) -> Array:
     """One product for each row of the result, of all images together, and their sum: ``(KH width C, B F)``."""
-    (kh, kw), (sh, sw) = plan.geometry.size, plan.geometry.stride
     n, oh, ow, f = g.shape
-    starts = _starts(columns, sw)
     right = empty((oh, n, ow, f), g.dtype)
     right[...] = g.transpose(1, 0, 2, 3)
-    right = right.reshape(oh, n * len(starts), -1)
-    lowered = strips(x, (columns.block - 1) * sw + kw, starts)
-    return sum_of_products(_windows_of_all(lowered, oh, kh, sh).transpose(0, 2, 1), right)
+    right = right.reshape(oh, n * lowered.shape[1], -1)
+    left = _windows_of_all(lowered, oh, plan.geometry.size[0], plan.geometry.stride[0])
+    return sum_of_products(left.transpose(0, 2, 1), right)
 
 
 def _weight_by_taps(x: Array, g: Array, columns: Columns, plan: Plan) -> Array:
@@ -111,6 +127,12 @@ def _windows_of_all(lowered: Array, oh: int, kh: int, step: int) -> Array:
     n, blocks, _, run = lowered.shape
     _, sj, si, sc = lowered.strides
     return np.ndarray((oh, n * blocks, kh * run), lowered.dtype, lowered, 0, (si * step, sj, sc))
+
+
+def _strips(x: Array, columns: Columns, plan: Plan) -> Array:
+    """The strips of these columns' windows: ``(N, OW/B, H, width C)``."""
+    sw = plan.geometry.stride[1]
+    return strips(x, (columns.block - 1) * sw + plan.geometry.size[1], _starts(columns, sw))
 
 
 def _starts(columns: Columns, stride: int) -> range:

@@ -29,11 +29,26 @@ from tensorgrad.kernels.plan import Plan
 
 def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
     """Write the convolution of contiguous, framed images into ``y``: ``(N, OH, OW, F)``, which may be strided."""
-    (n, oh), f = y.shape[:2], y.shape[3]
+    _multiply(_sums(x), w, y, plan)
+
+
+def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
+    """The transpose of correlate in its kernel, for contiguous, framed images: ``(KH, 3, C, F)``."""
+    return _weight(_sums(x), g, plan)
+
+
+def correlate_both(x: Array, w: Array, y: Array, g: Array, plan: Plan) -> Array:
+    """Both :func:`correlate` and :func:`correlate_weight`, with sums of pixels that are computed once."""
     sums = _sums(x)
-    products = empty((4, oh, n, sums.shape[2], f), x.dtype)
+    _multiply(sums, w, y, plan)
+    return _weight(sums, g, plan)
+
+
+def _multiply(sums: Array, w: Array, y: Array, plan: Plan) -> None:
+    (n, oh), f = y.shape[:2], y.shape[3]
+    products = empty((4, oh, n, sums.shape[2], f), y.dtype)
     multiply(_windows(sums, oh, len(w)), _kernels(w)[:, None], products.reshape(4, oh, -1, f), plan.columns[0].pieces)
-    of_two = empty((2, *products.shape[1:]), x.dtype)
+    of_two = empty((2, *products.shape[1:]), y.dtype)
     np.add(products[:2], products[1:3], out=of_two)
     for first in (0, 1):
         result = y[:, :, first::2].transpose(1, 0, 2, 3)
@@ -41,10 +56,8 @@ def correlate(x: Array, w: Array, y: Array, plan: Plan) -> None:
         np.subtract(of_two[first][windows], products[2 + first][windows], out=result)
 
 
-def correlate_weight(x: Array, g: Array, plan: Plan) -> Array:
-    """The transpose of correlate in its kernel, for contiguous, framed images: ``(KH, 3, C, F)``."""
+def _weight(sums: Array, g: Array, plan: Plan) -> Array:
     (n, oh), f, kh = g.shape[:2], g.shape[3], plan.geometry.size[0]
-    sums = _sums(x)
     right = empty((4, oh, n, sums.shape[2], f), g.dtype)
     for first, part in enumerate((right[0], right[3])):
         source = g[:, :, first::2].transpose(1, 0, 2, 3)

@@ -68,6 +68,7 @@ conv2d.rules(
     lambda g, _y, _x, w, **geometry: conv2d_input(g, w, shape=_x.shape, **geometry),
     lambda g, _y, x, _w, **geometry: conv2d_weight(x, g, size=_w.shape[:2], **geometry),
 )
+conv2d.at_once(lambda g, _y, x, w, **geometry: convolution.conv2d_gradients(g, x, w, **geometry))
 conv2d_input.rules(
     lambda h, _x, _g, w, *, shape, **geometry: conv2d(h, w, **geometry),
     lambda h, _x, g, _w, *, shape, **geometry: conv2d_weight(h, g, size=_w.shape[:2], **geometry),
@@ -94,6 +95,12 @@ conv2d_bias.rules(
 conv2d_bias.ends_with(
     lambda g, y, _x, _w, _b, *, activation, **_: before_activation(g, y, activation),
     in_place=written_before_activation,
+)
+conv2d_bias.at_once(
+    lambda g, _y, x, w, _b, *, activation, **geometry: (
+        *convolution.conv2d_gradients(g, x, w, **geometry),
+        channel_sums(g),
+    )
 )
 conv2d_bias.stands_for(
     lambda x, w, b, *, activation, **geometry: activated(shift_channels(conv2d(x, w, **geometry), b), activation),

@@ -355,7 +355,7 @@ def test_windows_of_a_narrow_gradient_give_the_same_as_windows_of_the_images(
     monkeypatch.setattr(convolution, "gradient_is_narrow", lambda image, result: image[2] >= 2 * result[2])
     x, geometry = normal(0, (5, 7, 6, 16)), (ONE, padding, ONE, 1)
     g = normal(1, convolution.conv2d(x, normal(2, (*size, 16, filters)), *geometry).shape)
-    assert convolution.turned_around(x.shape, g.shape, size, *geometry) is not None
+    assert convolution.turned_around(size, *geometry) is not None
     for number in (1.0, np.inf, np.nan):
         x[2, 0, 0, 3] = number
         with np.errstate(invalid="ignore"):
@@ -364,6 +364,40 @@ def test_windows_of_a_narrow_gradient_give_the_same_as_windows_of_the_images(
                 patch.setattr(convolution, "turned_around", lambda *_: None)
                 windows_of_images = convolution.conv2d_weight(x, g, size, *geometry)
         np.testing.assert_allclose(found, windows_of_images, atol=1e-11)
+
+
+@pytest.mark.usefixtures("any_threads")
+@pytest.mark.parametrize(("channels", "filters"), [(3, 4), (16, 16), (48, 40)])  # blocks of two, strips, Winograd
+@pytest.mark.parametrize("size", [(3, 3), (2, 3), (1, 4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_gradients_from_the_same_windows_are_those_of_windows_of_their_own(
+    channels: int, filters: int, size: tuple[int, int], dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An infinity or NaN in an image, a gradient or a kernel spoils no more of them either."""
+    monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda: False)
+    monkeypatch.setattr(plan, "PAIRS", 1)
+    plan._plan.cache_clear()
+    geometry: Any = (ONE, ((1, 0), (2, size[1] - 2)), ONE, 1)
+    shapes = (20, 13, 10, channels), (*size, channels, filters)
+    x, w = (normal(seed, shape).astype(dtype) for seed, shape in enumerate(shapes))
+    g = normal(2, convolution.conv2d(x, w, *geometry).shape).astype(dtype)
+    for spoilt in (None, x, w, g):
+        if spoilt is not None:
+            before, spoilt[-1, 0, 1, 1] = spoilt[-1, 0, 1, 1].copy(), np.inf if spoilt is g else np.nan
+        with np.errstate(invalid="ignore"):
+            found = convolution.conv2d_gradients(g, x, w, *geometry)
+            apart = (
+                convolution.conv2d_input(g, w, x.shape, *geometry),
+                convolution.conv2d_weight(x, g, size, *geometry),
+            )
+        for both, own in zip(found, apart, strict=True):
+            clean = np.isfinite(own)  # where an infinite gradient meets padding alone, windows of their own make NaN
+            scale = np.abs(own[clean]).max()
+            tolerance = 2e-6 if dtype is np.float32 else 1e-13
+            np.testing.assert_allclose(both[clean] / scale, own[clean] / scale, atol=tolerance)
+        if spoilt is not None:
+            spoilt[-1, 0, 1, 1] = before
+    plan._plan.cache_clear()
 
 
 @pytest.mark.parametrize(("filters", "padding", "narrow"), [(8, 1, True), (8, 0, False), (16, 1, False), (1, 0, True)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tensorgrad.kernels import convolution, explain, threads
+from tensorgrad.kernels import blas, convolution, explain, threads
 from tests.kernels.test_convolution import convolutions, operands
 
 
@@ -41,6 +41,17 @@ def test_what_it_says_is_what_is_done(case: dict[str, Any]) -> None:
     assert set(said) == set(called)
     assert set(re.findall(r"products? of (\d+ x \d+ by \d+ x \d+)$", text, re.MULTILINE)) <= multiplied
     assert f"{' x '.join(map(str, y.shape))}, {y.size * w[..., 0].size:,} multiply-adds" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "both"),
+    [({"padding": 1}, True), ({}, False), ({"padding": 1, "stride": 2}, False), ({"kernel_size": (1, 3)}, False)],
+)
+def test_it_says_where_both_gradients_share_windows(settings: Any, both: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "its windows give that by the weights too, where both are wanted and images are finite"
+    for small in (False, True):
+        monkeypatch.setattr(blas, "multiplies_small_matrices_as_they_are", lambda small=small: small)
+        assert (text in explain((32, 16, 16, 16), 16, **settings)) is (both and not small)
 
 
 def test_it_works_on_shapes_alone() -> None:
