@@ -120,7 +120,7 @@ def test_the_keyboard_draws(browser: Any, address: str) -> None:
     for _ in range(14):
         keys.send_keys(Keys.ARROW_DOWN)
     keys.key_up(Keys.SHIFT).perform()
-    assert said(browser) == "1"
+    wait(browser, "document.getElementById('said').dataset.answer == '1'")  # after answers to the first of the strokes
 
 
 def test_a_picture_in_a_file_is_read(browser: Any, address: str, tmp_path: Path) -> None:
