@@ -58,37 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "train", commands.train, "Train a network on pictures, and save it.",
         "tensorgrad train flowers/ -o flowers.tgrad --epochs 20 --report flowers.html",
     )  # fmt: skip
-    train.add_argument(
-        "data",
-        help="a folder with a subfolder of pictures for each class (or with two such folders, train and test); "
-        "a CSV file with the columns path and label; a folder of IDX files or of CIFAR's; a .npz file",
-    )
-    train.add_argument("-o", "--output", default="model.tgrad", help="the model's file (default: %(default)s)")
-    train.add_argument("--epochs", type=_count, default=20, help="passes over the data, in all (default: %(default)s)")
-    what = train.add_mutually_exclusive_group()
-    what.add_argument("--layers", metavar="DESIGN", help='such as "conv 16, pool, conv 32, pool, dense 64"')
-    what.add_argument("--from", dest="base", metavar="MODEL", help="go on from another model, with a new last layer "
-                      "if the classes differ")  # fmt: skip
-    what.add_argument("--resume", action="store_true", help="go on with the training that the output file is of")
-    train.add_argument("--freeze", action="store_true", help="with --from: train the last layer only")
-    train.add_argument("--size", type=_size, help="of the pictures: 32, or 48x64 (height x width); default 32")
-    train.add_argument("--channels", type=int, choices=(1, 3), help="1 for grey pictures, 3 for colour (default)")
-    train.add_argument("--fit", choices=FITS, default="stretch", help="pictures of other proportions (%(default)s)")
-    train.add_argument("--cache", metavar="FOLDER", help="keep the decoded pictures there, for this run and the next")
-    train.add_argument("--batch-size", type=_count, default=64, help="pictures per step (default: %(default)s)")
-    train.add_argument(
-        "--lr", type=float, default=0.002, help="the learning rate it begins with (default: %(default)s)"
-    )
-    train.add_argument("--validation", type=float, default=0.1, metavar="SHARE",
-                       help="share of the pictures to validate with (default: %(default)s)")  # fmt: skip
-    train.add_argument("--augment", action="store_true", help="shift, turn and zoom the pictures at random")
-    train.add_argument("--patience", type=_count, metavar="EPOCHS", help="stop if so many epochs bring no improvement")
-    train.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
-    train.add_argument("--processes", type=_processes, metavar="N", help="divide each batch among so many processes; "
-                       "auto: one for each core, if that is faster")  # fmt: skip
-    train.add_argument("--report", metavar="PAGE", help="write a page of pictures about the model, too")
-    train.add_argument("-q", "--quiet", action="store_true", help="print the result only")
-
+    _add_training(train)
     evaluate = command(
         "evaluate", commands.evaluate, "Tell how good a model is on pictures with labels.",
         "tensorgrad evaluate flowers.tgrad more_flowers/",
@@ -134,6 +104,40 @@ def parser() -> argparse.ArgumentParser:
 
     command("info", commands.info, "Print versions, the BLAS library and its kernels, and threads.", "tensorgrad info")
     return whole
+
+
+def _add_training(train: argparse.ArgumentParser) -> None:
+    """What ``tensorgrad train`` takes."""
+    train.add_argument(
+        "data",
+        help="a folder with a subfolder of pictures for each class (or with two such folders, train and test); "
+        "a CSV file with the columns path and label; a folder of IDX files or of CIFAR's; a .npz file",
+    )
+    train.add_argument("-o", "--output", default="model.tgrad", help="the model's file (default: %(default)s)")
+    train.add_argument("--epochs", type=_count, default=20, help="passes over the data, in all (default: %(default)s)")
+    what = train.add_mutually_exclusive_group()
+    what.add_argument("--layers", metavar="DESIGN", help='such as "conv 16, pool, conv 32, pool, dense 64"')
+    what.add_argument("--from", dest="base", metavar="MODEL", help="go on from another model, with a new last layer "
+                      "if the classes differ")  # fmt: skip
+    what.add_argument("--resume", action="store_true", help="go on with the training that the output file is of")
+    train.add_argument("--freeze", action="store_true", help="with --from: train the last layer only")
+    train.add_argument("--size", type=_size, help="of the pictures: 32, or 48x64 (height x width); default 32")
+    train.add_argument("--channels", type=int, choices=(1, 3), help="1 for grey pictures, 3 for colour (default)")
+    train.add_argument("--fit", choices=FITS, default="stretch", help="pictures of other proportions (%(default)s)")
+    train.add_argument("--cache", metavar="FOLDER", help="keep the decoded pictures there, for this run and the next")
+    train.add_argument("--batch-size", type=_count, default=64, help="pictures per step (default: %(default)s)")
+    train.add_argument(
+        "--lr", type=float, default=0.002, help="the learning rate it begins with (default: %(default)s)"
+    )
+    train.add_argument("--validation", type=float, default=0.1, metavar="SHARE",
+                       help="share of the pictures to validate with (default: %(default)s)")  # fmt: skip
+    train.add_argument("--augment", action="store_true", help="shift, turn and zoom the pictures at random")
+    train.add_argument("--patience", type=_count, metavar="EPOCHS", help="stop if so many epochs bring no improvement")
+    train.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    train.add_argument("--processes", type=_processes, metavar="N", help="divide each batch among so many processes; "
+                       "auto: one for each core, if that is faster")  # fmt: skip
+    train.add_argument("--report", metavar="PAGE", help="write a page of pictures about the model, too")
+    train.add_argument("-q", "--quiet", action="store_true", help="print the result only")
 
 
 def _count(text: str) -> int:

@@ -81,11 +81,11 @@ class Methods(engine.Traced):
     # -- element by element --------------------------------------------------------------------------------
 
     def exp(self) -> Self:
-        """E to the power of each element."""
+        """The exponential of each element, ``e^x``."""
         return ops.exp(self.floating())
 
     def expm1(self) -> Self:
-        """E to the power of each element, minus 1, exact near 0."""
+        """The exponential of each element, minus 1, exact near 0: ``e^x - 1``."""
         return ops.expm1(self.floating())
 
     def log(self) -> Self:

@@ -289,6 +289,11 @@ NUMPY = [
 ]  # fmt: skip
 
 
+def test_matrices_are_transposed() -> None:
+    x = Tensor(X.reshape(1, *X.shape))
+    assert np.array_equal(x.mT.array, np.swapaxes(x.array, -2, -1))
+
+
 @pytest.mark.parametrize(("f", "args"), NUMPY, ids=lambda p: getattr(p, "__name__", ""))
 def test_numpy_functions_keep_the_graph(f: Callable[..., Any], args: tuple[Any, ...]) -> None:
     x = tensor()
