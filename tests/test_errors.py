@@ -346,7 +346,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.one_hot([0], -1), ValueError,
      "one_hot: classes must be an int of at least 1, received -1"),
     (lambda: tg.cross_entropy(t, [0.5, 1.0]), ValueError,
-     "cross_entropy: labels of shape (2,) do not go with logits of shape (2, 3); expected integers of "
+     "cross_entropy: labels of float64 and shape (2,) do not go with logits of shape (2, 3); expected integers of "
      "shape (2,) or a distribution of shape (2, 3)"),
     (lambda: tg.cross_entropy(t, [0, 1], label_smoothing=2), ValueError,
      "cross_entropy: label_smoothing must lie in 0 to 1, received 2"),
