@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorgrad.data.errors import DataError
+from tensorgrad.data.errors import DataError, check_regular
 from tensorgrad.data.mnist import Split, TrainTest
 
 _PIXELS = 3 * 32 * 32
@@ -93,6 +93,7 @@ def npz(path: str | os.PathLike[str]) -> TrainTest:
     import zipfile  # here, and not at the top: it takes longer to import than all of this package
     import zlib
 
+    check_regular(path)
     try:
         if not zipfile.is_zipfile(path) and Path(path).exists():
             raise DataError(f"{path}: expected a .npz file, as np.savez writes it, which is a zip; this file is none")

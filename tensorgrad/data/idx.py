@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tensorgrad.atomic_file import replacing
-from tensorgrad.data.errors import DataError
+from tensorgrad.data.errors import DataError, check_regular
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -62,6 +62,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     import zlib
 
     path = Path(path)
+    check_regular(path)
     with open(path, "rb") as file:
         compressed = file.read(2) == _GZIP_MAGIC
         file.seek(0)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tensorgrad.atomic_file import replacing
 from tensorgrad.checks import told
-from tensorgrad.data.errors import DataError
+from tensorgrad.data.errors import DataError, check_regular
 from tensorgrad.data.reader import Pictures, Reader, pillow
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -184,23 +184,32 @@ def image_table(
     the errors are those of :func:`image_folder`.
     """
     table = Path(path)
+    check_regular(table)
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            lines = list(reader) if {"path", "label"} <= {*columns} else []
+            reader = csv.reader(file)
+            columns = [name.strip() for name in next(reader, [])]
+            lines = [(reader.line_num, cells) for cells in reader if cells]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: expected a table as text in UTF-8, columns separated by commas; {error}") from None
-    if not {"path", "label"} <= {*columns}:
+    if [columns.count("path"), columns.count("label")] != [1, 1]:
         found = ", ".join(columns[:9]) + (f" and {len(columns) - 9} more" if len(columns) > 9 else "")
-        raise DataError(f"{table}: expected the columns path and label in its first line, received {found or 'none'}")
-    rows = [(table.parent / (line["path"] or "").strip(), (line["label"] or "").strip()) for line in lines]
-    if not rows:
+        raise DataError(
+            f"{table}: expected the columns path and label, once each, in its first line, received {found or 'none'}"
+        )
+    if not lines:
         raise DataError(f"{table}: expected a line for each picture, found none after the first")
-    unlabelled = [number for number, (_, label) in enumerate(rows, 2) if not label]
-    if unlabelled:
-        raise DataError(f"{table}: line {unlabelled[0]} has no label; give it one, or remove the line")
+    rows = []
+    for number, cells in lines:
+        if any(cells[len(columns) :]):
+            raise DataError(
+                f"{table}: line {number} has {len(cells)} cells for {len(columns)} columns; put quotes around "
+                "what has a comma in it"
+            )
+        line = dict(zip(columns, map(str.strip, cells), strict=False))
+        if not (line.get("path") and line.get("label")):
+            raise DataError(f"{table}: line {number} has no path or no label; give it one, or remove the line")
+        rows.append((table.parent / line["path"], line["label"]))
     return _labelled(str(table), rows, Reader(_pair_of(size), channels, fit), classes, cache)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tensorgrad.checks import brief, one_of, pair, without
-from tensorgrad.data.errors import DataError
+from tensorgrad.data.errors import DataError, check_regular
 from tensorgrad.rows import MAX_SAMPLE
 
 FITS = ("stretch", "crop", "pad")
@@ -39,7 +39,7 @@ class Reader:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", pair(self.size, "images", "size", 1))
-        if isinstance(self.channels, bool) or self.channels not in (1, 3):
+        if type(self.channels) is not int or self.channels not in (1, 3):
             raise ValueError(f"images: channels must be 1 (grey) or 3 (colour), received {brief(self.channels)}")
         one_of(self.fit, FITS, "images", "fit")
         if prod(self.shape) > MAX_SAMPLE:
@@ -66,6 +66,8 @@ class Reader:
         image_module = pillow()
         from PIL import ImageOps
 
+        if isinstance(source, str | os.PathLike):
+            check_regular(source)
         try:
             with image_module.open(source) as opened:
                 most = image_module.MAX_IMAGE_PIXELS  # beyond it Pillow warns; 160 kB can unpack to a gigabyte

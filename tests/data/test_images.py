@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tensorgrad.data import DataError, ImageFiles, image_folder, image_table
+from tensorgrad.data import DataError, ImageFiles, image_folder, image_table, npz
 from tensorgrad.data import images as module
+from tensorgrad.data.idx import read_idx
 from tensorgrad.data.reader import Reader
 
 RNG = np.random.default_rng(0)
@@ -237,10 +240,16 @@ def test_what_is_no_folder_of_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("file,class\na.png,cat\n", "expected the columns path and label in its first line, received file, class"),
+        ("file,class\na.png,cat\n", "path and label, once each, in its first line, received file, class"),
         (f"y,{','.join(map(str, range(784)))}\n", "received y, 0, 1, 2, 3, 4, 5, 6, 7 and 776 more$"),
         ("path,label\n", "expected a line for each picture, found none"),
-        ("path,label\na.png,\n", "line 2 has no label"),
+        ("path,label\n\na.png,\n", "line 3 has no path or no label"),
+        ("path,label\n,cat\n", "line 2 has no path or no label"),
+        ("path,label,label\na.png,cat,dog\n", "once each, in its first line, received path, label, label"),
+        (
+            "path,label\na.png,cat, striped\n",
+            "line 2 has 3 cells for 2 columns; put quotes around what has a comma in it",
+        ),
         ("path,label\na.png,cat\nb.png,dog\n", "2 of 2 pictures cannot be read"),
         ("path,label\na\ud800.png,cat\n", "expected a table as text in UTF-8"),
         ("path,label\n" + "a" * 200_000 + ",cat\n", "expected a table .*; field larger than field limit"),
@@ -252,9 +261,22 @@ def test_a_table_that_is_none(tmp_path: Path, lines: str, message: str) -> None:
         image_table(tmp_path / "t.csv")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("read", [image_table, npz, read_idx, Reader((4, 4)).read])
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe: expected a file, received a device"):
+        read(tmp_path / "pipe")
+    with pytest.raises(DataError, match="/dev/null: expected a file, received a device"):
+        read(Path("/dev/null"))
+    with pytest.raises(DataError, match="expected a file, received a folder"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"channels": 3.0}, "channels must be 1 .grey. or 3 .colour., received 3.0"),
         ({"channels": 2}, "channels must be 1 .grey. or 3 .colour., received 2"),
         ({"fit": "squeeze"}, "unknown fit 'squeeze'"),
         ({"size": (0, 4)}, "size"),
