@@ -1,4 +1,4 @@
-"""Files that are either written whole or not at all."""
+"""Files that are either written whole or not at all, and those that grow line by line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 try:
     import fcntl
@@ -17,7 +17,7 @@ except ImportError:  # Windows
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
-__all__ = ["check_target", "remove_leftovers", "replacing"]
+__all__ = ["appending", "check_target", "remove_leftovers", "replacing"]
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
@@ -70,10 +70,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.replace(temporary, path)  # while it is closed: Windows renames no open file
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
-            error.filename = str(path)  # the system does not tell which file has no room
+        _name_file(error, path)
         raise
     _force_folder(path.parent)
+
+
+@contextmanager
+def appending(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open a text file to write at its end."""
+    try:
+        with open(path, "a", newline="", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        _name_file(error, path)
+        raise
+
+
+def _name_file(error: BaseException, path: str | os.PathLike[str]) -> None:
+    """Let an error that there is no room say for which file, which the system does not tell."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+        error.filename = os.fspath(path)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import sys
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tensorgrad.callbacks import JSONLLogger, TensorBoardLogger
+from tensorgrad import atomic_file
+from tensorgrad.callbacks import CSVLogger, JSONLLogger, TensorBoardLogger
 from tests.test_cnn import LABELS, X, small
 
 
@@ -49,6 +52,22 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "not a run\n"
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         JSONLLogger(tmp_path / "nowhere" / "run.jsonl")
+
+
+@pytest.mark.parametrize("kind", [JSONLLogger, CSVLogger])
+def test_a_full_disk_is_told_with_the_file(
+    kind: type[JSONLLogger | CSVLogger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(path: Any, mode: str, **options: Any) -> Any:
+        return Full() if mode == "a" else open(path, mode, **options)
+
+    monkeypatch.setattr(atomic_file, "open", opened, raising=False)
+    with pytest.raises(OSError, match=r"No space left on device: .*log"):
+        compiled().train(X, LABELS, verbose=0, callbacks=[kind(tmp_path / "log")])
 
 
 def test_without_tensorboard_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

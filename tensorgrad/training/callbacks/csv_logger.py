@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tensorgrad.atomic_file import check_target, replacing
+from tensorgrad.atomic_file import appending, check_target, replacing
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
 
@@ -58,7 +58,7 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Add a row."""
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        with appending(self.path) as file:
             if not self._columns:
                 self._columns = ["epoch", *logs]
                 csv.writer(file).writerow(self._columns)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tensorgrad.atomic_file import check_target, replacing
+from tensorgrad.atomic_file import appending, check_target, replacing
 from tensorgrad.checks import without
 from tensorgrad.training.callbacks.callback import Callback, Logs
 
@@ -51,7 +51,7 @@ class JSONLLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Add a line."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with appending(self.path) as file:
             file.write(json.dumps({"epoch": epoch, **logs}) + "\n")
 
     def _lines(self) -> list[dict[str, Any]]:
