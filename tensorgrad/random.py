@@ -27,7 +27,14 @@ def _own() -> np.random.Generator:
 
 def generator(rng: RNG = None) -> np.random.Generator:
     """Return a generator: the one given, one seeded with the int given, or the library's own."""
-    return (_here.get() or _own()) if rng is None else np.random.default_rng(rng)
+    if rng is None:
+        return _here.get() or _own()
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"rng must be None, an int of at least 0, a SeedSequence or a Generator, received {rng!r:.60}"
+        ) from None
 
 
 def seed(value: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tensorgrad.checks import numbers
+from tensorgrad.checks import check_unmasked, numbers
 
 __all__ = ["Indexed", "Rows", "Share", "is_indexed", "numeric_rows"]
 
@@ -76,6 +76,7 @@ class Rows:
 
     def __init__(self, source: npt.ArrayLike | Indexed, places: Array | None = None) -> None:
         self.in_memory = not is_indexed(source)
+        check_unmasked(source, "samples", "array")
         given: Any = np.asarray(source) if self.in_memory else source  # an array also of a memory map
         self._source = given
         self._places = places
@@ -129,7 +130,9 @@ class Rows:
     def _read(self, indices: Array) -> Array:
         kind = type(self._source).__name__
         try:
-            block = np.asarray(self._source[indices])
+            found = self._source[indices]
+            check_unmasked(found, kind, "data")
+            block = np.asarray(found)
         except (TypeError, IndexError, KeyError) as error:
             raise TypeError(
                 f"{kind}: its samples are read by an array of indices, which its __getitem__ does not take: {error}; "

@@ -29,6 +29,18 @@ MASKED = np.ma.masked_equal(np.array([1.0, 0.0]), 0.0)
 GAPS = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, None, 3.0, 4.0]], object)
 
 
+class Gaps:
+    """Data that are read by indexing, and come masked, as netCDF's do."""
+
+    shape, dtype = (2,), np.dtype(float)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        return MASKED[index]
+
+
 def net(activation: str | None = "softmax", neurons: int = 3, **settings: Any) -> Any:
     model = CNN(seed=0)
     model.add(FFL(input_shape=4, neurons=neurons, activation=activation))
@@ -89,6 +101,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "masked labels": (lambda: net().fit(X, np.ma.masked_equal(Y, 2)), "Y has masked values, first at sample 2"),
     "masked to predict": (lambda: net().predict(np.ma.masked_less(X, 0.1)), "predict: X has masked values"),
     "masked, in a list": (lambda: tg.tensor([MASKED, MASKED]), "tensor: data has masked values, first at sample 1"),
+    "masked in a data set": (lambda: tg.data.Dataset(MASKED), "array has masked values, first at sample 1"),
+    "masked in batches": (lambda: tg.data.batches(MASKED), "fill them in with array.filled(value)"),
+    "masked when read": (lambda: next(iter(tg.data.batches(Gaps(), shuffle=False))), "Gaps: data has masked values"),
+    "a word for a switch": (lambda: tg.data.batches(X, drop_last="no"), "drop_last must be True or False, "),
+    "a word for a seed": (lambda: tg.data.batches(X, rng="a"), "rng must be None, an int of at least 0, "),
     "masked operand": (lambda: tg.tensor([1.0, 2.0]) * MASKED, "data has masked values, first at sample 1"),
     "masked left operand": (lambda: np.multiply(MASKED, tg.tensor([1.0, 2.0])), "data has masked values, first at"),
     "masked assignment": (lambda: setattr(tg.tensor([1.0, 2.0]), "data", MASKED), "Tensor.data: values has masked"),

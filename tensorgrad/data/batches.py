@@ -80,9 +80,11 @@ class batches:  # in small letters as zip and range, which are used in the same 
         self.batch_size = positive(batch_size, "batches", "batch_size")
         if augment is not None:
             check_function(augment, ("batch", "rng"), "batches: augment")
-        self.shuffle = shuffle
+        for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
+            if not isinstance(flag, bool | np.bool_):
+                raise TypeError(f"batches: {name} must be True or False, received {brief(flag)}")
+        self.shuffle, self.drop_last = shuffle, drop_last
         self.rng = generator(rng)
-        self.drop_last = drop_last
         self.augment = augment
         self.share = share
         if not len(self):
