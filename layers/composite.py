@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as SequenceOf
 from itertools import chain
 from typing import Any, ClassVar, NoReturn
@@ -44,6 +44,13 @@ class Composite(Layer):
         return {name: list(value) if isinstance(value, Parts) else value for name, value in super().config().items()}
 
 
+def _items(given: Any, owner: str) -> list[Any]:
+    """What a list of layers holds, or an error if it is none."""
+    if isinstance(given, Layer | str) or not isinstance(given, Iterable):
+        raise TypeError(f"{owner}: expected a list of layers, received {brief(given)}; put it into one")
+    return list(given)
+
+
 class Sequential(Composite):
     """Layers one after the other, as one layer.
 
@@ -62,7 +69,7 @@ class Sequential(Composite):
             cls.is_chain = False
 
     def __init__(self, layers: SequenceOf[Layer]) -> None:
-        self.layers: SequenceOf[Layer] = list(layers)
+        self.layers: SequenceOf[Layer] = _items(layers, type(self).__name__)
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"{type(self).__name__}: expected layers, received {brief(layer)}")
@@ -103,8 +110,10 @@ class Branches(Composite):
     parts = "branches"
 
     def __init__(self, branches: SequenceOf[Layer | SequenceOf[Layer]]) -> None:
+        name = type(self).__name__
         self.branches: SequenceOf[Layer] = [
-            branch if isinstance(branch, Layer) else Sequential(branch) for branch in branches
+            branch if isinstance(branch, Layer) else Sequential(_items(branch, name))
+            for branch in _items(branches, name)
         ]
         if not self.branches:
             raise ValueError(f"{type(self).__name__}: expected at least one branch, received none")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad.attributes import Closed, Foreign, is_descriptor
-from tensorgrad.checks import brief
+from tensorgrad.checks import brief, flag
 from tensorgrad.engine import no_grad, wrote
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.kernels.bound import Bound
@@ -425,10 +425,9 @@ class Layer(Closed, Stateful):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if not isinstance(value, bool):
-            raise TypeError(f"{self.title}: trainable must be True or False, received {brief(value)}")
+        trained = flag(value, self.title, "trainable")
         for layer in self.walk():
-            if value:
+            if trained:
                 layer._free()
             else:
                 layer._freeze()

@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorgrad import functional
 from tensorgrad.attributes import Foreign
-from tensorgrad.checks import brief, epsilon
+from tensorgrad.checks import brief, epsilon, flag, is_number
 from tensorgrad.kernels import bound
 from tensorgrad.kernels.bound import Bound
 from tensorgrad.layers.parameters import Parametric, parameter
@@ -66,13 +66,11 @@ class BatchNorm(_Norm):
     is_elementwise = True  # when predicting
 
     def __init__(self, momentum: float = 0.1, eps: float = 1e-5, synchronized: bool = False) -> None:
-        if not 0 < momentum <= 1:
+        if not (is_number(momentum) and 0 < momentum <= 1):
             raise ValueError(f"BatchNorm: momentum must lie between 0 and 1, received {brief(momentum)}")
-        if not isinstance(synchronized, bool | np.bool_):
-            raise TypeError(f"BatchNorm: synchronized must be True or False, received {brief(synchronized)}")
         self.momentum = float(momentum)
         self.eps = epsilon(eps, type(self).__name__)
-        self.synchronized = bool(synchronized)
+        self.synchronized = flag(synchronized, "BatchNorm", "synchronized")
 
     running_mean: Array
     running_var: Array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tensorgrad.checks import one_of, pair
+from tensorgrad.checks import flag, one_of, pair
 from tensorgrad.functional.padding import explicit
 from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
 from tensorgrad.kernels.bound import Bound
@@ -55,7 +55,7 @@ class Pool2d(Layer):
         self.kernel_size = pair(kernel_size, "Pool2d", "kernel_size", 1)
         self.stride = self.kernel_size if stride is None else pair(stride, "Pool2d", "stride", 1)
         self.padding = padding
-        self.ceil_mode = bool(ceil_mode)
+        self.ceil_mode = flag(ceil_mode, "Pool2d", "ceil_mode")
         given = explicit(in_pixels(padding, "Pool2d"), "Pool2d")
         self.frame: Frame = NO_FRAME
         if given is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tensorgrad import functional
-from tensorgrad.checks import one_of, whole
+from tensorgrad.checks import flag, one_of, whole
 from tensorgrad.functional.padding import explicit, frame
 from tensorgrad.functional.pooling import POOLINGS, pool2d, pooling_frame
 from tensorgrad.initializers import Draw
@@ -165,7 +165,7 @@ class Pool1d(Layer):
         self.kernel_size = whole(kernel_size, "Pool1d", "kernel_size")
         self.stride = self.kernel_size if stride is None else whole(stride, "Pool1d", "stride")
         self.padding = padding
-        self.ceil_mode = bool(ceil_mode)
+        self.ceil_mode = flag(ceil_mode, "Pool1d", "ceil_mode")
         if explicit(_rows(padding), "Pool1d") is not None:
             self.frame_of(self.kernel_size)
 

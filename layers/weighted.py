@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorgrad import initializers
 from tensorgrad.attributes import Foreign
-from tensorgrad.checks import numbers, one_of
+from tensorgrad.checks import flag, numbers, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.functional.activations import ending
 from tensorgrad.kernels.bound import Bound, Live
@@ -51,17 +51,17 @@ class Weighted(Parametric):
         if activation is not None:
             one_of(activation, ACTIVATIONS, type(self).__name__, "activation")
         initializers.find(initializer, activation, type(self).__name__)
+        said = "is_bias" if hasattr(type(self), "is_bias") else "isbias"
         if isinstance(biases, bool):
-            said = "is_bias" if hasattr(type(self), "is_bias") else "isbias"
             raise TypeError(
                 f"{type(self).__name__}: bias= has the values to start with, received {biases}; whether there are "
                 f"biases is said by {said}={biases}"
             )
         self.activation = activation
         self.initializer = initializer
-        self.isbias = bool(isbias)
+        self.isbias = flag(isbias, type(self).__name__, said)
         self._weights = None if weights is None else parameter(weights)
-        self._biases = None if biases is None or not isbias else parameter(biases)
+        self._biases = None if biases is None or not self.isbias else parameter(biases)
 
     @property
     def has_biases(self) -> bool:

@@ -51,13 +51,6 @@ def share(value: Any, where: str, argument: str) -> float:
     return number(value, where, argument, below=1.0)
 
 
-def flag(value: Any, where: str, argument: str) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{where}: {argument} must be True or False, received {brief(value)}")
-    return value
-
-
 def parameters(params: Iterable[Tensor], where: str) -> list[Tensor]:
     """The parameters as a list: each a leaf that can be optimized, and none of them twice."""
     if isinstance(params, Tensor | np.ndarray | Mapping | str) or not isinstance(params, Iterable):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tensorgrad.optim.arguments import flag, share
+from tensorgrad.checks import flag
+from tensorgrad.optim.arguments import share
 from tensorgrad.optim.groups import Params
 from tensorgrad.optim.optimizer import Optimizer
 from tensorgrad.optim.setting import Setting

@@ -22,7 +22,7 @@ class Setting(Generic[T]):
     check : callable
         ``check(value, where, name)`` returns the value as it is kept, or raises: one of those in
         :mod:`tensorgrad.optim.arguments`, such as ``number`` (at least 0), ``positive``, ``share`` (at least 0 and
-        less than 1) and ``flag``.
+        less than 1), or :func:`tensorgrad.checks.flag`.
 
     """
 

@@ -18,7 +18,7 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "epsilon", "explained",
-    "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "positive", "told", "whole",
+    "flag", "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "positive", "told", "whole",
     "without",
 ]  # fmt: skip
 
@@ -160,6 +160,13 @@ def epsilon(value: Any, name: str, least: float = 1.2e-38) -> float:
     return float(value)
 
 
+def flag(value: Any, name: str, argument: str) -> bool:
+    """True or False, for which no other value stands: a word such as "no" would be true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: {argument} must be True or False, received {brief(value)}")
+    return bool(value)
+
+
 def positive(value: Any, name: str, argument: str, others: str = "") -> int:
     """A count of at least 1, which no float is; `others` says what else the caller takes."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -177,7 +184,7 @@ def whole(value: Any, name: str, argument: str) -> int:
 def one_of(value: Any, known: Iterable[str], name: str, argument: str) -> None:
     """Raise unless the value is one of the known names."""
     known = list(known)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         if not isinstance(value, str) and value is not None:  # a function or a class of that name
             called = getattr(value, "__name__", type(value).__name__)
             if called in known:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tensorgrad.checks import one_of
+from tensorgrad.checks import check_function, one_of
 from tensorgrad.functional import ACTIVATIONS
 from tensorgrad.tensor import Array
 
@@ -115,6 +115,7 @@ def find(initializer: str | Draw | None, activation: str | None, where: str) -> 
     as "torch" says, small, so that no class is preferred at first; all others as "glorot" says.
     """
     if callable(initializer):
+        check_function(initializer, ("shape", "rng"), f"{where}: initializer")
         return Initializer(initializer)
     if initializer is None:
         record = ACTIVATIONS[activation or "linear"]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorgrad.checks import brief, check_function, positive
+from tensorgrad.checks import brief, check_function, flag, positive
 from tensorgrad.random import RNG, generator
 from tensorgrad.rows import WHOLE, Indexed, Rows, Share
 
@@ -80,10 +80,8 @@ class batches:  # in small letters as zip and range, which are used in the same 
         self.batch_size = positive(batch_size, "batches", "batch_size")
         if augment is not None:
             check_function(augment, ("batch", "rng"), "batches: augment")
-        for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
-            if not isinstance(flag, bool | np.bool_):
-                raise TypeError(f"batches: {name} must be True or False, received {brief(flag)}")
-        self.shuffle, self.drop_last = shuffle, drop_last
+        self.shuffle = flag(shuffle, "batches", "shuffle")
+        self.drop_last = flag(drop_last, "batches", "drop_last")
         self.rng = generator(rng)
         self.augment = augment
         self.share = share

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tensorgrad import ops
-from tensorgrad.checks import brief, one_of, pair
+from tensorgrad.checks import brief, flag, one_of, pair
 from tensorgrad.functional.padding import Padding, frame, rounded_up, shown
 from tensorgrad.functional.windows import Size, check_images, check_windows, on_batch
 from tensorgrad.kernels import bound
@@ -182,7 +182,7 @@ def pooling_frame(
             f"{name}: padding={shown(found)} must be smaller than the window {size}, or a window would have no pixel "
             "of the image"
         )
-    return rounded_up(found, image, size, stride) if ceil_mode else found
+    return rounded_up(found, image, size, stride) if flag(ceil_mode, name, "ceil_mode") else found
 
 
 def _pool(

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tensorgrad.checks import brief, positive
+from tensorgrad.checks import brief, flag, positive
 from tensorgrad.data.batches import Augmentation
 
 
@@ -40,15 +40,13 @@ class Course:
         show_every = positive(show_every, "train", "show_every")
         if isinstance(first_epoch, bool) or not isinstance(first_epoch, int | np.integer) or first_epoch < 0:
             raise ValueError(f"train: first_epoch must be an int of at least 0, received {brief(first_epoch)}")
-        if not isinstance(shuffle, bool | np.bool_):
-            raise TypeError(f"train: shuffle must be True or False, received {brief(shuffle)}")
         return cls(
             first_epoch=int(first_epoch),
             epochs=int(first_epoch) + epochs,
             batch_size=batch_size,
-            shuffle=bool(shuffle),
+            shuffle=flag(shuffle, "train", "shuffle"),
             show_every=show_every,
-            drop_last=drop_last,
+            drop_last=flag(drop_last, "train", "drop_last"),
             augment=augment,
         )
 
