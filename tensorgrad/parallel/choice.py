@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import multiprocessing
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +25,9 @@ from tensorgrad.training.samples import Samples
 from tensorgrad.training.stream import Stream
 from tensorgrad.training.trainee import Trainee
 
-TRIALS = 3  # steps, after one that warms up
+BATCHES = 10  # that are gone over, again and again; the first step of an epoch takes longer than others
+TRIALS = 3  # steps at least, after one that warms up
+TRIED = 0.1  # seconds that they take together at least, as single ones are disturbed by other programs
 FORK = 0.2  # seconds until the processes are there, on the safe side: 0.02 to 0.06 were measured
 IMPORT = 2.0  # the same, where they import everything anew: 0.8, and what the user's script imports
 THREADS = 0.02  # the same of threads, each with a copy of the model: 0.002 to 0.01
@@ -41,7 +44,7 @@ class Choice(NamedTuple):
 def choose(model: Trainee, samples: Samples | Stream, course: Course, form: Form) -> Choice:
     """One rank per core, or one alone whose operations use all cores: whichever will end first.
 
-    Both take some steps on the first batch, with copies of the model. So the trial has all that a run has: exchanges,
+    Both take some steps on the first batches, with copies of the model. So the trial has all that a run has: exchanges,
     and cores that share memory and caches with each other, and with other programs.
     """
     cores = get_num_threads()
@@ -78,7 +81,7 @@ def choose(model: Trainee, samples: Samples | Stream, course: Course, form: Form
 
 
 class _Clock(Callback):
-    """Notes what each step takes, in the rank that leads."""
+    """Notes what each step takes, in the rank that leads, until it knows enough."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -91,14 +94,16 @@ class _Clock(Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         """Stop."""
         self.seconds.append(time.perf_counter() - self.since)
+        self.model.stop_training = len(self.seconds) > TRIALS and sum(self.seconds[1:]) >= TRIED
 
 
 def _seconds(model: Trainee, samples: Samples, course: Course, ranks: int, form: Form) -> float:
-    """The shortest time of a step on the first batch with so many ranks."""
-    first = slice(0, min(course.batch_size, len(samples)))
+    """The median time of a step on the first batches with so many ranks."""
+    whole = min(BATCHES, len(samples) // course.batch_size)
+    first = slice(0, whole * course.batch_size or len(samples))
     weights = None if samples.weights is None else samples.weights[first]
     few = replace(samples, x=Rows(samples.x[first]), y=samples.y[first], weights=weights)
-    short = replace(course, first_epoch=0, epochs=1 + TRIALS, shuffle=False)
+    short = replace(course, first_epoch=0, epochs=10**9, shuffle=False)  # until the clock ends it
     clock, trial = _Clock(), copy.deepcopy(model)
     try:
         if ranks == 1:
@@ -107,6 +112,6 @@ def _seconds(model: Trainee, samples: Samples, course: Course, ranks: int, form:
             team.train(trial, few, None, short, [clock], ranks, form)
     except NonFiniteLossError:  # which the training itself is to tell
         return min(clock.seconds, default=math.inf)
-    if len(clock.seconds) <= TRIALS:
+    if not trial.stop_training:
         raise KeyboardInterrupt
-    return min(clock.seconds[1:])
+    return statistics.median(clock.seconds[1:])
