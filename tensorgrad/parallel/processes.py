@@ -6,18 +6,21 @@ Each rank has two slots of the memory, which it writes in turn. To meet, it writ
 to be woken by each of them. A rank that is one exchange ahead writes its other slot, and cannot be two ahead: so one
 wait per exchange is enough, and nobody writes what others still read.
 
-Where each rank has a core of its own, it asks whether it was woken for a while, before it sleeps. For one that sleeps,
-Linux often chooses the core of the one that wakes it, and both then take turns on it, beside a core that is idle.
+Where there is a core for each rank, it begins on one of its own, and asks for a while whether it was woken before it
+sleeps. For one that sleeps, Linux often chooses the core of the one that wakes it, and both then take turns on it,
+beside a core that is idle.
 
 The memory has no name in any file system once it is made, so nothing is left behind, whatever ends the processes.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -77,8 +80,7 @@ class Board:
         self.arrived = array("q", size)  # how many exchanges each rank has come to
         self.working = array("b", size)  # whether it will soon be at the next one
         self.woken = [context.Semaphore(0) if context else _Semaphore() for _ in range(size)]
-        beside = size <= len(cores()) and (context is not None or not locked())
-        self.ask = ASK if beside else 0.0  # or it would keep those from working for whom it waits
+        self.at_once = size <= len(cores()) and (context is not None or not locked())  # whether all can work at once
 
 
 class SharedMemory:
@@ -94,6 +96,8 @@ class SharedMemory:
 
     def __init__(self, board: Board, rank: int, ended: Callable[[], RankError | None]) -> None:
         self.board, self.rank, self.size = board, rank, board.size
+        if board.at_once:
+            _take_core(rank)
         memory = np.frombuffer(board.slots, np.uint8)
         self._slots = memory.reshape(2, board.size, board.room)
         self._count = 0  # of the exchanges so far
@@ -176,7 +180,9 @@ class SharedMemory:
 
     def _sleep(self) -> None:
         """Wait until this rank is woken, awake at first."""
-        semaphore, until = self.board.woken[self.rank], time.perf_counter() + self.board.ask
+        semaphore = self.board.woken[self.rank]
+        # where not all can work at once, asking would keep those from working for whom it waits
+        until = time.perf_counter() + (ASK if self.board.at_once else 0.0)
         while not semaphore.acquire(False):
             if time.perf_counter() >= until:
                 semaphore.acquire()
@@ -205,6 +211,15 @@ class SharedMemory:
                 for _ in range(self.size):
                     self.board.woken[self.rank].release()
                 return
+
+
+def _take_core(rank: int) -> None:
+    """Move to the rank's core. The system may move it again."""
+    if hasattr(os, "sched_setaffinity"):
+        allowed = cores()
+        with suppress(OSError):
+            os.sched_setaffinity(0, {sorted(allowed)[rank]})  # which moves it there
+            os.sched_setaffinity(0, allowed)
 
 
 def _is_late(looks: int) -> str:

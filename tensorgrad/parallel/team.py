@@ -13,6 +13,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
+from tensorgrad.kernels import blas
 from tensorgrad.kernels.threads import get_num_threads
 from tensorgrad.parallel.communicator import PATIENCE, RankError
 from tensorgrad.parallel.form import Form
@@ -39,7 +40,8 @@ def train(
 ) -> None:
     """Train as :func:`tensorgrad.training.loop.run` does, with so many ranks; this process or thread leads."""
     threads = max(1, get_num_threads() // ranks)
-    with _team(model, samples, course, threads, ranks, form) as team:
+    # BLAS starts threads anew when it is told their number after a fork, and they spin for 0.1 s on the ranks' cores
+    with blas.one_thread, _team(model, samples, course, threads, ranks, form) as team:
         with closing(SharedMemory(team.board, 0, team.ended)) as communicator:
             loop.run(model, samples, validation, course, callbacks, Sharded(model, communicator, threads))
         team.join()

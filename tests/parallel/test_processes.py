@@ -25,6 +25,7 @@ import pytest
 from tensorgrad import CNN, Tensor, functional, load_model, ops, override_rule, random
 from tensorgrad.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from tensorgrad.data import Augment, Dataset
+from tensorgrad.kernels.threads import get_num_threads, set_num_threads
 from tensorgrad.layers import FFL, BatchNorm, Dropout, Flatten, Layer
 from tensorgrad.layers.shapes import Shape
 from tensorgrad.optim import SGD
@@ -115,6 +116,24 @@ def test_threads_give_what_processes_give(make: Callable[[], CNN], forked: None)
             found.append(trained(make(), 3, augment=Augment(shift=1)))
     assert found[0].history["loss"] == found[1].history["loss"]
     assert difference(*found) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells which threads a process has")
+def test_blas_starts_no_threads_beside_the_ranks(forked: None) -> None:
+    """It would after a fork, when it is told how many to use, and they would spin on the cores of the ranks."""
+    found: list[int] = []
+
+    def count(batch: int, logs: object) -> None:
+        found.extend(len(os.listdir(f"/proc/{child.pid}/task")) for child in multiprocessing.active_children())
+
+    before = get_num_threads()
+    set_num_threads(2)
+    try:
+        trained(network(), 2, callbacks=[LambdaCallback(on_train_batch_end=count)])
+    finally:
+        set_num_threads(before)
+    assert found
+    assert set(found) == {2}  # one that trains, and one that watches
 
 
 @both_forms
@@ -476,7 +495,9 @@ def test_a_trial_takes_the_steps_of_a_run(lr: float) -> None:
     course = Course(2, 5, 16, True, 1, False, Augment(shift=1))
     before = model.get_weights()
     for ranks in (1, 2):
+        since = time.perf_counter()
         assert 0 < choice._seconds(model, samples, course, ranks, "processes") < 5
+        assert lr == 1e30 or time.perf_counter() - since >= choice.TRIED  # of steps of a millisecond
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
@@ -667,19 +688,21 @@ def test_sums_are_in_the_order_of_the_ranks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "locked", "cores", "asks"),
+    ("form", "locked", "cores", "at_once"),
     [
-        ("processes", True, 2, True),
-        ("processes", True, 1, False),
-        ("threads", True, 2, False),  # who asks holds the lock
-        ("threads", False, 2, True),
+        ("processes", True, {3, 2}, True),
+        ("processes", True, {0}, False),
+        ("threads", True, {0, 1}, False),  # who asks holds the lock
+        ("threads", False, {0, 1}, True),
     ],
 )
-def test_a_rank_sleeps_at_once_where_others_need_its_core(
-    form: str, locked: bool, cores: int, asks: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_rank_has_a_core_and_asks_before_it_sleeps_if_all_can_work_at_once(
+    form: str, locked: bool, cores: set[int], at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: locked, raising=False)
-    monkeypatch.setattr(processes, "cores", lambda: set(range(cores)))
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    places: list[tuple[int, set[int]]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda who, where: places.append((who, where)), raising=False)
     board = Board(multiprocessing.get_context() if form == "processes" else None, 2, 1000)
     semaphore, asked = board.woken[0], []
 
@@ -690,6 +713,7 @@ def test_a_rank_sleeps_at_once_where_others_need_its_core(
 
     board.woken[0] = Watched()  # type: ignore[call-overload]
     rank = SharedMemory(board, 0, lambda: None)
+    assert places == ([(0, {min(cores)}), (0, cores)] if at_once else [])
     semaphore.release()  # one who has come already
     rank.sum(np.ones(3))
     assert asked == [False]
@@ -699,7 +723,7 @@ def test_a_rank_sleeps_at_once_where_others_need_its_core(
     rank.close()
     assert asked.pop()
     assert not any(asked)
-    assert (len(asked) > 2) is asks
+    assert (len(asked) > 2) is at_once
 
 
 @both_forms
