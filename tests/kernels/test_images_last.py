@@ -26,7 +26,7 @@ CASES = {
     "1 x 1, padded": ((5, 6, 4), (1, 1), 3, (1, 2), AROUND, 1),
     "1 x 3": ((5, 9, 2), (1, 3), 3, (2, 2), ((0, 0), (1, 1)), 1),
     "one channel, one filter": ((7, 7, 1), (3, 3), 1, (1, 1), AROUND, 1),
-    "depthwise": ((9, 8, 6), (3, 3), 6, (1, 1), AROUND, 6),
+    "depthwise": ((9, 8, 7), (3, 3), 7, (1, 1), AROUND, 7),
     "depthwise, stride 2": ((9, 8, 6), (3, 5), 6, (2, 3), ((1, 2), (2, 0)), 6),
 }
 
@@ -39,7 +39,7 @@ def made(name: str, dtype: str, n: int = 17) -> tuple[Array, Array, Array]:
     return x, w_, b
 
 
-@pytest.mark.parametrize("tile", [images_last.TILE, 1])
+@pytest.mark.parametrize("tile", [images_last.TILE, 80_000, 1])  # with 80,000, tiles of unequal size
 @pytest.mark.parametrize("beside", [False, True], ids=["one by one", "side by side"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", CASES)
