@@ -127,9 +127,9 @@ def pad(x: Array, frame: Frame) -> Bound:
 
 
 def affine(x: Array, w: Live, b: Live | None, activation: InPlace | None) -> Bound:
-    """As :func:`tensorgrad.kernels.matrix.affine`, which is taken where the product may be shared among threads."""
+    """As :func:`tensorgrad.kernels.matrix.affine`, which is taken where the product is shared or cut."""
     y = np.empty((len(x), w().shape[1]), x.dtype)
-    if b is not None and x.size * y.shape[1] > matrix.ALONE:
+    if b is not None and not matrix.is_one_product(len(x), x.shape[1], y.shape[1]):
         return y, [lambda: np.copyto(y, matrix.affine(x, w(), b(), activation))]
 
     def multiply() -> None:

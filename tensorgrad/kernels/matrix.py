@@ -15,7 +15,7 @@ import numpy as np
 from tensorgrad.kernels.elementwise import InPlace, add_bias_and_activate_
 from tensorgrad.kernels.memory import Array, empty
 from tensorgrad.kernels.plan import Pieces, pieces_of
-from tensorgrad.kernels.threads import cut, over_batch
+from tensorgrad.kernels.threads import cut, over_batch, share_out
 
 ALONE = 1 << 18  # multiply-adds that OpenBLAS does on one thread in any case
 SUMMANDS = 1 << 18  # numbers in the products that are held before they are added up
@@ -59,6 +59,12 @@ def matmul(x: Array, y: Array, finish: Callable[[Array], None] | None = None) ->
         if finish is not None:
             finish(out)
     return out
+
+
+def is_one_product(m: int, k: int, n: int) -> bool:
+    """Whether m x k by k x n is multiplied at once and on one thread: np.dot does it then, without what is above."""
+    threads, _ = share_out(max(m, n), max(m, n), min(m, n) * k)
+    return threads == 1 and pieces_of(m, k, n) is None
 
 
 def _multiply(a: Array, b: Array, out: Array) -> None:
