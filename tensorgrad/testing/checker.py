@@ -12,7 +12,7 @@ differences say whether the function is analytic along d, and if it is, the comp
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -163,19 +163,22 @@ class _Check:
         if method == "complex":
             return self.complex_step(order, d), "complex step", d
         sized = [v * np.where(x == 0, 1.0, np.abs(x)) for v, x in zip(d, self.at, strict=True)]
-        difference = self.central_difference(order, sized)
-        if method == "difference":
-            return difference, "central differences", sized
+        best = []
         for along in (sized, d):  # d itself for functions of distances between large inputs, as logsumexp
-            step = self.complex_step(order, along)
-            slope = difference if along is sized else self.central_difference(order, d)
-            if abs(step - slope) <= AGREEMENT * abs(slope):
-                return step, "complex step", along
-        return difference, "central differences", sized
+            step = np.nan if method == "difference" else self.complex_step(order, along)
+            for difference in self.central_differences(order, along):
+                if abs(step - difference) <= AGREEMENT * abs(difference):
+                    return step, "complex step", along
+            best.append(difference)
+            if np.isnan(step):  # along the other one too
+                break
+        return best[0], "central differences", sized
 
-    def central_difference(self, order: int, d: Sequence[Array], h: float = 1e-5) -> float:
-        """Of two steps, so that the error of order h^2 cancels (Richardson 1911)."""
-        return (4 * self.slope(order, d, h / 2) - self.slope(order, d, h)) / 3
+    def central_differences(self, order: int, d: Sequence[Array], h: float = 1e-5) -> Iterator[float]:
+        """First of one step; then, to more digits, of two, so that the error of order h^2 cancels (Richardson 1911)."""
+        rough = self.slope(order, d, h)
+        yield rough
+        yield (4 * self.slope(order, d, h / 2) - rough) / 3
 
     def slope(self, order: int, d: Sequence[Array], h: float) -> float:
         ahead, behind = (
