@@ -18,8 +18,8 @@ from tensorgrad.vocabulary import did_you_mean, find, instead
 
 __all__ = [
     "Axis", "axes", "brief", "check_function", "check_rule", "check_unmasked", "converted", "epsilon", "explained",
-    "flag", "from_scipy", "is_number", "numbers", "one_axis", "one_of", "pair", "positive", "told", "whole",
-    "without",
+    "flag", "from_scipy", "ints", "is_number", "numbers", "one_axis", "one_of", "pair", "positive", "real", "told",
+    "whole", "without",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
@@ -36,7 +36,8 @@ def axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
     """Axes as sorted non-negative ints, each once; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    given = tuple(axis) if isinstance(axis, Iterable) else (axis,)
+    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
+    given = tuple(axis) if isinstance(axis, tuple | list | range) else (axis,)
     found = tuple(one_axis(a, ndim, name) for a in given)
     if len(set(found)) != len(found):
         raise ValueError(f"{name}: axis={axis!r} names an axis twice; name each axis once")
@@ -61,6 +62,7 @@ def pair(value: Any, name: str, argument: str, minimum: int) -> tuple[int, int]:
         rows, columns = value
         if type(rows) is type(columns) is int and rows >= minimum and columns >= minimum:
             return rows, columns
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value, value)
     if len(items) != 2 or not all(
         isinstance(i, int | np.integer) and not isinstance(i, bool) and i >= minimum for i in items
@@ -150,6 +152,21 @@ def _is_missing(item: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Whether a value is one real number, which True and False are not."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def ints(value: Any, name: str, argument: str) -> tuple[int, ...]:
+    """An int, or a sequence of ints, as a tuple."""
+    array = None if isinstance(value, str | bytes | Mapping | Set) else np.asarray(value)
+    if array is None or array.ndim > 1 or (array.size and array.dtype.kind not in "iu"):
+        raise TypeError(f"{name}: {argument} must be an int, or a sequence of ints; received {brief(value)}")
+    return tuple(array.reshape(-1).tolist())
+
+
+def real(value: Any, name: str, argument: str) -> float:
+    """A finite number."""
+    if not (is_number(value) and -inf < value < inf):
+        raise ValueError(f"{name}: {argument} must be a finite number, received {brief(value)}")
+    return float(value)
 
 
 def epsilon(value: Any, name: str, least: float = 1.2e-38) -> float:

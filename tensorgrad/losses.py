@@ -109,6 +109,8 @@ def cross_entropy(
     given = value(labels)
     given = given if isinstance(given, np.ndarray | np.generic) else np.asarray(given)
     by_index = given.dtype.kind in "iub" and given.shape != x.shape
+    if not isinstance(ignore_index, int | np.integer | None):
+        raise TypeError(f"cross_entropy: ignore_index must be an int, received {brief(ignore_index)}")
     if ignore_index is not None and not by_index:
         raise ValueError("cross_entropy: ignore_index needs integer labels, received a distribution for each sample")
     counts = None if ignore_index is None else given != ignore_index

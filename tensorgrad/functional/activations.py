@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, brief, one_of
+from tensorgrad.checks import Axis, brief, one_of, real
 from tensorgrad.functional.elementwise import tanh
 from tensorgrad.kernels import elementwise
 from tensorgrad.kernels.classes import softmax_
@@ -32,13 +32,13 @@ def relu(x: TensorLike) -> Tensor:
 
 def leaky_relu(x: TensorLike, slope: float = elementwise.SLOPE) -> Tensor:
     """``x where x > 0, else slope x`` (Maas et al. 2013)."""
-    t = as_tensor(x).floating()
-    return ops.leaky_relu(t, slope=float(slope)) if slope >= 0 else ops.relu(t) - slope * ops.relu(-t)
+    t, slope = as_tensor(x).floating(), real(slope, "leaky_relu", "slope")
+    return ops.leaky_relu(t, slope=slope) if slope >= 0 else ops.relu(t) - slope * ops.relu(-t)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     """``x where x > 0, else alpha (e^x - 1)`` (Clevert et al. 2015)."""
-    return ops.elu(as_tensor(x).floating(), alpha=float(alpha))
+    return ops.elu(as_tensor(x).floating(), alpha=real(alpha, "elu", "alpha"))
 
 
 def gelu(x: TensorLike) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import ops
-from tensorgrad.checks import Axis, axes, brief, epsilon, one_of
+from tensorgrad.checks import Axis, axes, brief, epsilon, is_number, one_of
 from tensorgrad.functional.activations import ACTIVATIONS, ending
 from tensorgrad.kernels.batch_norm import Moments, moments
 from tensorgrad.kernels.half import in_float32
@@ -34,7 +34,7 @@ def dropout(x: TensorLike, prob: float = 0.5, *, training: bool = True, rng: RNG
 
     """
     t = as_tensor(x).floating()
-    if not 0 <= prob < 1:
+    if not (is_number(prob) and 0 <= prob < 1):
         raise ValueError(f"dropout: prob is the share that is dropped, 0 <= prob < 1; received {brief(prob)}")
     if not training or prob == 0:
         return t

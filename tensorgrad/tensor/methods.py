@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tensorgrad import engine, ops
-from tensorgrad.checks import Axis, axes, brief, one_axis
+from tensorgrad.checks import Axis, axes, brief, ints, one_axis, real
 from tensorgrad.kernels.half import in_float32
 from tensorgrad.recording import analytic
 from tensorgrad.signatures import parameters
@@ -222,6 +222,7 @@ class Methods(engine.Traced):
     @in_float32
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The variance over the axes: the squared distances from the mean, divided by ``count - ddof``."""
+        real(ddof, "var", "ddof")
         over, count = self._some(axis, "var", ddof)
         away = _modulus(self._centred(over))
         return promotion.divide(ops.total(ops.square(away), axis=over, keepdims=keepdims), count - ddof)
@@ -229,6 +230,7 @@ class Methods(engine.Traced):
     @in_float32
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """The standard deviation over the axes, the square root of the variance; the gradient at 0 is 0."""
+        real(ddof, "std", "ddof")
         over, count = self._some(axis, "std", ddof)
         away = _modulus(self._centred(over))
         return promotion.divide(ops.norm(away, axis=over, keepdims=keepdims), sqrt(count - ddof))
@@ -426,12 +428,13 @@ class Methods(engine.Traced):
         """Cut along an axis: into that many equal parts, or before each given index."""
         along = one_axis(axis, self.ndim, "split")
         size = self.shape[along]
-        if isinstance(parts, int):
-            if parts < 1 or size % parts:
-                raise ValueError(f"split: axis {along} of length {size} has no {parts} equal parts")
-            cuts = [size // parts * i for i in range(parts + 1)]
-        else:
-            cuts = [0, *parts, size]
+        given = ints(parts, "split", "parts")
+        cuts = [0, *given, size]
+        if np.ndim(parts) == 0:
+            (count,) = given
+            if count < 1 or size % count:
+                raise ValueError(f"split: axis {along} of length {size} has no {count} equal parts")
+            cuts = [size // count * i for i in range(count + 1)]
         whole = (slice(None),) * along
         return [self[(*whole, slice(a, b))] for a, b in pairwise(cuts)]
 
@@ -445,7 +448,7 @@ class Methods(engine.Traced):
             return self.flatten().roll(shift, 0).reshape(self.shape)
         along = tuple(axis) if isinstance(axis, Sequence) else (axis,)
         rolled = self
-        for a, s in np.broadcast(along, shift):
+        for a, s in np.broadcast(along, ints(shift, "roll", "shift")):
             place = one_axis(a, self.ndim, "roll")
             size = self.shape[place]
             rolled = ops.take(rolled, indices=(np.arange(size) - s) % max(size, 1), axis=place)
@@ -464,8 +467,8 @@ class Methods(engine.Traced):
 
     def tile(self, reps: int | Sequence[int]) -> Self:
         """The whole tensor several times along each axis, like ``numpy.tile``."""
-        times = tuple(reps) if isinstance(reps, Sequence) else (reps,)
-        if any(not isinstance(count, int | np.integer) or count < 0 for count in times):
+        times = ints(reps, "tile", "reps")
+        if any(count < 0 for count in times):
             raise ValueError(f"tile: expected a count, or a sequence of counts, of at least 0; received {brief(reps)}")
         ndim = max(self.ndim, len(times))
         times = (1,) * (ndim - len(times)) + times

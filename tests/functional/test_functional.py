@@ -257,6 +257,16 @@ def test_methods_of_two_operands() -> None:
             refused(None)
 
 
+def test_numbers_of_numpy_are_ints() -> None:
+    x: Any = tg.tensor(np.arange(24.0).reshape(2, 3, 4))
+    two: Any = np.int64(2)
+    np.testing.assert_array_equal(tg.sum(x, axis=np.array(two)), x.numpy().sum(2))
+    np.testing.assert_array_equal(tg.split(x, two, axis=two)[1], np.split(x.numpy(), 2, 2)[1])
+    np.testing.assert_array_equal(tg.tile(x, np.array([2, 1])), np.tile(x.numpy(), (2, 1)))
+    np.testing.assert_array_equal(tg.roll(x, two, two), np.roll(x.numpy(), 2, 2))
+    assert tg.max_pool2d(np.ones((4, 4, 1)), np.array(2)).shape == (2, 2, 1)
+
+
 class Foreign:
     """An array of another library, whose dtype is not NumPy's."""
 
