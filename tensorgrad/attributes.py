@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from tensorgrad.vocabulary import did_you_mean, find, instead, speaks
 
-__all__ = ["Checked", "Closed", "Foreign", "is_descriptor"]
+__all__ = ["Checked", "Closed", "Foreign", "is_descriptor", "is_ours"]
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Closed:
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):  # so that it takes other libraries' words, and says which it knows
             speaking = speaks()(cls.__init__)
-            cls.__init__ = _closing(speaking) if _is_ours(cls) else speaking  # type: ignore[method-assign]
+            cls.__init__ = _closing(speaking) if is_ours(cls) else speaking  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._closed and not name.startswith("_"):
@@ -134,7 +134,8 @@ def is_descriptor(kind: type, name: str) -> bool:
     return hasattr(type(inspect.getattr_static(kind, name, None)), "__set__")
 
 
-def _is_ours(kind: type) -> bool:
+def is_ours(kind: type) -> bool:
+    """Whether a class is of this library."""
     return kind.__module__.partition(".")[0] == "tensorgrad"
 
 
@@ -148,7 +149,7 @@ def _closing(init: Callable[..., None]) -> Callable[..., None]:
     @wraps(init)
     def closing(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        if type(self).__init__ is closing and _is_ours(type(self)):  # not yet in the constructor of a base
+        if type(self).__init__ is closing and is_ours(type(self)):  # not yet in the constructor of a base
             vars(self)["_closed"] = True
 
     return closing
