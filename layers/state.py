@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tensorgrad.checks import brief, check_unmasked
 from tensorgrad.tensor import Array, Tensor
 
 
@@ -75,18 +76,19 @@ class Stateful:
             If `strict` and something differs, with a list of it, or if an array does not hold real numbers. Nothing
             has changed then.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict: expected a dict of arrays by name, as state_dict() gives, received {brief(state)}; "
+                "set_weights takes a list"
+            )
         here = {name: _array(item) for name, item in self.named_state()}
-        there = {name: np.asarray(values) for name, values in state.items()}
-        shared = [name for name in here if name in there]
+        shared = [name for name in here if name in state]
+        there = {name: _fitting(state[name], here[name], "load_state_dict", name) for name in shared}
         found = StateDifference(
-            missing=tuple(name for name in here if name not in there),
-            unexpected=tuple(name for name in there if name not in here),
+            missing=tuple(name for name in here if name not in state),
+            unexpected=tuple(name for name in state if name not in here),
             reshaped=tuple(name for name in shared if here[name].shape != there[name].shape),
         )
-        for name in shared:
-            if there[name].dtype.kind not in "fiub" or (here[name].dtype.kind != "f" and there[name].dtype.kind == "f"):
-                kind = "numbers" if here[name].dtype.kind == "f" else f"integers ({here[name].dtype})"
-                raise TypeError(f"load_state_dict: {name} must be {kind}, received dtype {there[name].dtype}")
         if strict and found:
             shapes = [f"{name} has shape {here[name].shape}, received {there[name].shape}" for name in found.reshaped]
             parts = (("missing", found.missing), ("unexpected", found.unexpected), ("of another shape", shapes))
@@ -104,13 +106,22 @@ class Stateful:
 
     def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Copy back the arrays of :meth:`get_weights`."""
-        here, arrays = list(self.named_state()), [np.asarray(w) for w in weights]
-        if len(here) != len(arrays):
-            raise ValueError(f"set_weights: expected {len(here)} arrays, received {len(arrays)}")
-        for (name, item), array in zip(here, arrays, strict=True):
-            if item.shape != array.shape:
-                raise ValueError(f"set_weights: {name} has shape {item.shape}, received shape {array.shape}")
-        self._write({name: array for (name, _), array in zip(here, arrays, strict=True)})
+        if not isinstance(weights, Iterable) or isinstance(weights, str | Mapping):
+            raise TypeError(
+                f"set_weights: expected a list of arrays, as get_weights() gives, received {brief(weights)}; "
+                "load_state_dict takes a dict"
+            )
+        here, given = {name: _array(item) for name, item in self.named_state()}, list(weights)
+        if len(here) != len(given):
+            raise ValueError(f"set_weights: expected {len(here)} arrays, received {len(given)}")
+        arrays = {
+            name: _fitting(values, item, "set_weights", name)
+            for (name, item), values in zip(here.items(), given, strict=True)
+        }
+        for name, array in arrays.items():
+            if here[name].shape != array.shape:
+                raise ValueError(f"set_weights: {name} has shape {here[name].shape}, received shape {array.shape}")
+        self._write(arrays)
 
     def _write(self, values: Mapping[str, Array]) -> None:
         for name, item in self.named_state():
@@ -123,3 +134,13 @@ class Stateful:
 
 def _array(item: Tensor | Array) -> Array:
     return np.asarray(item.array if isinstance(item, Tensor) else item)
+
+
+def _fitting(values: Any, here: Array, owner: str, name: str) -> Array:
+    """Values as an array, if they are numbers of a kind that can take the place of those that are here."""
+    check_unmasked(values, owner, name)
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub" or (here.dtype.kind != "f" and array.dtype.kind == "f"):
+        kind = "numbers" if here.dtype.kind == "f" else f"integers ({here.dtype})"
+        raise TypeError(f"{owner}: {name} must be {kind}, received dtype {array.dtype}")
+    return array

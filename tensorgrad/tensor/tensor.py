@@ -82,6 +82,8 @@ class Tensor(Methods):
         if values is not self.array:  # it is, after ``t.data += 1``, which wrote in place
             check_unmasked(values, "Tensor.data", "values")
             new = np.asarray(engine.value(values))
+            if new.dtype.kind not in ("fciub" if self.dtype.kind == "c" else "fiub"):
+                raise TypeError(f"Tensor.data: expected numbers for {self.dtype}, received dtype {new.dtype}")
             if new.shape != self.shape:
                 raise ValueError(
                     f"Tensor.data: expected values of shape {self.shape}, received shape {new.shape}; "
