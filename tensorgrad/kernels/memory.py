@@ -14,6 +14,7 @@ number. Another thread could read the two at different moments, and find too few
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import threading
@@ -186,6 +187,8 @@ def release_memory() -> None:
     """
     for release in _releases:
         release()
+    if not _LOCKED:
+        gc.collect()  # what another thread has made is freed when that thread runs again, or now
     _current.pool.release_all()
     if not _LOCKED:
         with _pools_lock:
