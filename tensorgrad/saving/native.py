@@ -190,6 +190,7 @@ def _fill(model: Buildable, state: Mapping[str, Array], frozen: Collection[str])
     # tensors that a layer keeps from its forward pass are in the file too, but not in a new layer
     values = {name: array for name, array in state.items() if name in here or name not in frozen}
     weights.refuse(weights.differences(here, values, dtypes=False))
+    layers = dict(model.named_layers())
     for name, item in weights.named(model).items():
         value = values[name]
         if isinstance(item, Tensor):
@@ -197,7 +198,11 @@ def _fill(model: Buildable, state: Mapping[str, Array], frozen: Collection[str])
                 raise ModelFileError(f"state {name!r} must be of a dtype like {item.dtype}, received {value.dtype}")
             item.array = value  # instead of a copy into it, because the dtypes may differ
             engine.wrote(item)
-        elif item.dtype != value.dtype:
-            raise ModelFileError(f"state {name!r} must be of dtype {item.dtype}, received {value.dtype}")
-        else:
+        elif item.dtype.kind != value.dtype.kind:
+            raise ModelFileError(f"state {name!r} must be of a dtype like {item.dtype}, received {value.dtype}")
+        elif item.dtype == value.dtype:
             item[...] = value
+        else:
+            path, _, attribute = name.rpartition(".")
+            layer = layers[path]
+            setattr(layer, next(each for each in layer.buffers if each.lstrip("_") == attribute), value)

@@ -793,3 +793,24 @@ def test_losses_and_metrics_of_one_s_own_are_registered_or_refused(
     model.save_model(tmp_path / "model.tgrad")
     again = tensorgrad.load_model(tmp_path / "model.tgrad")
     assert again.evaluate(np.ones((8, 4)), np.ones((8, 2))) == model.evaluate(np.ones((8, 4)), np.ones((8, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("opt", ["adam", "rmsprop"])
+def test_a_model_of_another_dtype_with_running_statistics(tmp_path: Path, dtype: str, opt: str) -> None:
+    model = CNN(seed=0)
+    for layer in (FFL(input_shape=4, neurons=4), BatchNorm(), Add([[FFL(neurons=4), BatchNorm()], []])):
+        model.add(layer)
+    model.add(FFL(neurons=3, activation="softmax"))
+    model.astype(dtype)
+    model.compile_model(loss="cse", opt=opt)
+    x, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    model.train(x, y, verbose=0)
+    model.save_model(tmp_path / "model.tgrad")
+    again = tensorgrad.load_model(tmp_path / "model.tgrad")
+    for each in (model, again):
+        each.train(x, y, verbose=0)
+    for expected, found in zip(model.get_weights(), again.get_weights(), strict=True):
+        assert found.dtype == dtype
+        assert np.isfinite(found).all()
+        np.testing.assert_array_equal(found, expected)
