@@ -172,14 +172,14 @@ class SharedMemory:
                 semaphore.release()
         self._waiting = True
         for _ in range(self.size - 1):
-            self._sleep()
+            self._wait()
         self._waiting = False
         if self._failure is not None and self._late():
             raise self._failure
         self._left = time.perf_counter()
 
-    def _sleep(self) -> None:
-        """Wait until this rank is woken, awake at first."""
+    def _wait(self) -> None:
+        """Wait until this rank is woken: ask for a while, and then sleep."""
         semaphore = self.board.woken[self.rank]
         # where not all can work at once, asking would keep those from working for whom it waits
         until = time.perf_counter() + (ASK if self.board.at_once else 0.0)
