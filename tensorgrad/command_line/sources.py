@@ -130,6 +130,11 @@ def _of_arrays(found: TrainTest, classes: Sequence[str] | None) -> Source:
 def _with_channels(images: Any) -> Any:
     """Images with an axis of channels, which comes last."""
     shape = images.shape[1:]
+    if len(shape) not in (2, 3):
+        raise DataError(
+            f"expected images of shape (height, width) or (height, width, channels), received {shape}: save "
+            "x.reshape(len(x), height, width)"
+        )
     if len(shape) == 3 and shape[0] in (1, 3) and shape[0] < shape[1] == shape[2]:
         raise DataError(
             f"the images have the shape {shape}, with the channels first; here they come last: save "

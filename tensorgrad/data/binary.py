@@ -140,9 +140,16 @@ def _part(path: str | os.PathLike[str], names: tuple[str, str], x: NDArray[Any],
     if not x.ndim or not len(x) or x.dtype.kind not in "biuf":
         raise DataError(f"{path}: expected numbers for each sample, but {names[0]} is {x.dtype} of shape {x.shape}")
     if len(x) != len(labels) or labels.dtype.kind not in "iu":
+        remedy = ""
+        if len(y.shape) == 2 and len(x) == len(y) < len(labels):
+            remedy = ", such as y.argmax(1)"
+        elif len(x) == len(labels):
+            remedy = (
+                ", such as np.unique(y, return_inverse=True)[1]" if labels.dtype.kind in "US" else ": y.astype(int)"
+            )
         raise DataError(
             f"{path}: {names[0]} has {len(x)} samples, {names[1]} is {y.dtype} of shape {y.shape}; "
-            "expected an integer for each"
+            f"expected an integer for each{remedy}"
         )
     if labels.min() < 0:
         raise DataError(f"{path}: {names[1]} go down to {labels.min()}; number the classes from 0")

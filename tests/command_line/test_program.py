@@ -320,6 +320,11 @@ def test_every_kind_of_data(folder: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x_train=first, y_train=[0, 1, 0], x_test=first, y_test=[0, 1, 0])
     with pytest.raises(DataError, match="with the channels first; here they come last"):
         load(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", data=images.reshape(6, 64), target=labels)
+    with pytest.raises(
+        DataError, match=r"expected images of shape .* received \(64,\): save x.reshape\(len\(x\), height"
+    ):
+        load(tmp_path / "a.npz")
     (tmp_path / "x.txt").write_text("")
     with pytest.raises(DataError, match=r"expected a folder of pictures, or a \.csv or \.npz file"):
         load(tmp_path / "x.txt")

@@ -112,6 +112,15 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
         ({"x_train": np.float64(1)}, r"expected numbers for each sample, but x_train is float64 of shape \(\)"),
         ({"x_train": np.array(["a", "b"])}, "expected numbers for each sample, but x_train is <U1"),
         ({"x_train": np.zeros((0, 3))}, r"x_train is float64 of shape \(0, 3\)"),
+        (
+            {"y_train": np.eye(2)},
+            r"y_train is float64 of shape \(2, 2\); expected an integer for each, such as y.argmax",
+        ),
+        (
+            {"y_train": np.array(["a", "b"])},
+            r"expected an integer for each, such as np.unique\(y, return_inverse=True\)",
+        ),
+        ({"y_train": np.zeros(2)}, r"expected an integer for each: y.astype\(int\)"),
         ({"y_train": np.array([0, -1])}, "y_train go down to -1; number the classes from 0"),
     ):
         np.savez(path, **(good | {"y_test": np.zeros(1, int)} | bad))
