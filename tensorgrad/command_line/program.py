@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # so that Python's own flush does not raise again
         return 0
-    except (OSError, ValueError, TypeError, ImportError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, ImportError, ArithmeticError, MemoryError) as error:
         print(f"tensorgrad {options.command}: error: {told(error)}", file=sys.stderr)
         return 1
 
@@ -141,10 +141,9 @@ def _add_training(train: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received {text}")
-    return number
+    return int(text)
 
 
 def _processes(text: str) -> int | str:
@@ -154,6 +153,6 @@ def _processes(text: str) -> int | str:
 def _size(text: str) -> tuple[int, int]:
     """``32`` or ``48x64``."""
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
         raise argparse.ArgumentTypeError(f"expected a size such as 32 or 48x64, received {text!r}")
     return int(parts[0]), int(parts[-1])

@@ -240,6 +240,7 @@ def test_a_reader_that_has_enough(model: Path, folder: Path) -> None:
     [
         (["train", "nowhere"], "there is no file or folder 'nowhere'"),
         (["train", "FOLDER", "--layers", "cnov 3"], "unknown item 'cnov'"),
+        (["train", "FOLDER", "--layers", f"conv {10**13}", "-q"], "Unable to allocate"),
         (["train", "FOLDER", "--freeze"], "--freeze needs --from"),
         (["train", "FOLDER", "-o", "nofolder/m.tgrad"], "there is no folder"),
         (["train", "FOLDER", "-o", "FOLDER"], "it is a folder; name a file in it"),
@@ -271,13 +272,19 @@ def test_mistakes_are_told_in_a_line(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["trane"], ["train"], ["train", "x", "--epochs", "0"], ["train", "x", "--size", "3by4"]]
-)
+    "arguments",
+    [
+        [], ["trane"], ["train"], ["train", "x", "--epochs", "0"], ["train", "x", "--epochs", "x"],
+        ["train", "x", "--size", "3by4"], ["train", "x", "--size", "\u00b2"],
+    ],
+)  # fmt: skip
 def test_mistakes_in_the_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "usage:" in err
+    assert "invalid _" not in err
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict", "summary", "report", "export", "serve", "info"])
