@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine import Node, Traced, no_grad, value, watch
+from tensorgrad.engine import Node, Traced, no_grad, watch
 from tensorgrad.tensor import Tensor
 
 
@@ -31,13 +31,12 @@ class _Counter:
 
     total = 0
 
-    def computed(self, y: Traced, node: Node) -> None:
+    def computed(self, y: Traced, node: Node, arrays: Sequence[Any]) -> None:
         count = _PRODUCTS.get(node.primitive.name)
         if count is not None:
-            shapes = [np.shape(value(a)) for a in node.args or ()]
-            self.total += count(y.array.size, shapes, node.params)
+            self.total += count(y.array.size, [np.shape(a) for a in arrays], node.params)
 
-    def differentiated(self, gradient: Any, y: Traced, node: Node, position: int) -> None:
+    def differentiated(self, gradient: Any, node: Node, position: int) -> None:
         """Never called: nothing is differentiated."""
 
 

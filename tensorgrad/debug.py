@@ -15,7 +15,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -77,19 +77,19 @@ class _Anomalies:
         which = f"at {first}, is" if len(places) == 1 else f"the first at {first}, are not finite; that one is"
         return f"{len(places)} of {array.size} elements, {which} {np.asarray(array)[first]}"
 
-    def computed(self, y: engine.Traced, node: engine.Node) -> None:
+    def computed(self, y: engine.Traced, node: engine.Node, arrays: Sequence[Any]) -> None:
         node.note = _callers_line()
         found = self.bad(y.array)
         if found is None:
             return
-        arrays = [np.asarray(engine.value(a)) for a in node.args or ()]
-        sick = [f"its input {i} has them already" for i, a in enumerate(arrays) if self.bad(a) is not None]
+        inputs = map(np.asarray, arrays)
+        sick = [f"its input {i} has them already" for i, a in enumerate(inputs) if self.bad(a) is not None]
         raise AnomalyError(
             f"{node.primitive.name}: the first NaN or infinity appeared in its result: {self.said(y.array, found)}; "
             f"{' and '.join(sick) or 'all of its inputs are finite'} (computed at {node.note})"
         )
 
-    def differentiated(self, gradient: Any, y: engine.Traced, node: engine.Node, position: int) -> None:
+    def differentiated(self, gradient: Any, node: engine.Node, position: int) -> None:
         array = engine.value(gradient)
         found = self.bad(array)
         if found is not None:
@@ -148,7 +148,7 @@ def to_mermaid(output: engine.Traced | Drawable, names: Mapping[str, engine.Trac
     lines = ["graph TD"]
     for i, t in enumerate(values):
         label = "<br/>".join(map(mermaid_text, _label(t, names)))
-        lines.append(f'    n{i}["{label}"]' if t.node is not None else f'    n{i}(["{label}"])')
+        lines.append(f'    n{i}["{label}"]' if isinstance(t, engine.Node) else f'    n{i}(["{label}"])')
     return "\n".join(lines + [f"    n{a} --> n{b}" for a, b in edges])
 
 
@@ -158,7 +158,7 @@ def to_dot(output: engine.Traced, names: Mapping[str, engine.Traced] | None = No
     lines = ["digraph {"]
     for i, t in enumerate(values):
         label = "\\n".join(map(_dot_text, _label(t, names)))
-        lines.append(f'    n{i} [label="{label}", shape={"box" if t.node is not None else "ellipse"}];')
+        lines.append(f'    n{i} [label="{label}", shape={"box" if isinstance(t, engine.Node) else "ellipse"}];')
     return "\n".join([*lines, *(f"    n{a} -> n{b};" for a, b in edges), "}"])
 
 
@@ -173,17 +173,16 @@ def _dot_text(text: str) -> str:
     return "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in text.splitlines())
 
 
-def _label(t: engine.Traced, names: Mapping[str, engine.Traced] | None) -> list[str]:
+def _label(t: engine.Node | engine.Traced, names: Mapping[str, engine.Traced] | None) -> list[str]:
     """The lines of a value's box: what it is, its shape, and whether its graph was freed."""
-    name = next((name for name, named in (names or {}).items() if named is t), None)
-    kind = t.node.primitive.name if t.node is not None else "leaf" if t.needs_grad else "constant"
-    if name is not None:
-        kind = f"{name} = {kind}" if t.node is not None else name
-    freed = t.node is not None and t.node.args is None
-    return [kind, str(t.array.shape), *(["its graph was freed"] if freed else [])]
+    name = next((name for name, named in (names or {}).items() if engine.origin(named) is t), None)
+    if not isinstance(t, engine.Node):
+        return [name or ("leaf" if t.needs_grad else "constant"), str(t.array.shape)]
+    kind = t.primitive.name if name is None else f"{name} = {t.primitive.name}"
+    return [kind, str(t.shape), *(["its graph was freed"] if t.args is None else [])]
 
 
-def _graph(output: engine.Traced, owner: str) -> tuple[list[engine.Traced], list[tuple[int, int]]]:
+def _graph(output: engine.Traced, owner: str) -> tuple[list[engine.Node | engine.Traced], list[tuple[int, int]]]:
     """The values that an output was computed from, inputs before results, and the edges between them."""
     if not isinstance(output, engine.Traced):
         raise TypeError(
@@ -191,13 +190,12 @@ def _graph(output: engine.Traced, owner: str) -> tuple[list[engine.Traced], list
             "tensorgrad.inspection.to_mermaid draws the layers of a model"
         )
     number: dict[int, int] = {}
-    values: list[engine.Traced] = []
+    values: list[engine.Node | engine.Traced] = []
     edges: list[tuple[int, int]] = []
-    stack: list[tuple[engine.Traced, bool]] = [(output, False)]
+    stack: list[tuple[engine.Node | engine.Traced, bool]] = [(engine.origin(output), False)]
     while stack:
         y, inputs_done = stack.pop()
-        args = (y.node.args or ()) if y.node is not None else ()
-        inputs = [a for a in args if isinstance(a, engine.Traced)]
+        inputs = _inputs(y)
         if inputs_done and id(y) not in number:
             number[id(y)] = len(values)
             values.append(y)
@@ -206,3 +204,11 @@ def _graph(output: engine.Traced, owner: str) -> tuple[list[engine.Traced], list
             stack.append((y, True))
             stack.extend((a, False) for a in reversed(inputs))
     return values, edges
+
+
+def _inputs(y: engine.Node | engine.Traced) -> list[engine.Node | engine.Traced]:
+    """The traced values that a value was computed from, by their nodes, where they have some; none for a leaf."""
+    if not isinstance(y, engine.Node):
+        return []
+    inputs = (engine.origin(a) if isinstance(a, engine.Traced) else a for a in y.args or ())
+    return [a for a in inputs if isinstance(a, engine.Node | engine.Traced)]

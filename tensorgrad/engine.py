@@ -12,22 +12,22 @@ hands the same rules traced values, so the gradient is itself a recorded value t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from operator import add, iadd
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from tensorgrad.checks import converted, explained
+from tensorgrad.graph import Hook, Node, Traced, goal_of, memory, origin, value, wrote
 from tensorgrad.recording import Switch, no_grad, recording, set_recording
 from tensorgrad.rules import Reads, Rule, Ruled, any_replaced
-from tensorgrad.writes import Memory, is_view, owner, tick
+from tensorgrad.writes import is_view
 
 __all__ = [
-    "Node", "Primitive", "Traced", "Watcher", "backward", "gradients", "memory", "no_grad", "primitive", "recording",
-    "set_recording", "value", "watch", "watcher", "wrote",
+    "Node", "Primitive", "Traced", "Watcher", "backward", "gradients", "memory", "no_grad", "origin", "primitive",
+    "recording", "set_recording", "value", "watch", "watcher", "wrote",
 ]  # fmt: skip
 
 V = TypeVar("V")
@@ -36,51 +36,13 @@ P = ParamSpec("P")
 _watcher: ContextVar[Watcher | None] = ContextVar("tensorgrad_watcher", default=None)
 
 
-class Node:
-    """How a value was computed: ``primitive(*args, **params)``, at one tick of the clock."""
-
-    __slots__ = ("args", "note", "params", "primitive", "recorded")
-
-    def __init__(self, primitive: Primitive[...], args: tuple[Any, ...] | None, params: dict[str, Any]) -> None:
-        self.primitive = primitive
-        self.args = args  # None once the graph behind it was freed
-        self.params = params
-        self.recorded = tick()
-        self.note: Any = None  # left by a watcher
-
-
-class Traced:
-    """A value in a graph. :class:`tensorgrad.Tensor` adds the operators; the engine needs only what is here.
-
-    ``array`` is the value, without the bookkeeping that ``Tensor.data`` does for writers.
-    """
-
-    __slots__ = ("__weakref__", "array", "grad", "hooks", "memory", "needs_grad", "node")
-
-    array: npt.NDArray[Any]
-    grad: Self | None
-    hooks: dict[int, Callable[[Any], Any]] | None
-    memory: Memory | None
-    needs_grad: bool
-    node: Node | None
-
-    @classmethod
-    def wrap(cls, array: Any) -> Self:
-        """A constant around ``array``, which is not copied; nothing else may write to it."""
-        new = cls.__new__(cls)
-        new.array = array
-        new.grad = new.hooks = new.memory = new.node = None
-        new.needs_grad = False
-        return new
-
-
 class Watcher(Protocol):
     """Learns of every value as it is computed (see :mod:`tensorgrad.debug`)."""
 
-    def computed(self, y: Traced, node: Node) -> None:
-        """``y`` was computed as ``node`` says, whether that was recorded or not."""
+    def computed(self, y: Traced, node: Node, arrays: Sequence[Any]) -> None:
+        """``y`` was computed of ``arrays`` as ``node`` says, whether that was recorded or not."""
 
-    def differentiated(self, gradient: Any, y: Traced, node: Node, position: int) -> None:
+    def differentiated(self, gradient: Any, node: Node, position: int) -> None:
         """The rule of ``node`` for the input at ``position`` returned ``gradient``."""
 
 
@@ -91,17 +53,19 @@ class Primitive(Ruled, Generic[P]):
         """Apply to arrays or traced values; the result is of the same kind."""
         args = (first, *rest)
         kind: Any = None
-        needs_grad = False
         arrays: list[Any] = []
+        wanted, bit = 0, 1  # bit i: whether there is a gradient by input i
         for a in args:
             if isinstance(a, Traced):
                 kind = type(a)
-                needs_grad = needs_grad or a.needs_grad
                 arrays.append(a.array)
+                if a.needs_grad:
+                    wanted += bit
                 if a.memory is not None:
                     a.memory.look()
             else:
                 arrays.append(a)
+            bit += bit
         if kind is None:
             return self.forward(*arrays, **params)  # type: ignore[no-any-return]
         try:
@@ -113,15 +77,15 @@ class Primitive(Ruled, Generic[P]):
         out = kind.wrap(result)
         if result.base is not None or result is arrays[0]:
             _share_memory(out, args)
-        recorded = needs_grad and recording() and result.dtype.kind in "fc"  # an index has no gradient
+        recorded = wanted and recording() and result.dtype.kind in "fc"  # an index has no gradient
         watcher = _watcher.get()
         if recorded or watcher is not None:
-            node = Node(self, args, params)
+            node = Node(self, args, params, wanted, out)
             if recorded:
                 out.needs_grad = True
                 out.node = node
             if watcher is not None:
-                watcher.computed(out, node)
+                watcher.computed(out, node, arrays)
         return out  # type: ignore[no-any-return]
 
 
@@ -143,25 +107,8 @@ def _share_memory(view: Traced, args: tuple[Any, ...]) -> None:
     """If the result of an operation shows the memory of an input, let both share one Memory."""
     for a in args:
         if isinstance(a, Traced) and np.may_share_memory(view.array, a.array):
-            a.memory = view.memory = a.memory or Memory(a.array)
+            view.memory = a.memory or memory(a)
             return
-
-
-def value(x: Any) -> Any:
-    """The array of a traced value; anything else unchanged. Rules use it for their constants."""
-    return x.array if isinstance(x, Traced) else x
-
-
-def memory(t: Traced) -> Memory:
-    """The record of writes to ``t.array``; a new one if the array was replaced."""
-    if t.memory is None or t.memory.array is not owner(t.array):
-        t.memory = Memory(t.array)
-    return t.memory
-
-
-def wrote(t: Traced) -> None:
-    """Report that the library itself wrote to ``t.array``, in place or by replacing it."""
-    memory(t).write()
 
 
 def watch(watcher: Watcher) -> Switch[Watcher | None]:
@@ -209,89 +156,95 @@ def gradients(
     Returns ``(value, gradient, fresh)`` for each wanted value that the output depends on; ``fresh`` says that
     nothing else refers to the gradient's memory.
     """
-    targets = None if wanted is None else {id(t) for t in wanted}
-    order, reaches = _paths(output, targets)
+    kind = type(output)
+    targets = None if wanted is None else {id(origin(t)): t for t in wanted}
+    order, reaches = _paths(origin(output), targets)
     # A gradient that no one else holds (`fresh`) is added to in place; before that, the sum makes a new array.
-    pending: dict[int, tuple[Any, bool]] = {id(output): (seed, False)}
+    pending: dict[int, tuple[Any, bool]] = {id(origin(output)): (seed, False)}
     found: list[tuple[Any, Any, bool]] = []
     watcher = _watcher.get()
     replaced = any_replaced()
     with set_recording(create_graph):
         while order:
-            y = order.pop()  # so that y, and what only y holds, is freed as soon as it has been passed
-            node = y.node
-            wanted_here = node is None if targets is None else id(y) in targets
-            if id(y) not in pending:  # every rule on the way to it was None: its gradient is zero
-                if wanted_here:
-                    zero = np.zeros_like(y.array)
-                    found.append((y, type(y).wrap(zero) if create_graph else zero, True))
+            node = order.pop()  # so that it, and what only it holds, is freed as soon as it has been passed
+            leaf = node if isinstance(node, Traced) else None
+            target = leaf if targets is None else targets.get(id(node))
+            if id(node) not in pending:  # every rule on the way to it was None: its gradient is zero
+                if target is not None:
+                    zero = np.zeros_like(target.array)
+                    found.append((target, kind.wrap(zero) if create_graph else zero, True))
                 continue
-            g, fresh = pending.pop(id(y))
-            if y.hooks:
-                g, fresh = _hooked(y, g, fresh)
-            if wanted_here:
-                found.append((y, g, fresh))
-            if node is None or node.args is None:  # a leaf, or a wanted value with nothing wanted behind it
+            g, fresh = pending.pop(id(node))
+            if node.hooks:
+                g, fresh = _hooked(node.hooks, kind, g, fresh)
+            if target is not None:
+                found.append((target, g, fresh))
+            if isinstance(node, Traced) or node.args is None:  # a leaf, or nothing wanted is behind it
                 continue
-            primitive, args, params = node.primitive, node.args, node.params
-            all_values = (y, *args)
-            values = all_values if create_graph else [a.array if isinstance(a, Traced) else a for a in all_values]
-            written = _written_since(node.recorded, all_values)
+            primitive, params = node.primitive, node.params
+            goals, arrays, unreadable = node.recall()
+            values = node.values(kind) if create_graph else arrays
+            if replaced:  # by rules that may read what the recorded ones do not
+                unreadable += node.absent()
             given: list[tuple[Rule | None, Reads]] | None = None
             if replaced and primitive.has_a_new_part(params):
-                given = _through_parts(node, args, type(y), g, create_graph)
+                given = _through_parts(node, goals, kind, g, create_graph)
             else:
-                ours = fresh and not (wanted_here or create_graph or replaced)  # nobody would miss g
-                in_place = primitive.last_step_in_place if ours else None
-                if primitive.last_step is not None and not (in_place and in_place(g, values[0], **params)):
-                    g = primitive.last_step(g, *values, **params)
+                if primitive.last_step is not None:
+                    once = not (create_graph or replaced)
+                    in_place = primitive.last_step_in_place if once and fresh and target is None else None
+                    if not (in_place and in_place(g, values[0], **params)):  # nobody would miss g
+                        g = primitive.last_step(g, *values, **params)
+                    if once and not (retain_graph or primitive.rereads_result or unreadable):
+                        node.result = None  # so that its memory can be used again for the gradients
+                        values[0] = g  # its shape and dtype are those of the result
                 together = primitive.together
                 if replaced and primitive.is_new():
                     together = None
-                if together and not create_graph and all([id(a) in reaches for a in args]):  # noqa: C419
+                if together and not create_graph and all([id(goal) in reaches for goal in goals]):  # noqa: C419
                     products = together(g, *values, **params)
                     given = [(_constant(h), primitive.rule(i)[1]) for i, h in enumerate(products)]
-            for position, a in enumerate(args):
-                if not (isinstance(a, Traced) and id(a) in reaches):
+            for position, goal in enumerate(goals):
+                if id(goal) not in reaches:
                     continue
                 rule, reads = given[position] if given else primitive.rule(position)
                 if rule is None:
                     continue
-                if written:
-                    _refuse_writes(node, all_values, written, position, reads)
+                if unreadable:
+                    node.check(unreadable, position, reads)
                 try:
                     h = rule(g, *values, **params)
                 except Exception as error:
                     error.add_note(f"in the rule of {primitive.name} for its input {position}")
                     raise
-                h = _fit(h, a, primitive, position)
+                h = _fit(h, arrays[1 + position], primitive, position)
                 if isinstance(h, Traced) is not create_graph:  # a rule may call public functions, which give tensors
-                    h = type(a).wrap(h) if create_graph else h.array
+                    h = kind.wrap(h) if create_graph else h.array
                 if watcher is not None:
-                    watcher.differentiated(h, y, node, position)
-                if id(a) not in pending:
-                    pending[id(a)] = h, h is not g and not create_graph and not is_view(h)
+                    watcher.differentiated(h, node, position)
+                if id(goal) not in pending:
+                    pending[id(goal)] = h, h is not g and not create_graph and not is_view(h)
                     continue
-                total, ours = pending[id(a)]
+                total, ours = pending[id(goal)]
                 plus: Rule = iadd if ours and isinstance(total, np.ndarray) else add
-                pending[id(a)] = plus(total, h), not create_graph
+                pending[id(goal)] = plus(total, h), not create_graph
             if not retain_graph:
-                node.args = None
-            a = h = total = rule = given = None  # nothing of this step may outlive it
-            del all_values, values, args, node, y, g
+                node.args = node.result = None
+            goal = h = total = rule = given = None  # nothing of this step may outlive it
+            del goals, arrays, values, node, g
     return found
 
 
 def _through_parts(
-    node: Node, args: tuple[Any, ...], kind: type[Traced], g: Any, create_graph: bool
+    node: Node, goals: list[Node | Traced | None], kind: type[Traced], g: Any, create_graph: bool
 ) -> list[tuple[Rule | None, Reads]]:
     """Rules for a fused primitive, one per input, that differentiate the composition it stands for."""
     inputs = []
-    for a in args:
+    for a, goal in zip(node.args or (), goals, strict=True):
         t = kind.wrap(value(a))
-        t.needs_grad = isinstance(a, Traced) and a.needs_grad
+        t.needs_grad = goal is not None
         if t.needs_grad and create_graph:  # the same value, of which the walk ends here and the graph goes on
-            t.node = Node(_same, (a,), {})
+            t.node = Node(_same, (a,), {}, 1, t)
         inputs.append(t)
     with set_recording(True):
         y = node.primitive.definition(*inputs, **node.params)  # type: ignore[misc]
@@ -306,39 +259,40 @@ def _constant(h: Any) -> Rule:
     return lambda *_, **__: h
 
 
-def _paths(output: Traced, targets: set[int] | None) -> tuple[list[Traced], set[int]]:
-    """The values on a path from ``output`` to a target, as they were recorded one after the other, and their ids.
+def _paths(output: Node | Traced, targets: Mapping[int, Traced] | None) -> tuple[list[Node | Traced], set[int]]:
+    """The nodes and leaves on a path from ``output`` to a target, in the order of their recording, and their ids.
 
     Inputs come before results, since they were recorded before them.
     """
-    found = {id(output): output}
-    stack = [output]
+    found: dict[int, Node | Traced] = {id(output): output}
+    stack = [output] if isinstance(output, Node) else []
     while stack:
-        y = stack.pop()
-        if y.node is None:
-            continue
-        if y.node.args is None and (targets is None or id(y) not in targets):
+        node = stack.pop()
+        if node.args is None and (targets is None or id(node) not in targets):
             raise RuntimeError(
-                f"backward: the graph behind the result of {y.node.primitive.name} was freed by an earlier walk "
+                f"backward: the graph behind the result of {node.primitive.name} was freed by an earlier walk "
                 "over it; pass retain_graph=True to that walk to go over the graph again"
             )
-        for a in y.node.args or ():
-            if isinstance(a, Traced) and a.needs_grad and id(a) not in found:
-                found[id(a)] = a
-                stack.append(a)
-    order = sorted(found.values(), key=lambda y: y.node.recorded if y.node else 0)  # a leaf was there before
+        for a in node.args or ():
+            goal = goal_of(a)
+            if goal is not None and id(goal) not in found:
+                found[id(goal)] = goal
+                if isinstance(goal, Node):
+                    stack.append(goal)
+    order = sorted(found.values(), key=lambda goal: goal.recorded if isinstance(goal, Node) else 0)
     if targets is None:  # every path ends at a leaf
         return order, set(found)
     reaches: set[int] = set()
-    for y in order:
-        if id(y) in targets or any([id(a) in reaches for a in (y.node and y.node.args) or ()]):  # noqa: C419
-            reaches.add(id(y))
-    return [y for y in order if id(y) in reaches], reaches
+    for goal in order:
+        args = (goal.args or ()) if isinstance(goal, Node) else ()
+        if id(goal) in targets or any([id(goal_of(a)) in reaches for a in args]):  # noqa: C419
+            reaches.add(id(goal))
+    return [goal for goal in order if id(goal) in reaches], reaches
 
 
-def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
+def _fit(h: Any, x: Any, primitive: Ruled, position: int) -> Any:
     """Undo broadcasting: sum a gradient over the axes along which its input was repeated, and match its dtype."""
-    shape, dtype = a.array.shape, a.array.dtype
+    shape, dtype = x.shape, x.dtype
     if isinstance(h, np.ndarray) and h.shape == shape and h.dtype is dtype:  # as it nearly always is
         return h
     received: Any = getattr(value(h), "shape", None)
@@ -357,41 +311,18 @@ def _fit(h: Any, a: Traced, primitive: Primitive[...], position: int) -> Any:
     return h if value(h).dtype == dtype else converted(h, value(h).dtype, dtype, primitive.name, position)
 
 
-def _hooked(y: Traced, g: Any, fresh: bool) -> tuple[Any, bool]:
+def _hooked(hooks: dict[int, Hook], kind: type[Traced], g: Any, fresh: bool) -> tuple[Any, bool]:
     """Pass a value's gradient through its hooks, each of which may replace it."""
-    seen = g if isinstance(g, Traced) else type(y).wrap(g if fresh else g.copy())
-    for hook in list((y.hooks or {}).values()):
+    seen = g if isinstance(g, Traced) else kind.wrap(g if fresh else g.copy())
+    for hook in list(hooks.values()):
         new = hook(seen)
         if new is None:
             continue
-        if not isinstance(new, Traced) or _kind(new) != _kind(y):
+        if not isinstance(new, Traced) or _kind(new) != _kind(seen):
             received = f" of shape {new.array.shape} and {new.array.dtype}" if isinstance(new, Traced) else ""
             raise TypeError(
-                f"register_hook: a hook must return None or a Tensor of the gradient's shape {y.array.shape} and "
-                f"{y.array.dtype}; received {type(new).__name__}{received}"
+                f"register_hook: a hook must return None or a Tensor of the gradient's shape {seen.array.shape} and "
+                f"{seen.array.dtype}; received {type(new).__name__}{received}"
             )
         seen = new
     return (seen if isinstance(g, Traced) else seen.array), False  # a hook may have kept it
-
-
-def _written_since(moment: int, values: tuple[Any, ...]) -> list[int]:
-    """The positions of the values that were written to since a moment."""
-    written = []
-    for index, a in enumerate(values):
-        if isinstance(a, Traced) and a.memory is not None:
-            a.memory.look()
-            if a.memory.written > moment:
-                written.append(index)
-    return written
-
-
-def _refuse_writes(node: Node, values: tuple[Any, ...], written: list[int], position: int, reads: Reads) -> None:
-    """Raise if the rule is about to read one of the values that were written to since they were recorded."""
-    for index in written:
-        if reads[min(index, len(reads) - 1)]:
-            what = "its result" if index == 0 else f"its input {index - 1}"
-            raise RuntimeError(
-                f"{node.primitive.name}: {what} (shape {values[index].array.shape}) was written to between the forward "
-                f"and the backward pass, and the gradient by input {position} needs what it held; write after "
-                "backward(), or compute on a copy()"
-            )

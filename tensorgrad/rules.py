@@ -31,8 +31,8 @@ _replaced: WeakSet[Ruled] = WeakSet()  # those whose rules were set again, to ot
 class Ruled:
     """A function on arrays with one rule per input. Data is positional; metadata is keyword, and has no defaults.
 
-    A rule names the values that it reads. An argument whose name begins with an underscore is there for its
-    shape and dtype only, and may be written to between the forward and the backward pass.
+    A rule names the values that it reads. An argument whose name begins with an underscore is there for its shape and
+    dtype only: it may be written to between the forward and the backward pass, or be freed and replaced by NaN.
     """
 
     def __init__(self, forward: Callable[..., Any]) -> None:
@@ -49,6 +49,8 @@ class Ruled:
         self._first_rules: tuple[Rule | None, ...] = ()
         self._rule_for_each: tuple[Rule, Reads] | None = None
         self._with_reads: tuple[tuple[Rule | None, Reads], ...] = ()
+        self._kept: dict[tuple[int, int], tuple[bool, frozenset[int]]] = {}
+        self.rereads_result = False  # whether rules read the result, beside that of the last step
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -86,6 +88,7 @@ class Ruled:
     def rule_for_each(self, rule: Rule) -> None:
         """Set one rule ``(position, g, y, *inputs, **params)`` for a primitive of any number of inputs."""
         self._rule_for_each = rule, _reads(rule, skip=2)
+        self._kept.clear()
 
     def ends_with(self, rule: Rule, in_place: Callable[..., bool] | None = None) -> None:
         """Set the rule ``(g, y, *inputs, **params)`` of a last step, as an activation: the others get its result.
@@ -107,6 +110,7 @@ class Ruled:
         inputs, metadata = self.arguments
         check_rule(self.name, 0, function, ("g", "y", *inputs), metadata)
         self.together = function
+        self._note_reads()
 
     def stands_for(self, definition: Callable[..., Any], parts: Callable[..., tuple[Ruled, ...]]) -> None:
         """Set the composition ``(*inputs, **params)`` that a fused primitive computes.
@@ -122,6 +126,9 @@ class Ruled:
         overrides = _overrides.get()
         if overrides and (self, position) in overrides:
             return overrides[self, position]
+        return self._lasting_rule(position)
+
+    def _lasting_rule(self, position: int) -> tuple[Rule | None, Reads]:
         if self._rule_for_each is not None:
             rule, reads = self._rule_for_each
             return partial(rule, position), reads
@@ -130,6 +137,29 @@ class Ruled:
                 f"{self.name}: its input {position} has no rule; give it one with {self.name}.rules(...)"
             )
         return self._with_reads[position]
+
+    def kept(self, wanted: int, count: int) -> tuple[bool, frozenset[int]]:
+        """What a record of it keeps: whether the result, and which of its ``count`` inputs it does not keep.
+
+        Bit i of ``wanted`` tells whether there is a gradient by input i; what no rule for those inputs reads is not
+        kept. A fused primitive keeps all inputs, since the gradients may be those of its composition.
+        """
+        overrides = _overrides.get()
+        known = None if overrides else self._kept.get((wanted, count))
+        if known is not None:
+            return known
+        if not (self._rule_for_each or self._with_reads):
+            return True, frozenset()
+        positions = [i for i in range(count) if wanted >> i & 1]
+        all_reads = [self._lasting_rule(i)[1] for i in positions]  # the walk may be outside of what overrides them
+        all_reads += [_reads(self._first_rules[i], skip=1) for i in positions if i < len(self._first_rules)]
+        all_reads += [overrides[self, i][1] for i in positions if (self, i) in overrides]
+        read = [any(reads[min(i, len(reads) - 1)] for reads in all_reads if reads) for i in range(1 + count)]
+        unread = () if self.definition else (i for i, is_read in enumerate(read[1:]) if not is_read)
+        kept = read[0] or self.last_step is not None, frozenset(unread)
+        if not overrides:
+            self._kept[wanted, count] = kept
+        return kept
 
     def has_a_new_part(self, params: Mapping[str, Any]) -> bool:
         """Whether a rule of one of its parts was replaced, and none of its own."""
@@ -144,6 +174,8 @@ class Ruled:
 
     def _note_reads(self) -> None:
         """Note what each rule reads: its own named arguments and those of the last step."""
+        self._kept.clear()
+        self.rereads_result = any(_reads(rule, skip=1)[:1] == (True,) for rule in (*self._rules, self.together))
         count = 1 + len(self.arguments[0])
         last = _reads(self.last_step, skip=1)
         reads = []
@@ -156,10 +188,11 @@ class Ruled:
 def override_rule(primitive: Ruled, position: int, rule: Rule | None) -> Switch[Overrides]:
     """Replace the gradient rule of a primitive inside a ``with`` block, or in a decorated function.
 
-    The call that computes gradients, ``backward()`` or ``grad()``, must be inside. The rule holds wherever the
-    primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu, a rule of
-    ``ops.conv2d`` every convolutional layer. Blocks nest, and the innermost wins; the former rule returns at the end,
-    also after an exception. Like :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.
+    The call that computes gradients, ``backward()`` or ``grad()``, must be inside; so must the forward pass if the rule
+    reads a value that the former one does not, since large values that no rule reads are not kept. The rule holds
+    wherever the primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu, a
+    rule of ``ops.conv2d`` every convolutional layer. Blocks nest, and the innermost wins; the former rule returns at
+    the end, also after an exception. Like :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.
 
     Parameters
     ----------

@@ -41,6 +41,11 @@ class Memory:
         if self.contents is not None:
             self.contents = self.array.tobytes()
 
+    def is_written_since(self, moment: int) -> bool:
+        """Whether the contents changed after a moment."""
+        self.look()
+        return self.written > moment
+
     def look(self) -> None:
         """Note a write that was made through an array that was handed out."""
         if self.contents is not None and self.contents != self.array.tobytes():

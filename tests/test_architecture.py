@@ -22,6 +22,7 @@ LAYOUT = """
     kernels checks attributes random atomic_file deprecation version
     recording writes rows
     rules
+    graph
     engine
     ops
     tensor

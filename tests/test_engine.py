@@ -209,7 +209,7 @@ def test_a_training_loop_leaves_no_garbage() -> None:
         full = [(0,) * size for size in range(1, 20) for _ in range(2100)]
         del full  # Python keeps up to 2,000 tuples of a size for later: now that store is full
         tracemalloc.start()
-        for _ in range(50):
+        for _ in range(300):
             step()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(300):
@@ -642,3 +642,111 @@ def test_integers_follow_but_are_not_recorded() -> None:
     y = where_largest(x)
     assert not y.requires_grad
     assert y.item() == 1
+
+
+# -- what a record keeps --------------------------------------------------------------------------------------
+
+
+def ones() -> tg.Tensor:
+    return tg.tensor(np.ones((2, 16, 16, 4)), dtype="float32", requires_grad=True)
+
+
+UNREAD: dict[str, Any] = {
+    "a sum": lambda x: x + ones(),
+    "a product with a constant": lambda x: x * 3,
+    "a concatenation": lambda x: tg.concatenate([x, ones()], axis=-1),
+    "an average pooling": lambda x: tg.avg_pool2d(x, 2),
+    "an upsampling": lambda x: ops.repeat_pixels(x, size=(2, 2)),
+    "a relu": lambda x: x.relu(),
+    "a tanh": lambda x: x.tanh(),
+    "a sum of all": lambda x: x.sum(),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", UNREAD)
+def test_what_no_rule_reads_is_freed_while_the_graph_lives(name: str, create_graph: bool) -> None:
+    x = ones()
+    middle = x * 2
+    held = weakref.ref(middle.array)
+    y = UNREAD[name](middle)
+    del middle
+    assert held() is None
+    (g,) = tg.grad(y.sum(), x, create_graph=create_graph)
+    kept = tg.tensor(np.full(x.shape, 2), dtype="float32", requires_grad=True)
+    (by_kept,) = tg.grad(UNREAD[name](kept).sum(), kept)
+    np.testing.assert_allclose(g.array, 2 * by_kept.array)
+
+
+def test_a_result_that_no_rule_reads_is_freed_and_one_that_is_read_stays_until_the_walk() -> None:
+    x = ones()
+    freed, kept = x + 1, x.relu()
+    arrays = [weakref.ref(freed.array), weakref.ref(kept.array)]
+    y = (freed + kept).sum()
+    del freed, kept
+    assert [array() is None for array in arrays] == [True, False]
+    y.backward()
+    assert arrays[1]() is None
+    equal(x.grad, np.full(x.shape, 2))
+
+
+def test_hooks_and_gradients_of_a_value_that_was_not_kept() -> None:
+    x = ones()
+    middle = x * 2
+    y = (middle + 1).sum()
+    remove = middle.register_hook(lambda g: g * 5)
+    by_middle, by_x = tg.grad(y, [middle, x], retain_graph=True)
+    equal(by_middle, np.full(x.shape, 5))
+    equal(by_x, np.full(x.shape, 10))
+    remove()
+    middle.data[...] = 7  # no rule reads it
+    equal(tg.grad(y, x)[0], np.full(x.shape, 2))
+
+
+def test_a_rule_that_reads_what_was_not_kept_is_refused() -> None:
+    x = ones()
+    y = (x * 2).relu().sum()
+
+    def by_the_input(g: Any, _y: Any, x: Any) -> Any:
+        return g * (x > 0)
+
+    message = (
+        r"relu: its input 0 \(shape \(2, 16, 16, 4\)\) was not kept .* replace the rule before the forward pass too"
+    )
+    with tg.override_rule(ops.relu, 0, by_the_input):
+        with pytest.raises(RuntimeError, match=message):
+            y.backward(retain_graph=True)
+        inside = (x * 2).relu().sum()
+        equal(tg.grad(inside, x, retain_graph=True)[0], np.full(x.shape, 2))
+    equal(tg.grad(inside, x)[0], np.full(x.shape, 2))  # by the rule of ever
+    y.backward()
+    equal(x.grad, np.full(x.shape, 2))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_write_to_a_kept_result_is_found_in_a_second_walk(create_graph: bool) -> None:
+    x = ones()
+    y = x.sigmoid()
+    total = y.sum()
+    slope = tg.grad(total, x, retain_graph=True, create_graph=create_graph)[0]
+    y.data[...] = 7
+    with pytest.raises(RuntimeError, match=r"sigmoid: its result .* was written to"):
+        tg.grad(total, x)
+    if create_graph:
+        with pytest.raises(RuntimeError, match="was written to"):
+            tg.grad(slope.sum(), x)
+
+
+def test_a_layers_result_makes_room_for_its_gradients() -> None:
+    """Beside a gradient that comes and one that goes, a convolution's walk holds its input, and not its result."""
+    x = tg.tensor(np.ones((8, 64, 64, 8)), dtype="float32", requires_grad=True)
+    w, b = tg.tensor(np.ones((1, 1, 8, 8)), dtype="float32"), tg.tensor(np.zeros(8), dtype="float32")
+    tg.conv2d(x, w, b, activation="relu").sum().backward()  # warms up
+    x.zero_grad()
+    tg.release_memory()
+    tracemalloc.start()
+    total = (tg.conv2d(x, w, b, activation="relu") * 2).sum()
+    total.backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * x.array.nbytes

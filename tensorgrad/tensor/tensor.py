@@ -243,7 +243,8 @@ class Tensor(Methods):
         if not self.needs_grad:
             raise RuntimeError("register_hook: this tensor does not require a gradient, so the hook would never run")
         check_function(hook, ("gradient",), "register_hook: the hook")
-        hooks = self.hooks = {} if self.hooks is None else self.hooks
+        origin = engine.origin(self)
+        hooks = origin.hooks = {} if origin.hooks is None else origin.hooks
         key = max(hooks, default=0) + 1
         hooks[key] = hook
         return lambda: hooks.pop(key, None) and None

@@ -91,7 +91,7 @@ def test_a_watcher_and_a_graph_see_every_layer() -> None:
         def __init__(self) -> None:
             self.names: list[str] = []
 
-        def computed(self, _y: Any, node: Any) -> None:
+        def computed(self, _y: Any, node: Any, _arrays: Any) -> None:
             self.names.append(node.primitive.name)
 
         def differentiated(self, *_: Any) -> None:
