@@ -6,7 +6,7 @@ floats become those floats. So float32 never becomes float64 unless a float64 ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any, TypeAlias, TypeVar, overload
 
@@ -30,7 +30,8 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     elif isinstance(data, np.ma.MaskedArray):
         check_unmasked(data, "tensor", "data")
     elif not isinstance(data, np.ndarray | np.generic):
-        _check_items(data)
+        if isinstance(data, list | tuple):
+            _check_items(data)
         try:
             data = np.asarray(data)
         except ValueError as error:
@@ -45,14 +46,15 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> Array:
     return array
 
 
-def _check_items(data: Any) -> None:
+def _check_items(data: Iterable[Any]) -> None:
     """Raise if a list has items, at any depth, that NumPy would take for what they are not."""
-    if isinstance(data, list | tuple):
-        for item in data:
-            if isinstance(item, Traced):
-                raise TypeError("tensor: a list of tensors would lose their graphs; join them with stack()")
-            check_unmasked(item, "tensor", "data")
+    for item in data:
+        if isinstance(item, Traced):
+            raise TypeError("tensor: a list of tensors would lose their graphs; join them with stack()")
+        if isinstance(item, list | tuple):
             _check_items(item)
+        elif isinstance(item, np.ndarray):
+            check_unmasked(item, "tensor", "data")
 
 
 def is_floating(x: Any) -> bool:
