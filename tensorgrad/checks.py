@@ -23,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
+_NUMBERS = (int, float, np.integer, np.floating)  # written out in isinstance, they would make a union at each call
 
 
 def without(what: str, package: str, extra: str) -> ImportError:
@@ -151,7 +152,7 @@ def _is_missing(item: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether a value is one real number, which True and False are not."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def ints(value: Any, name: str, argument: str) -> tuple[int, ...]:
