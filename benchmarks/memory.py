@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -48,6 +51,11 @@ def rows(quick: bool, threads: Sequence[int]) -> Iterator[Row]:
             title = f"conv2d {count}x{size}x{size}x{channels} to {filters} and its gradients, beyond their results"
             pairs = [(peak("scratch", name, n), lowered)]
             yield Row.of("memory", title, "im2col of the batch", n, "MB", 1e-6, summarize(pairs))
+
+    if not quick:
+        one, two = (peak("ranks", "experiment-2", n) for n in (1, 2))
+        title = "experiment 2, batch 256, training by two processes: what it adds"
+        yield Row.of("memory", title, "twice that of one process", 2, "MB", 1e-6, summarize([(two, 2 * one)]))
 
 
 def peak(side: str, name: str, n: int) -> float:
@@ -98,13 +106,43 @@ def scratch(count: int, size: int, channels: int, filters: int) -> int:
     return increase(lambda: step(few), lambda: step(x)) - results
 
 
+def ranks(net: Net, batch: int, processes: int) -> int:
+    """By how many bytes training raises what all its processes have together; a page that they share counts once."""
+    trainer, done = training.OurTrainer(net, *net.data(16 * batch)), threading.Event()
+    before = _memory(os.getpid())
+    found = [before]
+
+    def sample() -> None:
+        while not done.wait(0.01):
+            found.append(sum(map(_memory, (os.getpid(), *(p.pid or 0 for p in multiprocessing.active_children())))))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    trainer.model.train(trainer.x, trainer.y, epochs=2, batch_size=batch, val_split=0, verbose=0, processes=processes)
+    done.set()
+    sampler.join()
+    return max(found) - before
+
+
+def _memory(process: int) -> int:
+    """The bytes of a process, of a shared page its part; 0 if the process has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
 def main() -> None:
     """Measure in this process, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", choices=("ours", "torch", "scratch"))
+    parser.add_argument("side", choices=("ours", "torch", "scratch", "ranks"))
     parser.add_argument("name")
     parser.add_argument("threads", type=int)
     args = parser.parse_args()
+    if args.side == "ranks":  # of which there are as many as threads otherwise
+        print(ranks(*NETS[args.name], args.threads))
+        return
     with limited(args.threads):
         if args.side == "scratch":
             print(scratch(*CONVOLUTIONS[args.name]))
