@@ -196,7 +196,7 @@ def gradients(
                     if not (in_place and in_place(g, values[0], **params)):  # nobody would miss g
                         g = primitive.last_step(g, *values, **params)
                     if once and not (retain_graph or primitive.rereads_result or unreadable):
-                        node.result = None  # so that its memory can be used again for the gradients
+                        node.args = node.result = None  # so that its memory can be used again for the gradients
                         values[0] = g  # its shape and dtype are those of the result
                 together = primitive.together
                 if replaced and primitive.is_new():
@@ -223,7 +223,8 @@ def gradients(
                 if watcher is not None:
                     watcher.differentiated(h, node, position)
                 if id(goal) not in pending:
-                    pending[id(goal)] = h, h is not g and not create_graph and not is_view(h)
+                    ours = h is not g and not create_graph and not is_view(h)
+                    pending[id(goal)] = h, ours and id(h) not in map(id, arrays)
                     continue
                 total, ours = pending[id(goal)]
                 plus: Rule = iadd if ours and isinstance(total, np.ndarray) else add

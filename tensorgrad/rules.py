@@ -154,6 +154,7 @@ class Ruled:
         all_reads = [self._lasting_rule(i)[1] for i in positions]  # the walk may be outside of what overrides them
         all_reads += [_reads(self._first_rules[i], skip=1) for i in positions if i < len(self._first_rules)]
         all_reads += [overrides[self, i][1] for i in positions if (self, i) in overrides]
+        all_reads.append(_reads(self.together, skip=1))
         read = [any(reads[min(i, len(reads) - 1)] for reads in all_reads if reads) for i in range(1 + count)]
         unread = () if self.definition else (i for i, is_read in enumerate(read[1:]) if not is_read)
         kept = read[0] or self.last_step is not None, frozenset(unread)
@@ -189,7 +190,7 @@ def override_rule(primitive: Ruled, position: int, rule: Rule | None) -> Switch[
     """Replace the gradient rule of a primitive inside a ``with`` block, or in a decorated function.
 
     The call that computes gradients, ``backward()`` or ``grad()``, must be inside; so must the forward pass if the rule
-    reads a value that the former one does not, since large values that no rule reads are not kept. The rule holds
+    reads a value that the former one does not, since a value that no rule reads need not be kept. The rule holds
     wherever the primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu, a
     rule of ``ops.conv2d`` every convolutional layer. Blocks nest, and the innermost wins; the former rule returns at
     the end, also after an exception. Like :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.

@@ -750,3 +750,46 @@ def test_a_layers_result_makes_room_for_its_gradients() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2.5 * x.array.nbytes
+
+
+def test_a_walk_that_was_cut_short_is_not_begun_again_without_its_result() -> None:
+    """What a walk freed is gone, also if it then raised: a second one says so, and finds no gradient of 0."""
+    x = ones()
+    w, b = tg.tensor(np.ones((1, 1, 4, 4)), dtype="float32"), tg.tensor(np.zeros(4), dtype="float32")
+    y = tg.conv2d(x, w, b, activation="relu")
+    with tg.detect_anomaly(), pytest.raises(tg.debug.AnomalyError):
+        y.backward(np.full(y.shape, np.inf, "float32"))
+    with pytest.raises(RuntimeError, match="was freed by an earlier walk"):
+        y.backward(np.ones(y.shape, "float32"))
+
+
+def test_what_only_the_joint_rule_reads_is_kept() -> None:
+    @engine.primitive
+    def product(x: Any, w: Any) -> Any:
+        return x * w
+
+    product.rules(lambda g, _y, _x, w: g * w, lambda g, y, _x, w: g * (y / w))
+    product.at_once(lambda g, _y, x, w: (g * w, g * x))
+    x, w = ones(), ones()
+    product(x * 2, w * 3).sum().backward()
+    equal(x.grad, np.full(x.shape, 6))
+    equal(w.grad, np.full(w.shape, 6))
+
+
+def test_a_rule_may_return_one_of_its_inputs() -> None:
+    """The array is another's then, so nothing is added to it, and no leaf takes it for its gradient."""
+
+    @engine.primitive
+    def half_of_squares(x: Any) -> Any:
+        return (x * x / 2).sum()
+
+    half_of_squares.rules(lambda _g, _y, x: x)
+    x = ones()
+    middle = x * 2
+    (middle.sum() + half_of_squares(middle) + half_of_squares(x)).backward()
+    equal(middle, np.full(x.shape, 2))
+    equal(x.grad, np.full(x.shape, 7))
+    x.zero_grad()
+    half_of_squares(x).backward()
+    assert x.grad is not None
+    assert not np.shares_memory(x.grad.array, x.array)
