@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from tensorgrad.checks import converted, explained
-from tensorgrad.graph import Hook, Node, Traced, goal_of, memory, origin, value, wrote
+from tensorgrad.graph import SMALL, Hook, Node, Traced, goal_of, memory, origin, value, wrote
 from tensorgrad.recording import Switch, no_grad, recording, set_recording
 from tensorgrad.rules import Reads, Rule, Ruled, any_replaced
 from tensorgrad.writes import is_view
@@ -54,18 +54,19 @@ class Primitive(Ruled, Generic[P]):
         args = (first, *rest)
         kind: Any = None
         arrays: list[Any] = []
-        wanted, bit = 0, 1  # bit i: whether there is a gradient by input i
+        needs_grad = large = False
         for a in args:
             if isinstance(a, Traced):
                 kind = type(a)
-                arrays.append(a.array)
+                array = a.array
+                arrays.append(array)
                 if a.needs_grad:
-                    wanted += bit
+                    needs_grad = True
+                    large = large or array.nbytes >= SMALL
                 if a.memory is not None:
                     a.memory.look()
             else:
                 arrays.append(a)
-            bit += bit
         if kind is None:
             return self.forward(*arrays, **params)  # type: ignore[no-any-return]
         try:
@@ -77,10 +78,10 @@ class Primitive(Ruled, Generic[P]):
         out = kind.wrap(result)
         if result.base is not None or result is arrays[0]:
             _share_memory(out, args)
-        recorded = wanted and recording() and result.dtype.kind in "fc"  # an index has no gradient
+        recorded = needs_grad and recording() and result.dtype.kind in "fc"  # an index has no gradient
         watcher = _watcher.get()
         if recorded or watcher is not None:
-            node = Node(self, args, params, wanted, out)
+            node = Node(self, args, params, out, large)
             if recorded:
                 out.needs_grad = True
                 out.node = node
@@ -245,7 +246,7 @@ def _through_parts(
         t = kind.wrap(value(a))
         t.needs_grad = goal is not None
         if t.needs_grad and create_graph:  # the same value, of which the walk ends here and the graph goes on
-            t.node = Node(_same, (a,), {}, 1, t)
+            t.node = Node(_same, (a,), {}, t, True)
         inputs.append(t)
     with set_recording(True):
         y = node.primitive.definition(*inputs, **node.params)  # type: ignore[misc]

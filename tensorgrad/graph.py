@@ -58,11 +58,12 @@ class Node:
         The inputs; of a large one that was computed and that no rule reads, its node alone. None once the graph behind
         it was freed.
     result : array, optional
-        The result, if a rule reads it. The value around it is not kept, as that refers to this node.
+        The result, if a rule reads it, or if it and the inputs are small. The value around it is not kept, as that
+        refers to this node.
     memory : Memory, optional
         The record of writes to a result that is kept.
     shape, dtype
-        The result's.
+        The result's; the dtype only of large values.
     recorded : int
         When, by the clock of :mod:`tensorgrad.writes`.
     hooks : dict, optional
@@ -73,23 +74,33 @@ class Node:
 
     __slots__ = ("args", "dtype", "hooks", "memory", "note", "params", "primitive", "recorded", "result", "shape")
 
-    def __init__(self, primitive: Ruled, args: tuple[Any, ...], params: dict[str, Any], wanted: int, y: Traced) -> None:
-        """Record. Bit i of ``wanted`` tells whether there is a gradient by input i."""
+    def __init__(self, primitive: Ruled, args: tuple[Any, ...], params: dict[str, Any], y: Traced, large: bool) -> None:
+        """Record; ``large`` tells whether one of the inputs is."""
         array = y.array
-        keeps_result, unread = primitive.kept(wanted, len(args))
         self.primitive = primitive
         self.args: Sequence[Any] | None = args
         self.params = params
-        self.result: Any = array if keeps_result else None
-        self.memory = y.memory if keeps_result else None
-        self.shape, self.dtype = array.shape, array.dtype
+        self.result: Any = array
+        self.memory = y.memory
+        self.shape = array.shape
         self.recorded = tick()
         self.hooks: dict[int, Hook] | None = None
         self.note: Any = None
+        if large or array.nbytes >= SMALL:
+            self.dtype = array.dtype
+            self._let_go(args)
+
+    def _let_go(self, args: tuple[Any, ...]) -> None:
+        """Drop what no rule reads: the result, and of a large input all but its node."""
+        wanted = sum(1 << i for i, a in enumerate(args) if isinstance(a, Traced) and a.needs_grad)
+        keeps_result, unread = self.primitive.kept(wanted, len(args))
+        if not keeps_result:
+            self.result = self.memory = None
         for i in unread:
             a = args[i]
             if isinstance(a, Traced) and a.node is not None and a.array.nbytes >= SMALL:
-                self.args = [*self.args[:i], a.node, *self.args[i + 1 :]]
+                args = (*args[:i], a.node, *args[i + 1 :])
+        self.args = args
 
     def recall(self) -> tuple[list[Node | Traced | None], list[Any], list[int]]:
         """What a walk needs of it.
@@ -107,12 +118,13 @@ class Node:
         arrays = [_nothing(self.shape, self.dtype) if self.result is None else self.result]
         written = [0] if self.memory is not None and self.memory.is_written_since(self.recorded) else []
         for i, a in enumerate(self.args or (), 1):
-            goals.append(goal_of(a))
             if isinstance(a, Traced):
+                goals.append((a.node or a) if a.needs_grad else None)
                 arrays.append(a.array)
                 if a.memory is not None and a.memory.is_written_since(self.recorded):
                     written.append(i)
             else:
+                goals.append(goal_of(a))
                 arrays.append(_kept(a))
         return goals, arrays, written
 

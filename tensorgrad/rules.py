@@ -190,7 +190,7 @@ def override_rule(primitive: Ruled, position: int, rule: Rule | None) -> Switch[
     """Replace the gradient rule of a primitive inside a ``with`` block, or in a decorated function.
 
     The call that computes gradients, ``backward()`` or ``grad()``, must be inside; so must the forward pass if the rule
-    reads a value that the former one does not, since a value that no rule reads need not be kept. The rule holds
+    reads a value that the former one does not, since a large value that no rule reads is not kept. The rule holds
     wherever the primitive occurs, also inside fused ones: a rule of ``ops.relu`` changes every layer with a relu, a
     rule of ``ops.conv2d`` every convolutional layer. Blocks nest, and the innermost wins; the former rule returns at
     the end, also after an exception. Like :func:`tensorgrad.no_grad`, it holds for one thread or asyncio task.

@@ -152,7 +152,7 @@ ENGINE_MUTATIONS = {
     "hooks forgotten": ("if node.hooks:", "if False:"),
     "writes not seen": ("if unreadable:", "if False:"),
     "views without memory": ("if result.base is not None or result is arrays[0]:", "if False:"),
-    "no_grad ignored": ("recorded = wanted and recording()", "recorded = wanted"),
+    "no_grad ignored": ("recorded = needs_grad and recording()", "recorded = needs_grad"),
     "accumulation replaces": ("leaf.grad = leaf.grad + g", "leaf.grad = leaf.grad"),
     "create_graph not recorded": ("with set_recording(create_graph):", "with set_recording(False):"),
     "last step skipped": ("if primitive.last_step is not None:", "if False:"),
